@@ -1,0 +1,1 @@
+"""Chat messages come in, tokens stream out: llama.cpp behind one thread, many talks in one batch."""

@@ -1,0 +1,78 @@
+"""A model's own chat template: chat messages come in, pieces of text go out.
+
+Only pieces that the template itself wrote may hold special tokens (`special=True`). Message contents
+never pass through the template engine: placeholders do, and the contents are put back afterwards as
+plain pieces, so a chat-template token typed by a player is tokenised as ordinary text.
+
+Templates come from model files, which may be hostile: they run in Jinja's sandbox (CVE-2024-34359).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from jinja2 import TemplateError
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from agent_runtime.errors import ModelFileError
+from agent_runtime.npc.prompt import Message
+
+EMBEDDED_TEMPLATE = (
+    "{% for message in messages %}"
+    "{{ '<|' + message['role'] + '|>' + message['content'] + '<|end|>' }}"
+    "{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}"
+)
+EMBEDDED_SPECIAL_TOKENS = ("<|pad|>", "<|end|>", "<|system|>", "<|user|>", "<|assistant|>")
+
+_PLACEHOLDER = re.compile(r"\ue000(\d+)\ue001")
+_MAX_TEMPLATE = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A stretch of the prompt; `special` says whether special tokens in it count as such."""
+
+    text: str
+    special: bool
+
+
+class ChatTemplate:
+    """One compiled template. Raises `ModelFileError` when the template cannot be used."""
+
+    def __init__(self, source: str, bos_token: str = "", eos_token: str = "") -> None:
+        if len(source) > _MAX_TEMPLATE:
+            raise ModelFileError(f"the chat template is longer than {_MAX_TEMPLATE} characters")
+        environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
+        environment.globals["raise_exception"] = _raise
+        self._tokens = {"bos_token": bos_token, "eos_token": eos_token}
+        try:
+            self._template = environment.from_string(source)
+        except TemplateError as error:
+            raise ModelFileError(f"the chat template cannot be read: {error}") from error
+
+    def pieces(self, messages: Sequence[Message], generate: bool = True) -> tuple[Piece, ...]:
+        """The rendered prompt. With `generate`, it ends where the assistant's words begin."""
+        stand_ins = [
+            {"role": message.role, "content": f"\ue000{index}\ue001"} for index, message in enumerate(messages)
+        ]
+        try:
+            rendered = self._template.render(
+                messages=stand_ins, add_generation_prompt=generate, **self._tokens
+            )
+        except (TemplateError, TypeError, ValueError, ArithmeticError, LookupError) as error:
+            raise ModelFileError(f"the chat template fails: {error}") from error
+        pieces: list[Piece] = []
+        end = 0
+        for match in _PLACEHOLDER.finditer(rendered):
+            pieces.append(Piece(rendered[end : match.start()], special=True))
+            pieces.append(Piece(messages[int(match.group(1))].content, special=False))
+            end = match.end()
+        pieces.append(Piece(rendered[end:], special=True))
+        return tuple(piece for piece in pieces if piece.text)
+
+
+def _raise(message: str) -> None:
+    raise TemplateError(message)

@@ -1,0 +1,83 @@
+"""Every error that Townsfolk raises on purpose, in one tree.
+
+Each says what happened, to what, and what the person can do about it. Nothing here imports
+anything of ours.
+
+    TownsfolkError
+    ├── ConfigError        settings that cannot be used (all problems at once)
+    ├── MessageError       a wire message that cannot be accepted
+    ├── PersonaError       a persona file that cannot be used
+    ├── ActionError        an action the table does not know, or with wrong arguments
+    ├── EngineError
+    │   ├── ModelFileError a model file that is missing, broken or not a GGUF
+    │   ├── PromptTooLong  the prompt does not fit the context window
+    │   └── EngineBusy     every slot and the queue are full (back-pressure)
+    ├── JournalError       the journal cannot be opened, read or written
+    └── DownloadError      a model could not be fetched, or its checksum is wrong
+"""
+
+from __future__ import annotations
+
+
+class TownsfolkError(Exception):
+    """Base of all of them; the command line prints it without a traceback."""
+
+
+class ConfigError(TownsfolkError):
+    """Settings that cannot be used.
+
+    `problems` holds one line per problem: the key, what is wrong with it, and the fix.
+    """
+
+    def __init__(self, problems: list[str]) -> None:
+        self.problems = problems
+        super().__init__("\n".join(problems))
+
+
+class MessageError(TownsfolkError):
+    """A wire message that cannot be accepted.
+
+    `code` is one of the codes in docs/protocol.md; `of` is the id of the message, when it had one.
+    """
+
+    def __init__(self, code: str, message: str, of: str | None = None) -> None:
+        self.code = code
+        self.of = of
+        super().__init__(message)
+
+
+class PersonaError(TownsfolkError):
+    """A persona file that cannot be used; the message names the file and the key."""
+
+
+class ActionError(TownsfolkError):
+    """An action that the table does not know, or whose arguments do not fit."""
+
+
+class EngineError(TownsfolkError):
+    """The engine could not do what was asked."""
+
+
+class ModelFileError(EngineError):
+    """A model file that is missing, broken, or not what it claims to be."""
+
+
+class PromptTooLong(EngineError):
+    """The prompt has `tokens` tokens and the context window leaves room for `limit`."""
+
+    def __init__(self, tokens: int, limit: int) -> None:
+        self.tokens = tokens
+        self.limit = limit
+        super().__init__(f"the prompt has {tokens} tokens; the context window has room for {limit}")
+
+
+class EngineBusy(EngineError):
+    """Every slot and the queue are full: try again later, or answer with a fallback line."""
+
+
+class JournalError(TownsfolkError):
+    """The journal cannot be opened, read or written; the message says what to do."""
+
+
+class DownloadError(TownsfolkError):
+    """A model could not be fetched, or what came is not what was asked for."""

@@ -1,0 +1,96 @@
+"""Who an NPC is: one TOML file per persona comes in, a checked `Persona` goes out.
+
+Bad files raise `PersonaError` naming file and key; nothing is guessed.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import msgspec
+
+from agent_runtime.errors import PersonaError
+from agent_runtime.npc.actions import TABLE
+
+MAX_LINES = 24
+
+
+class Sampling(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How the next token is drawn. `temperature` 0 is greedy; `seed` 0 means a fresh one per turn."""
+
+    temperature: float = 0.7
+    top_p: float = 0.95
+    min_p: float = 0.05
+    repeat_penalty: float = 1.0
+    seed: int = 0
+    max_tokens: int = 120
+
+
+class Canned(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Lines the mod speaks without the model: the link is down, the engine is late, or a limit holds."""
+
+    greeting: tuple[str, ...] = ("Hello.",)
+    offline: tuple[str, ...] = ("I cannot gather my thoughts just now.",)
+    late: tuple[str, ...] = ("Hm. Ask me that once more?",)
+    busy: tuple[str, ...] = ("One moment, somebody else was first.",)
+    slow_down: tuple[str, ...] = ("Slowly, please. One thing at a time.",)
+    idle: tuple[str, ...] = ()
+
+
+class Persona(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One character. `voice` is a style the embedded base was trained on; `about` is free text that
+    larger models make more of; `inventory` maps itemstrings to how many a new NPC carries."""
+
+    id: str
+    name: str
+    role: str
+    voice: str
+    about: str
+    capabilities: tuple[str, ...] = ("follow", "stop", "go_to", "look_at", "emote", "give")
+    inventory: dict[str, int] = {}
+    canned: Canned = Canned()
+    sampling: Sampling = Sampling()
+
+
+def load_persona(path: Path) -> Persona:
+    """Read one persona file. Raises `PersonaError`."""
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+        persona = msgspec.convert({"id": path.stem, **raw}, Persona)
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+        raise PersonaError(f"{path}: {error}") from error
+    problem = _problem(persona)
+    if problem:
+        raise PersonaError(f"{path}: {problem}")
+    return persona
+
+
+def load_personas(*folders: Path) -> dict[str, Persona]:
+    """All personas of the folders by id; a later folder's file replaces an earlier one's of that name."""
+    found: dict[str, Persona] = {}
+    for folder in folders:
+        for path in sorted(folder.glob("*.toml")):
+            persona = load_persona(path)
+            found[persona.id] = persona
+    return found
+
+
+def _problem(persona: Persona) -> str | None:
+    unknown = [name for name in persona.capabilities if name not in TABLE]
+    if unknown:
+        return f"capabilities: unknown action {unknown[0]!r}"
+    for key in ("name", "role", "voice", "about"):
+        text = getattr(persona, key)
+        if not text.strip() or "\n" in text or len(text) > 400:
+            return f"{key}: must be one line of 1 to 400 characters"
+    for key in Canned.__struct_fields__:
+        lines = getattr(persona.canned, key)
+        if len(lines) > MAX_LINES or any(not line.strip() or len(line) > 300 for line in lines):
+            return f"canned.{key}: at most {MAX_LINES} lines of 1 to 300 characters"
+    sampling = persona.sampling
+    if not (0 <= sampling.temperature <= 2 and 0 < sampling.top_p <= 1 and 0 <= sampling.min_p < 1):
+        return "sampling: temperature 0–2, top_p above 0 up to 1, min_p 0 to below 1"
+    if not (1 <= sampling.max_tokens <= 1000 and 0.5 <= sampling.repeat_penalty <= 2 and sampling.seed >= 0):
+        return "sampling: max_tokens 1–1000, repeat_penalty 0.5–2, seed 0 or more"
+    return None

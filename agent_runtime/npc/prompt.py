@@ -1,0 +1,102 @@
+"""The one renderer of prompts, for serving and for training.
+
+A persona, the talk so far, numbered facts and the player's line come in; chat messages go out.
+Stable text first (persona and rules, shared by all talks with that NPC), volatile text last, so that
+the KV cache of the prefix is reused. Player text stays one line and is never parsed as anything else.
+
+A reply may quote fact n as `[[n]]`; `expand` puts the fact's value there. So a recipe or a distance is
+exact whenever the right fact was chosen, and the journal knows which one it was.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from agent_runtime.npc.persona import Persona
+
+Role = Literal["system", "user", "assistant"]
+
+RULES = (
+    "Answer from the facts and quote fact 1 as [[1]]. Act with [[ACTION:name key= value]]. "
+    "Admit what you do not know. Stay in character. Refuse to harm players, to cheat or to obey commands."
+)
+REFERENCE = re.compile(r"\[\[(\d{1,2})\]\]")
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One chat message for the model's own chat template."""
+
+    role: Role
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """Something true right now. `label: value` is what the model reads; `subject` is the name an
+    action's target resolves to; `source` says where it came from (`recipe:default:torch`, `place:river`)."""
+
+    label: str
+    value: str
+    subject: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One earlier line of the player and the reply as the player read it."""
+
+    line: str
+    reply: str
+
+
+def system_text(persona: Persona) -> str:
+    """The stable prefix: the same for every talk with this persona."""
+    return (
+        f"You are {persona.name}, {persona.role}. Voice: {persona.voice}.\n"
+        f"{persona.about}\n"
+        f"You can: {', '.join(persona.capabilities)}.\n"
+        f"{RULES}"
+    )
+
+
+def user_text(player: str, line: str, facts: Sequence[Fact] = ()) -> str:
+    """The facts, one numbered line each from 1 on, and then the player's line."""
+    lines = [f"[{number}] {fact.label}: {fact.value}" for number, fact in enumerate(facts, 1)]
+    lines.append(f"{player}: {line}")
+    return "\n".join(lines)
+
+
+def render(
+    persona: Persona, history: Sequence[Exchange], facts: Sequence[Fact], player: str, line: str
+) -> tuple[Message, ...]:
+    """The whole prompt of one turn as chat messages; the first is the shared prefix."""
+    messages = [Message("system", system_text(persona))]
+    for exchange in history:
+        messages.append(Message("user", user_text(player, exchange.line)))
+        messages.append(Message("assistant", exchange.reply))
+    messages.append(Message("user", user_text(player, line, facts)))
+    return tuple(messages)
+
+
+def expand(text: str, facts: Sequence[Fact]) -> str:
+    """Put the facts' values where `[[n]]` stands; a number that no fact has becomes `something`."""
+
+    def value(match: re.Match[str]) -> str:
+        number = int(match.group(1))
+        return facts[number - 1].value if 1 <= number <= len(facts) else "something"
+
+    return REFERENCE.sub(value, text)
+
+
+def template_hash() -> str:
+    """Identifies this renderer's wording in the journal (sha256, 12 hex digits)."""
+    probe = Persona(id="p", name="N", role="r", voice="v", about="a")
+    fact = Fact("label", "value", "subject", "source")
+    rendered = render(probe, [Exchange("line", "reply")], [fact], "player", "line")
+    text = "\n".join(f"{message.role}:{message.content}" for message in rendered)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]

@@ -56,7 +56,8 @@ class ChatTemplate:
     def pieces(self, messages: Sequence[Message], generate: bool = True) -> tuple[Piece, ...]:
         """The rendered prompt. With `generate`, it ends where the assistant's words begin."""
         stand_ins = [
-            {"role": message.role, "content": f"\ue000{index}\ue001"} for index, message in enumerate(messages)
+            {"role": message.role, "content": f"\ue000{index}\ue001"}
+            for index, message in enumerate(messages)
         ]
         try:
             rendered = self._template.render(

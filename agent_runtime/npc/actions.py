@@ -75,7 +75,11 @@ TABLE: dict[str, Action] = {
         Action("collect", "pick up items that lie near by", (Argument("item", "item"),)),
         Action("craft", "craft an item from the own inventory", (_ITEM, _COUNT)),
         Action(
-            "give", "hand over an item from the own inventory", (_ITEM, _COUNT, _TARGET), reach=8, executed=True
+            "give",
+            "hand over an item from the own inventory",
+            (_ITEM, _COUNT, _TARGET),
+            reach=8,
+            executed=True,
         ),
         Action("take", "take an item that somebody offers", (_ITEM, _COUNT, _TARGET)),
         Action("trade", "offer one item for another", (_ITEM, _COUNT, Argument("for", "item", True))),

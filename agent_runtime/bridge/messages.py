@@ -1,0 +1,320 @@
+"""Every message of the wire protocol, as a type. Nothing here does any I/O.
+
+One map per message with a `type` field; ids are ULIDs made by the sender; unknown fields are ignored.
+`docs/protocol.md` documents each type and field, and a test fails when the two disagree.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, TypeAlias
+
+from msgspec import Meta, Struct
+
+PROTOCOL = 1
+SUBPROTOCOL_MSGPACK = "townsfolk.v1+msgpack"
+SUBPROTOCOL_JSON = "townsfolk.v1+json"
+
+MAX_LINE = 500
+"""Characters of one chat line, as in the game."""
+
+Ulid: TypeAlias = Annotated[str, Meta(pattern=r"^[0-7][0-9A-HJKMNP-TV-Z]{25}$")]
+PlayerName: TypeAlias = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,20}$")]
+NpcName: TypeAlias = Annotated[str, Meta(min_length=1, max_length=40)]
+PersonaId: TypeAlias = Annotated[str, Meta(pattern=r"^[a-z0-9_-]{1,40}$")]
+Short: TypeAlias = Annotated[str, Meta(max_length=100)]
+ItemName: TypeAlias = Annotated[str, Meta(max_length=100)]
+Line: TypeAlias = Annotated[str, Meta(max_length=MAX_LINE)]
+Coordinate: TypeAlias = Annotated[float, Meta(ge=-40000, le=40000)]
+Distance: TypeAlias = Annotated[float, Meta(ge=0, le=100000)]
+Seconds: TypeAlias = Annotated[float, Meta(ge=0, le=1e12)]
+Direction: TypeAlias = Literal[
+    "here",
+    "north",
+    "north-east",
+    "east",
+    "south-east",
+    "south",
+    "south-west",
+    "west",
+    "north-west",
+    "above",
+    "below",
+]
+
+
+class Position(Struct, frozen=True):
+    """A point in the world, in nodes."""
+
+    x: Coordinate
+    y: Coordinate
+    z: Coordinate
+
+
+class Near(Struct, frozen=True):
+    """Somebody or something near the NPC. `distance` in nodes; `vertical` is set when the height
+    differs by more than a third of the distance."""
+
+    kind: Literal["player", "mob", "npc", "place"]
+    name: Short
+    distance: Distance
+    direction: Direction
+    vertical: Literal["", "above", "below"] = ""
+
+
+class ItemCount(Struct, frozen=True):
+    """An itemstring's name and how many of it."""
+
+    item: ItemName
+    count: Annotated[int, Meta(ge=0, le=100000)]
+
+
+class Snapshot(Struct, frozen=True):
+    """What is true around an NPC at one moment. `taken` is the mod's own monotonic clock in seconds
+    and comes back with every action, so that the mod can drop stale ones. `time_of_day` runs from
+    0 (midnight) to 1. `doing` is the NPC's present task, such as `following alice`."""
+
+    taken: Seconds
+    time_of_day: Annotated[float, Meta(ge=0, le=1)]
+    npc_pos: Position
+    player_pos: Position
+    biome: Short = ""
+    surface: ItemName = ""
+    held: ItemName = ""
+    doing: Short = ""
+    weather: Short = ""
+    near: Annotated[tuple[Near, ...], Meta(max_length=32)] = ()
+    inventory: Annotated[tuple[ItemCount, ...], Meta(max_length=64)] = ()
+
+
+class NpcRecord(Struct, frozen=True):
+    """One NPC of a game server."""
+
+    npc: Ulid
+    name: NpcName
+    persona: PersonaId
+    pos: Position
+
+
+class Item(Struct, frozen=True):
+    """A registered item: its name, the description that players read, and its groups."""
+
+    name: ItemName
+    description: Annotated[str, Meta(max_length=200)]
+    groups: dict[str, int] = {}
+
+
+class Recipe(Struct, frozen=True):
+    """One way to make an item. `inputs` may hold `group:NAME`; empty slots are left out."""
+
+    output: ItemName
+    count: Annotated[int, Meta(ge=1, le=65535)]
+    method: Literal["normal", "cooking", "fuel", "shapeless"]
+    inputs: Annotated[tuple[ItemName, ...], Meta(max_length=81)]
+
+
+# From the mod to the runtime
+
+
+class Hello(Struct, frozen=True, tag="hello"):
+    """First message of a connection. `server` stays the same for a world, over restarts."""
+
+    protocol: int
+    server: Ulid
+    server_name: Short
+    engine: Short
+    game: Short
+    mod: Short
+    catalogue: Annotated[str, Meta(pattern=r"^[0-9a-f]{40}$")]
+    npcs: Annotated[tuple[NpcRecord, ...], Meta(max_length=1000)] = ()
+    players: Annotated[tuple[PlayerName, ...], Meta(max_length=1000)] = ()
+
+
+class Knowledge(Struct, frozen=True, tag="knowledge"):
+    """One part of the catalogue with that hash; parts are numbered from 1 and may come in any order."""
+
+    catalogue: Annotated[str, Meta(pattern=r"^[0-9a-f]{40}$")]
+    part: Annotated[int, Meta(ge=1, le=1000)]
+    parts: Annotated[int, Meta(ge=1, le=1000)]
+    items: Annotated[tuple[Item, ...], Meta(max_length=2000)] = ()
+    recipes: Annotated[tuple[Recipe, ...], Meta(max_length=2000)] = ()
+
+
+class PlayerJoined(Struct, frozen=True, tag="player_joined"):
+    """A player came in."""
+
+    player: PlayerName
+
+
+class PlayerLeft(Struct, frozen=True, tag="player_left"):
+    """A player left: what is being said to them ends."""
+
+    player: PlayerName
+
+
+class Chat(Struct, frozen=True, tag="chat"):
+    """A player's line to one NPC, with the world around it. `how` says why this NPC was meant."""
+
+    id: Ulid
+    npc: Ulid
+    player: PlayerName
+    text: Line
+    how: Literal["named", "near", "form", "command"]
+    snapshot: Snapshot
+
+
+class GameEvent(Struct, frozen=True):
+    """Something that happened in the world. `what` is an itemstring or a name."""
+
+    kind: Literal["join", "leave", "dig", "place", "craft", "punch", "death"]
+    player: PlayerName
+    at: Seconds
+    what: ItemName = ""
+    pos: Position | None = None
+
+
+class Event(Struct, frozen=True, tag="event"):
+    """A batch of world events. `dropped` counts those the mod had to leave out since the last batch."""
+
+    events: Annotated[tuple[GameEvent, ...], Meta(max_length=500)]
+    dropped: Annotated[int, Meta(ge=0)] = 0
+
+
+class NpcState(Struct, frozen=True, tag="npc_state"):
+    """An NPC was spawned, changed or removed."""
+
+    npc: NpcRecord
+    state: Literal["spawned", "moved", "removed"]
+
+
+class ActionResult(Struct, frozen=True, tag="action_result"):
+    """What became of an action. `reason` is empty when it was done."""
+
+    action: Ulid
+    result: Literal["done", "refused", "failed", "stale"]
+    reason: Annotated[str, Meta(max_length=200)] = ""
+
+
+class Rating(Struct, frozen=True, tag="rating"):
+    """A player's judgement of a reply, kept by the mod until acked. `good`/`bad` count as 5 and 1."""
+
+    id: Ulid
+    reply: Ulid
+    player: PlayerName
+    value: Annotated[int, Meta(ge=1, le=5)]
+    scale: Literal["stars", "thumb"]
+
+
+class Ping(Struct, frozen=True, tag="ping"):
+    """Heartbeat; answered with a pong of the same `n`."""
+
+    n: Annotated[int, Meta(ge=0)]
+
+
+# From the runtime to the mod
+
+
+class PersonaCard(Struct, frozen=True):
+    """What the mod keeps of a persona: enough to spawn it and to speak for it while the link is down."""
+
+    persona: PersonaId
+    name: NpcName
+    role: str
+    inventory: tuple[ItemCount, ...]
+    greeting: tuple[str, ...]
+    offline: tuple[str, ...]
+    late: tuple[str, ...]
+    busy: tuple[str, ...]
+    slow_down: tuple[str, ...]
+    idle: tuple[str, ...]
+
+
+class Welcome(Struct, frozen=True, tag="welcome"):
+    """The answer to hello. `send_catalogue` asks for the knowledge messages. `heartbeat` in seconds."""
+
+    protocol: int
+    runtime: str
+    session: Ulid
+    send_catalogue: bool
+    heartbeat: float
+    personas: tuple[PersonaCard, ...]
+
+
+class ReplyDelta(Struct, frozen=True, tag="reply_delta"):
+    """More of a reply. `text` is to be appended; `n` counts from 0; `sentence` says that a sentence
+    ends with it, so what has gathered may go to the chat."""
+
+    reply: Ulid
+    chat: Ulid
+    npc: Ulid
+    player: str
+    n: int
+    text: str
+    sentence: bool
+
+
+class ReplyDone(Struct, frozen=True, tag="reply_done"):
+    """A reply is complete. `source` is `model`, or the reason for a canned line, of which `text` is
+    then the whole; after deltas `text` repeats what was said."""
+
+    reply: Ulid
+    chat: Ulid
+    npc: Ulid
+    player: str
+    text: str
+    source: Literal["model", "late", "busy", "slow_down", "offline"]
+
+
+class ActionRequest(Struct, frozen=True, tag="action"):
+    """An action that policy allowed; the mod checks again before it does it. `player` asked for it;
+    `taken` is the snapshot's time. `text` values name players, mobs, places or itemstrings."""
+
+    action: Ulid
+    reply: Ulid
+    npc: Ulid
+    player: str
+    name: str
+    arguments: dict[str, str | int]
+    taken: float
+
+
+class Freeze(Struct, frozen=True, tag="freeze"):
+    """Policy found a violation: the NPC does nothing for `seconds`."""
+
+    npc: Ulid
+    seconds: float
+    reason: str
+
+
+class Ack(Struct, frozen=True, tag="ack"):
+    """These messages are on disk; the mod may forget them."""
+
+    ids: tuple[str, ...]
+
+
+class Notice(Struct, frozen=True, tag="notice"):
+    """A word to the server's log."""
+
+    level: Literal["info", "warning"]
+    text: str
+
+
+class ErrorReply(Struct, frozen=True, tag="error"):
+    """A message was not accepted. `of` is its id, when it had one."""
+
+    code: str
+    message: str
+    of: str = ""
+
+
+class Pong(Struct, frozen=True, tag="pong"):
+    """The answer to a ping."""
+
+    n: int
+
+
+FromMod: TypeAlias = (
+    Hello | Knowledge | PlayerJoined | PlayerLeft | Chat | Event | NpcState | ActionResult | Rating | Ping
+)
+FromRuntime: TypeAlias = (
+    Welcome | ReplyDelta | ReplyDone | ActionRequest | Freeze | Ack | Notice | ErrorReply | Pong
+)

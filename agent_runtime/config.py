@@ -14,109 +14,27 @@ import typing
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import platformdirs
 from annotated_types import Ge, Le
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, ValidationError
+from pydantic import PrivateAttr, ValidationError
 from pydantic_core import ErrorDetails
-from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
 
 from agent_runtime.errors import ConfigError
+from agent_runtime.sections import Journal, Log, Model, Personas, Section, Server, Turn
 
 FILE_NAME = "townsfolk.toml"
 PREFIX = "TOWNSFOLK_"
 
-OptionalPath = Annotated[Path | None, BeforeValidator(lambda value: None if value == "" else value)]
 Origin = Literal["default", "file", "env"]
-
-
-class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class Server(Section):
-    """Where game servers connect."""
-
-    host: str = Field(default="127.0.0.1", description="Address to listen on. The token travels unencrypted.")
-    port: int = Field(
-        default=30301, ge=0, le=65535, description="TCP port to listen on; 0 takes any free one."
-    )
-    max_connections: int = Field(
-        default=64, ge=1, le=4096, description="Game servers connected at the same time."
-    )
-    heartbeat_s: float = Field(
-        default=2.0,
-        ge=0.2,
-        le=60,
-        description="Seconds between heartbeats; a peer silent for two of them is dead.",
-    )
-
-
-class Model(Section):
-    """The base model that speaks."""
-
-    path: OptionalPath = Field(
-        default=None, description="A GGUF file; empty means the model that comes along."
-    )
-    threads: int = Field(
-        default=0, ge=0, le=1024, description="CPU threads for the model; 0 means all cores."
-    )
-    slots: int = Field(
-        default=16, ge=1, le=256, description="Replies generated at the same time, in one batch."
-    )
-    context: int = Field(
-        default=0, ge=0, le=1_048_576, description="Tokens per talk; 0 means what the model allows."
-    )
-    queue: int = Field(default=64, ge=0, le=4096, description="Requests that may wait for a slot.")
-
-
-class Turn(Section):
-    """One turn: a player's line and the reply to it."""
-
-    deadline_s: float = Field(
-        default=6.0, ge=0.5, le=60, description="Seconds after which a reply is cut off."
-    )
-    max_line: int = Field(
-        default=500, ge=20, le=500, description="Characters of a player's line that are read."
-    )
-    memory: int = Field(default=32, ge=0, le=1000, description="Exchanges kept for each NPC and player.")
-    history: int = Field(
-        default=4, ge=0, le=64, description="Of those, the latest ones that go into a prompt."
-    )
-    facts: int = Field(default=10, ge=0, le=64, description="Facts about the world that go into a prompt.")
-    per_player_per_10s: int = Field(
-        default=6, ge=1, le=100, description="Lines a player may say in ten seconds."
-    )
-    npc_queue: int = Field(default=4, ge=0, le=64, description="Lines that may wait for one NPC.")
-
-
-class Personas(Section):
-    """Who the NPCs are."""
-
-    folder: OptionalPath = Field(
-        default=None, description="Your own personas, over those that come along; empty means HOME/personas."
-    )
-
-
-class Journal(Section):
-    """The record of every turn."""
-
-    path: OptionalPath = Field(default=None, description="The DuckDB file; empty means HOME/journal.duckdb.")
-    commit_ms: int = Field(
-        default=20, ge=1, le=1000, description="Milliseconds that rows wait for one commit."
-    )
-
-
-class Log(Section):
-    """What the runtime writes to standard error."""
-
-    level: Literal["debug", "info", "warning", "error"] = Field(
-        default="info", description="The least that is shown."
-    )
-    format: Literal["auto", "json", "pretty"] = Field(
-        default="auto", description="`auto` is pretty on a terminal and JSON otherwise."
-    )
 
 
 def default_home() -> Path:
@@ -198,6 +116,8 @@ def load(home: Path | None = None) -> Settings:
     problems = _environment_problems()
     try:
         settings = Settings(**given)
+    except SettingsError:
+        pass  # a variable that names a whole section: among the problems already
     except ValidationError as error:
         problems += [_problem(detail, given) for detail in error.errors(include_url=False)]
     else:
@@ -270,8 +190,13 @@ def _environment_problems() -> list[str]:
     variables = [key.variable for key in keys()]
     for name in os.environ:
         section, double, _ = name.upper().removeprefix(PREFIX).partition("__")
-        if not name.upper().startswith(PREFIX) or (double and section.lower() in Settings.model_fields):
+        is_section = section.lower() in Settings.model_fields
+        if not name.upper().startswith(PREFIX) or (double and is_section):
             continue  # not ours, or checked with its section
+        if is_section:
+            first = next(key.variable for key in keys() if key.section == section.lower())
+            problems.append(f"{name}: names a whole section; set its keys one by one, such as {first}")
+            continue
         near = difflib.get_close_matches(name.upper(), variables, n=1, cutoff=0.8)
         if double or near:
             hint = f"did you mean {near[0]}?" if near else "see docs/configuration.md, or unset it"

@@ -1,0 +1,101 @@
+"""The sections of the settings: every key with its type, default, range and meaning.
+
+`config` reads them; docs/configuration.md lists them, and a test fails when the two disagree.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+OptionalPath = Annotated[Path | None, BeforeValidator(lambda value: None if value == "" else value)]
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Server(Section):
+    """Where game servers connect."""
+
+    host: str = Field(default="127.0.0.1", description="Address to listen on. The token travels unencrypted.")
+    port: int = Field(
+        default=30301, ge=0, le=65535, description="TCP port to listen on; 0 takes any free one."
+    )
+    max_connections: int = Field(
+        default=64, ge=1, le=4096, description="Game servers connected at the same time."
+    )
+    heartbeat_s: float = Field(
+        default=2.0,
+        ge=0.2,
+        le=60,
+        description="Seconds between heartbeats; a peer silent for two of them is dead.",
+    )
+
+
+class Model(Section):
+    """The base model that speaks."""
+
+    path: OptionalPath = Field(
+        default=None, description="A GGUF file; empty means the model that comes along."
+    )
+    threads: int = Field(
+        default=0, ge=0, le=1024, description="CPU threads for the model; 0 means all cores."
+    )
+    slots: int = Field(
+        default=16, ge=1, le=256, description="Replies generated at the same time, in one batch."
+    )
+    context: int = Field(
+        default=0, ge=0, le=1_048_576, description="Tokens per talk; 0 means what the model allows."
+    )
+    queue: int = Field(default=64, ge=0, le=4096, description="Requests that may wait for a slot.")
+
+
+class Turn(Section):
+    """One turn: a player's line and the reply to it."""
+
+    deadline_s: float = Field(
+        default=6.0, ge=0.5, le=60, description="Seconds after which a reply is cut off."
+    )
+    max_line: int = Field(
+        default=500, ge=20, le=500, description="Characters of a player's line that are read."
+    )
+    memory: int = Field(default=32, ge=0, le=1000, description="Exchanges kept for each NPC and player.")
+    history: int = Field(
+        default=4, ge=0, le=64, description="Of those, the latest ones that go into a prompt."
+    )
+    facts: int = Field(default=10, ge=0, le=64, description="Facts about the world that go into a prompt.")
+    per_player_per_10s: int = Field(
+        default=6, ge=1, le=100, description="Lines a player may say in ten seconds."
+    )
+    npc_queue: int = Field(default=4, ge=0, le=64, description="Lines that may wait for one NPC.")
+
+
+class Personas(Section):
+    """Who the NPCs are."""
+
+    folder: OptionalPath = Field(
+        default=None, description="Your own personas, over those that come along; empty means HOME/personas."
+    )
+
+
+class Journal(Section):
+    """The record of every turn."""
+
+    path: OptionalPath = Field(default=None, description="The DuckDB file; empty means HOME/journal.duckdb.")
+    commit_ms: int = Field(
+        default=20, ge=1, le=1000, description="Milliseconds that rows wait for one commit."
+    )
+
+
+class Log(Section):
+    """What the runtime writes to standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="The least that is shown."
+    )
+    format: Literal["auto", "json", "pretty"] = Field(
+        default="auto", description="`auto` is pretty on a terminal and JSON otherwise."
+    )

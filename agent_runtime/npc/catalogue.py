@@ -48,7 +48,7 @@ class Catalogue:
                     self._uses[ingredient].append(recipe.output)
         self._by_words: dict[tuple[str, ...], str] = {}
         for item in self.items.values():
-            words = tuple(_singular(word) for word in split_words(self.name_of(item.name)))
+            words = tuple(_stem(word) for word in split_words(self.name_of(item.name)))
             if words:
                 self._by_words.setdefault(words, item.name)
 
@@ -78,11 +78,11 @@ class Catalogue:
         """The item of that name: an itemstring, or the words that players read."""
         if name in self.items:
             return name
-        return self._by_words.get(tuple(_singular(word) for word in split_words(name)))
+        return self._by_words.get(tuple(_stem(word) for word in split_words(name)))
 
     def mentions(self, line: str) -> list[Mention]:
         """The items that a line names, longest names first at each place, none overlapping."""
-        words = [_singular(word) for word in split_words(line)]
+        words = [_stem(word) for word in split_words(line)]
         found: list[Mention] = []
         start = 0
         while start < len(words):
@@ -144,13 +144,11 @@ def split_words(text: str) -> list[str]:
     return [word.lower() for word in _WORD.findall(text)]
 
 
-def _singular(word: str) -> str:
-    """A plain English singular: `torches` → `torch`, `bricks` → `brick`. Both sides of every
-    comparison pass through it, so a wrong guess does no harm."""
-    if len(word) > 4 and word.endswith(("ches", "shes", "xes", "sses")):
-        return word[:-2]
-    if len(word) > 4 and word.endswith("ies"):
-        return word[:-3] + "y"
+def _stem(word: str) -> str:
+    """What the singular and the plural of an English word share: `torch` for `torches`, `pickax` for
+    `pickaxes`, `berri` for `berry`. Both sides of every comparison pass through it."""
     if len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is")):
-        return word[:-1]
-    return word
+        word = word[:-1]
+    if len(word) > 3 and word.endswith("e"):
+        word = word[:-1]
+    return word[:-1] + "i" if len(word) > 3 and word.endswith("y") else word

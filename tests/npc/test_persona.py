@@ -1,0 +1,41 @@
+from pathlib import Path
+
+import pytest
+
+from agent_runtime.errors import PersonaError
+from agent_runtime.npc.persona import load_persona, load_personas
+
+GOOD = 'name = "Mira"\nrole = "the baker"\nvoice = "warm"\nabout = "Bakes."\n'
+
+
+def test_a_file_gives_a_persona_named_after_it(tmp_path: Path) -> None:
+    (tmp_path / "mira.toml").write_text(GOOD)
+    persona = load_persona(tmp_path / "mira.toml")
+    assert (persona.id, persona.name) == ("mira", "Mira")
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("name = 3", "name"),
+        (GOOD + "colour = 'red'", "colour"),
+        (GOOD + "capabilities = ['fly']", "fly"),
+        (GOOD.replace("Bakes.", "two\\nlines"), "about"),
+        (GOOD + "[sampling]\ntemperature = 9", "temperature"),
+        (GOOD + "[canned]\nlate = ['']", "canned.late"),
+        ("name = ", "mira.toml"),
+    ],
+)
+def test_a_bad_file_is_refused_by_name(tmp_path: Path, text: str, names: str) -> None:
+    path = tmp_path / "mira.toml"
+    path.write_text(text)
+    with pytest.raises(PersonaError, match=names):
+        load_persona(path)
+
+
+def test_an_admins_file_replaces_the_shipped_one(tmp_path: Path) -> None:
+    shipped, own = tmp_path / "shipped", tmp_path / "own"
+    for folder, name in ((shipped, "Mira"), (own, "Mirabelle")):
+        folder.mkdir()
+        (folder / "mira.toml").write_text(GOOD.replace("Mira", name))
+    assert load_personas(shipped, own)["mira"].name == "Mirabelle"

@@ -1,0 +1,53 @@
+import pytest
+
+from agent_runtime.bridge.messages import Position
+from agent_runtime.npc.actions import parse_proposal
+from agent_runtime.npc.policy import Allowed, Refused, Verdict, judge
+from agent_runtime.npc.world import facts_for
+from tests.support.town import CATALOGUE, MIRA, SNAPSHOT, changed
+
+FACTS = facts_for("where is the river?", "alice", SNAPSHOT, CATALOGUE, 10)
+RIVER = next(number for number, fact in enumerate(FACTS, 1) if fact.subject == "river")
+
+
+def verdict(body: str, snapshot: object = SNAPSHOT) -> Verdict:
+    return judge(parse_proposal(body), MIRA, "alice", snapshot, FACTS, CATALOGUE)  # type: ignore[arg-type]
+
+
+def test_without_a_target_the_speaker_is_meant() -> None:
+    assert verdict("follow") == Allowed("follow", {"target": "alice"})
+    assert verdict("follow target= me") == Allowed("follow", {"target": "alice"})
+
+
+def test_a_number_names_the_subject_of_a_fact() -> None:
+    assert verdict(f"go_to target= {RIVER}") == Allowed("go_to", {"target": "river"})
+    assert verdict("go_to target= River") == Allowed("go_to", {"target": "river"})
+
+
+def test_an_item_is_found_by_its_name_and_counted() -> None:
+    assert verdict("give item= torches count= 2") == Allowed(
+        "give", {"item": "default:torch", "count": 2, "target": "alice"}
+    )
+
+
+@pytest.mark.parametrize(
+    ("body", "violation"),
+    [
+        ("attack target= bob", True),
+        ("dig", True),
+        ("go_to target= atlantis", False),
+        ("give item= torch count= 6", False),
+        ("give item= diamond", False),
+    ],
+)
+def test_refusals_and_which_of_them_are_violations(body: str, violation: bool) -> None:
+    refused = verdict(body)
+    assert isinstance(refused, Refused)
+    assert refused.reason
+    assert refused.violation is violation
+
+
+def test_too_far_is_refused() -> None:
+    far = changed(player_pos=Position(100, 8, 0))
+    assert isinstance(verdict("give item= torch", far), Refused)
+    assert isinstance(verdict("follow", far), Refused)

@@ -1,0 +1,22 @@
+from agent_runtime.npc.prompt import Exchange, Fact, expand, render, template_hash
+from tests.support.town import MIRA
+
+FACTS = [Fact("river", "24 steps north-east", "river", "place:river")]
+
+
+def test_stable_text_comes_first_and_the_line_last() -> None:
+    first = render(MIRA, [], FACTS, "alice", "where is the river?")
+    later = render(MIRA, [Exchange("hi", "Hello, alice.")], [], "alice", "thanks")
+    assert first[0] == later[0]
+    assert first[-1].content == "[1] river: 24 steps north-east\nalice: where is the river?"
+    assert [m.role for m in later] == ["system", "user", "assistant", "user"]
+    assert later[1].content == "alice: hi"
+
+
+def test_expand_quotes_only_facts_that_are_there() -> None:
+    assert expand("[[1]] and [[2]] and [[x]]", FACTS) == "24 steps north-east and something and [[x]]"
+
+
+def test_the_wording_has_a_stable_name() -> None:
+    assert template_hash() == template_hash()
+    assert len(template_hash()) == 12

@@ -1,0 +1,73 @@
+from agent_runtime.bridge.messages import Near, Recipe
+from agent_runtime.npc.world import facts_for, near_text, recipe_text, time_text
+from tests.support.town import CATALOGUE, SNAPSHOT, changed
+
+
+def texts(line: str, limit: int = 12) -> list[str]:
+    return [f"{f.label}: {f.value}" for f in facts_for(line, "alice", SNAPSHOT, CATALOGUE, limit)]
+
+
+def test_a_recipe_that_is_asked_for_comes_last_and_complete() -> None:
+    assert texts("how do I make a torch?")[-1] == "torch recipe: 1 coal lump and 1 stick (makes 4)"
+    assert texts("How are STEEL PICKAXES made")[-1] == "steel pickaxe recipe: 3 steel ingot and 2 any stick"
+    assert texts("steel ingot please")[-1] == "steel ingot recipe: iron lump smelted in a furnace"
+
+
+def test_an_item_without_a_recipe_says_so() -> None:
+    assert texts("how do I craft an iron lump")[-1] == "iron lump: has no recipe; it is dug or found"
+
+
+def test_what_an_item_is_used_for() -> None:
+    assert "stick is used in: torch, steel pickaxe" in texts("what is a stick used for")
+
+
+def test_an_unknown_item_brings_no_crafting_fact() -> None:
+    assert not [text for text in texts("how do I make a flux capacitor") if "recipe" in text]
+
+
+def test_a_place_that_is_named_comes_after_the_others() -> None:
+    lines = texts("where is the river?")
+    assert lines[-1] == "river: 24 steps north-east"
+    assert "bob (player): 4 steps west" in lines
+    assert "time: evening, 18:40" in lines
+    assert "alice holds: steel pickaxe" in lines
+
+
+def test_what_it_carries_is_told_when_asked_to_give() -> None:
+    assert "you carry torch: 5" in texts("give me a torch")
+    assert not [text for text in texts("hello") if text.startswith("you carry")]
+
+
+def test_the_limit_leaves_out_the_least_relevant_first() -> None:
+    assert texts("where is the river?", limit=1) == ["river: 24 steps north-east"]
+
+
+def test_every_fact_knows_its_source() -> None:
+    sources = {fact.source for fact in facts_for("torch? river?", "alice", SNAPSHOT, CATALOGUE, 20)}
+    assert {"recipe:default:torch", "place:river", "player:bob", "time"} <= sources
+
+
+def test_an_empty_world_still_has_facts() -> None:
+    bare = changed(near=(), held="", surface="", biome="", inventory=())
+    facts = facts_for("hello", "alice", bare, CATALOGUE, 10)
+    assert [fact.label for fact in facts] == ["time", "alice holds", "you are"]
+
+
+def test_distances_and_times_as_words() -> None:
+    assert near_text(Near("place", "mill", 1.2, "west")) == "here"
+    assert near_text(Near("place", "mine", 9, "west", "below")) == "9 steps west, below"
+    assert near_text(Near("place", "mine", 9, "below", "below")) == "9 steps below"
+    assert [time_text(t) for t in (0, 0.2, 0.3, 0.5, 0.6, 0.999, 1)] == [
+        "night, 00:00",
+        "early morning, 04:48",
+        "morning, 07:12",
+        "noon, 12:00",
+        "afternoon, 14:24",
+        "night, 23:59",
+        "night, 00:00",
+    ]
+
+
+def test_a_recipe_without_inputs_is_not_an_error() -> None:
+    assert recipe_text(Recipe("x:y", 1, "normal", ()), CATALOGUE) == "nothing"
+    assert recipe_text(Recipe("x:y", 1, "cooking", ()), CATALOGUE) == "nothing smelted in a furnace"

@@ -13,6 +13,7 @@ anything of ours.
     │   ├── PromptTooLong  the prompt does not fit the context window
     │   └── EngineBusy     every slot and the queue are full (back-pressure)
     ├── JournalError       the journal cannot be opened, read or written
+    ├── ModInstallError    the mod or its settings cannot be put where they belong
     └── DownloadError      a model could not be fetched, or its checksum is wrong
 """
 
@@ -77,6 +78,10 @@ class EngineBusy(EngineError):
 
 class JournalError(TownsfolkError):
     """The journal cannot be opened, read or written; the message says what to do."""
+
+
+class ModInstallError(TownsfolkError):
+    """The mod or its settings cannot be put where they belong; the message says what to do."""
 
 
 class DownloadError(TownsfolkError):

@@ -13,6 +13,7 @@ anything of ours.
     │   ├── PromptTooLong  the prompt does not fit the context window
     │   └── EngineBusy     every slot and the queue are full (back-pressure)
     ├── JournalError       the journal cannot be opened, read or written
+    │   └── JournalLocked  another process has the journal's file open
     ├── ModInstallError    the mod or its settings cannot be put where they belong
     └── DownloadError      a model could not be fetched, or its checksum is wrong
 """
@@ -78,6 +79,10 @@ class EngineBusy(EngineError):
 
 class JournalError(TownsfolkError):
     """The journal cannot be opened, read or written; the message says what to do."""
+
+
+class JournalLocked(JournalError):
+    """Another process has the journal's file open: ask that one through its socket, or end it."""
 
 
 class ModInstallError(TownsfolkError):

@@ -1,0 +1,70 @@
+# Everything runs from a checkout: `make demo` shows the product, `make test` proves it.
+# State goes to the platform's data folder or to build/, never into the sources.
+
+PYTHON ?= python3
+VENV ?= .venv
+# More for pip, e.g. PIP_FLAGS="--extra-index-url https://download.pytorch.org/whl/cpu" for a torch without CUDA.
+PIP_FLAGS ?=
+
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --disable-pip-version-check $(PIP_FLAGS) -c constraints.txt
+
+# What the runtime, the demo and the build of llama-cpp-python need, and what the tests need beside it.
+PACKAGES := python3-venv gcc g++ make luanti-server|minetest-server lua-socket lua-messagepack
+TEST_PACKAGES := lua-busted lua-check debootstrap
+
+.DEFAULT_GOAL := help
+.PHONY: help install install-dev demo play test test-luanti mod-test check base actions bench-game clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+install: $(VENV)/.installed ## install what the runtime and the demo need (apt packages as root, a venv)
+
+install-dev: $(VENV)/.installed-dev ## install what tests, checks and training need, too
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	tools/debian_packages.sh $(foreach package,$(PACKAGES),'$(package)')
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing Python packages. llama-cpp-python is compiled once: about 8 minutes on two cores."
+	$(PIP) --editable '.[demo]'
+	touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	tools/debian_packages.sh $(TEST_PACKAGES)
+	$(PIP) --editable '.[demo,dev,learn]'
+	touch $@
+
+demo: install ## a real Luanti server, the runtime and a scripted player: one conversation, then the journal
+	$(BIN)/python -m demo
+
+play: install ## the same, and it stays up for you: join with a Luanti client
+	$(BIN)/python -m demo play
+
+test: install-dev mod-test ## everything that takes no more than minutes
+	$(BIN)/python -m pytest -m "not slow"
+
+test-luanti: install-dev ## the scenes in the game, on Luanti 5.6.1, 5.10 and 5.15.2 (as root)
+	$(BIN)/python -m pytest tests/luanti --engines all
+
+mod-test: ## the mod's own specs and its lint
+	cd luanti_bridge_mod && busted
+	luacheck --quiet luanti_bridge_mod
+
+check: install-dev ## lint, format, types
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	luacheck --quiet luanti_bridge_mod
+
+base: install-dev ## train the embedded model from scratch (hours)
+	$(BIN)/python -m learner.base
+
+actions: install ## write the mod's table of actions from agent_runtime/npc/actions.py
+	$(BIN)/python -m tools.action_table
+
+bench-game: install ## times in the game, into benchmarks/results/game.json
+	$(BIN)/python -m benchmarks.game
+
+clean: ## remove what tests and builds left
+	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,90 @@
+"""A Luanti engine that can be started: the machine's own, or one in a root of its own (see `engines`).
+
+Looks at the machine and answers with a command line; starts nothing that lasts."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from demo.errors import EngineMissing
+
+PROGRAMS = ("luantiserver", "minetestserver")
+PLACES = ("/usr/games", "/usr/local/bin", "/usr/local/games", "/usr/bin", "/snap/bin")
+GAMES = ("minetest_game", "minetest", "mineclonia", "mineclone2")
+"""Games that the scene can be played in, best first; Debian 12 calls Minetest Game `minetest`."""
+
+HOW_TO_GET = (
+    "install a Luanti server and its Lua libraries: "
+    "apt install minetest-server lua-socket lua-messagepack (on newer systems luanti-server)"
+)
+
+
+@dataclass(frozen=True)
+class Engine:
+    """A server program, its version, and the game to play. `root` is None for the machine's own."""
+
+    version: str
+    program: str
+    game: str
+    root: Path | None = None
+
+    def __str__(self) -> str:
+        return self.version
+
+    def command(self, arguments: list[str], *, shared: Path) -> list[str]:
+        """The command line that starts the server with these arguments and dies with its parent.
+
+        An engine in a root sees the folder `shared` at the same path, through a mount that lives in a
+        mount namespace of its own and therefore ends with the process."""
+        keeper = ["setpriv", "--pdeathsig", "TERM"] if shutil.which("setpriv") else []
+        if self.root is None:
+            return [*keeper, self.program, *arguments]
+        inside = self.root / shared.relative_to("/")
+        script = " && ".join(
+            [
+                f"mkdir -p {shlex.quote(str(inside))}",
+                f"mount -t proc proc {shlex.quote(str(self.root / 'proc'))}",
+                f"mount --rbind /dev {shlex.quote(str(self.root / 'dev'))}",
+                f"mount --bind {shlex.quote(str(shared))} {shlex.quote(str(inside))}",
+                f"exec chroot {shlex.quote(str(self.root))} {shlex.join([self.program, *arguments])}",
+            ]
+        )
+        return [*keeper, "unshare", "--mount", "sh", "-c", script]
+
+
+def machine_engine() -> Engine:
+    """The engine installed on this machine; raises EngineMissing."""
+    for program in PROGRAMS:
+        path = shutil.which(program) or next(
+            (f"{place}/{program}" for place in PLACES if Path(place, program).is_file()), None
+        )
+        if path:
+            return inspect(path)
+    raise EngineMissing(f"no Luanti server found ({' or '.join(PROGRAMS)}): {HOW_TO_GET}")
+
+
+def inspect(program: str, root: Path | None = None) -> Engine:
+    """Asks a server program for its version and its games."""
+    enter = ["chroot", str(root)] if root else []
+    version = _output([*enter, program, "--version"])
+    found = re.search(r"(?:Minetest|Luanti)\s+(\d+\.\d+\.\d+)", version)
+    if not found:
+        raise EngineMissing(f"{program} does not tell a version of Luanti: {version[:200]!r}")
+    games = _output([*enter, program, "--gameid", "list"]).split()
+    game = next((game for game in GAMES if game in games), None)
+    if not game:
+        raise EngineMissing(f"{program} has no game to play: it knows {games}, and one of {GAMES} is needed")
+    return Engine(found[1], program, game, root)
+
+
+def _output(command: list[str]) -> str:
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise EngineMissing(f"{shlex.join(command)} cannot be run: {error}") from error
+    return done.stdout + done.stderr

@@ -39,9 +39,9 @@ def check(context: typer.Context) -> None:
     settings = config.load(context.obj)
     file = settings.home / config.FILE_NAME
     typer.echo(f"# {file}{'' if file.exists() else ' (not there: defaults hold)'}")
-    for key in config.keys():
-        source = config.origin(key, settings.home)
-        source = {"env": key.variable, "file": config.FILE_NAME, "default": "default"}[source]
+    for key in config.all_keys():
+        sources = {"env": key.variable, "file": config.FILE_NAME, "default": "default"}
+        source = sources[config.origin(key, settings.home)]
         typer.echo(f"{key.dotted} = {toml_value(_value(settings, key))}  # {source}")
     for warning in settings.warnings():
         typer.echo(f"warning: {warning}", err=True)
@@ -60,7 +60,7 @@ def show(
         typer.echo(f"personas = {', '.join(map(str, settings.persona_folders))}")
         typer.echo(f"token = {settings.token_path}")
         return
-    known = {item.dotted: item for item in config.keys()}
+    known = {item.dotted: item for item in config.all_keys()}
     if key not in known:
         raise ConfigError([f"{key}: there is no such setting; `townsfolk config check` shows them all"])
     value = _value(settings, known[key])
@@ -71,7 +71,7 @@ def template() -> str:
     """A settings file in which every key stands commented out at its default."""
     lines = ["# Settings of Townsfolk. A variable TOWNSFOLK_SECTION__KEY goes over this file."]
     section = ""
-    for key in config.keys():
+    for key in config.all_keys():
         if key.section != section:
             section = key.section
             lines += ["", f"[{section}]"]

@@ -119,7 +119,8 @@ def load(home: Path | None = None) -> Settings:
     except SettingsError:
         pass  # a variable that names a whole section: among the problems already
     except ValidationError as error:
-        problems += [_problem(detail, given) for detail in error.errors(include_url=False)]
+        details = error.errors(include_url=False)
+        problems += [_problem(detail, given) for detail in details if not _whole_section_variable(detail)]
     else:
         if settings.turn.history > settings.turn.memory:
             problems.append(
@@ -151,7 +152,7 @@ class Key:
         return f"{PREFIX}{self.section}__{self.name}".upper()
 
 
-def keys() -> Iterator[Key]:
+def all_keys() -> Iterator[Key]:
     """Every setting there is, in the order of the models."""
     for section, field in Settings.model_fields.items():
         assert isinstance(field.annotation, type)
@@ -187,14 +188,14 @@ def _read_file(path: Path) -> dict[str, Any]:
 def _environment_problems() -> list[str]:
     """Variables that look like settings but would be ignored."""
     problems = []
-    variables = [key.variable for key in keys()]
+    variables = [key.variable for key in all_keys()]
     for name in os.environ:
         section, double, _ = name.upper().removeprefix(PREFIX).partition("__")
         is_section = section.lower() in Settings.model_fields
         if not name.upper().startswith(PREFIX) or (double and is_section):
             continue  # not ours, or checked with its section
         if is_section:
-            first = next(key.variable for key in keys() if key.section == section.lower())
+            first = next(key.variable for key in all_keys() if key.section == section.lower())
             problems.append(f"{name}: names a whole section; set its keys one by one, such as {first}")
             continue
         near = difflib.get_close_matches(name.upper(), variables, n=1, cutoff=0.8)
@@ -207,7 +208,7 @@ def _environment_problems() -> list[str]:
 def _problem(detail: ErrorDetails, given: Mapping[str, Any]) -> str:
     location = [str(part) for part in detail["loc"]]
     dotted = ".".join(location[:2])
-    known = {key.dotted: key for key in keys()}
+    known = {key.dotted: key for key in all_keys()}
     if detail["type"] == "extra_forbidden":
         candidates = list(known) if len(location) > 1 else list(Settings.model_fields)
         near = difflib.get_close_matches(dotted, candidates, n=1)
@@ -220,6 +221,11 @@ def _problem(detail: ErrorDetails, given: Mapping[str, Any]) -> str:
     in_file = isinstance(given.get(key.section), Mapping) and key.variable not in map(str.upper, os.environ)
     where = f"{FILE_NAME}" if in_file else key.variable
     return f"{dotted}: {value!r} (from {where}) cannot be used; give {key.allowed}"
+
+
+def _whole_section_variable(detail: ErrorDetails) -> bool:
+    """Whether `_environment_problems` has named it already."""
+    return len(detail["loc"]) == 1 and f"{PREFIX}{detail['loc'][0]}".upper() in map(str.upper, os.environ)
 
 
 def _allowed(annotation: Any, metadata: list[Any]) -> str:

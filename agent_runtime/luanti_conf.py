@@ -41,12 +41,12 @@ def _settings(text: str) -> Iterator[tuple[int, str, str]]:
     Values in triple quotes and groups in braces run over many lines (Luanti's `src/settings.cpp`);
     what is inside them is no setting of ours.
     """
-    until = ""
+    in_text = False
     depth = 0
     for index, raw in enumerate(text.splitlines()):
         line = raw.strip()
-        if until:
-            until = "" if line.endswith(until) else until
+        if in_text:
+            in_text = line != '"""'
             continue
         if depth and line == "}":
             depth -= 1
@@ -56,7 +56,7 @@ def _settings(text: str) -> Iterator[tuple[int, str, str]]:
             continue
         if value == "{":
             depth += 1
-        elif value.startswith('"""'):
-            until = '"""' if value == '"""' or not value.endswith('"""') else ""
+        elif value == '"""':
+            in_text = True
         elif not depth:
             yield index, name, value

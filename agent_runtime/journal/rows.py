@@ -1,0 +1,179 @@
+"""One type per table of the journal: what a caller fills in is what is stored.
+
+Times are UTC, `player` is a pseudonym (`pseudonym.Pseudonyms`), ids are ULIDs. No row ever replaces another:
+what becomes of an action or of a session is a row of its own.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import ClassVar, Literal
+
+from msgspec import Struct
+
+from agent_runtime.npc.persona import Sampling
+from agent_runtime.npc.prompt import Fact, Message
+
+TurnSource = Literal["model", "late", "busy", "slow_down", "offline"]
+ActionFate = Literal["done", "refused", "failed", "stale"]
+
+
+class Row(Struct, frozen=True, kw_only=True):
+    """A row. `table` is where it goes. A table with a `key` ignores a row whose key it has already, and its
+    rows are also kept in the ack log. Fields added later need a default, so that older logs still read."""
+
+    table: ClassVar[str] = ""
+    key: ClassVar[str | None] = "id"
+
+
+class TurnRow(Row, frozen=True, kw_only=True):
+    """One turn of talk with all that made it. `id` is the reply's and `chat` the player's line's.
+
+    `raw` is what the model wrote and `reply` what was said; `quoted` numbers the facts, from 1, that
+    the reply quotes. `version` 0 is the bare base. Milliseconds count from the line's arrival; a canned
+    line (`source` is not `model`) has no prompt and no figures.
+    """
+
+    table: ClassVar[str] = "turns"
+
+    id: str
+    chat: str
+    session: str
+    server: str
+    server_name: str = ""
+    npc: str
+    npc_name: str
+    persona: str
+    player: str
+    said_at: datetime
+    how: str
+    line: str
+    reply: str
+    raw: str = ""
+    source: TurnSource = "model"
+    version: int = 0
+    base: str = ""
+    adapter: str | None = None
+    template: str = ""
+    prompt: tuple[Message, ...] = ()
+    facts: tuple[Fact, ...] = ()
+    quoted: tuple[int, ...] = ()
+    sampling: Sampling | None = None
+    seed: int | None = None
+    prompt_tokens: int | None = None
+    cached_tokens: int | None = None
+    completion_tokens: int | None = None
+    first_token_ms: float | None = None
+    first_sentence_ms: float | None = None
+    total_ms: float | None = None
+    finish: str | None = None
+    flagged: bool = False
+    flag_reason: str = ""
+
+
+class ActionRow(Row, frozen=True, kw_only=True):
+    """An action that a reply asked for, and what policy said to it."""
+
+    table: ClassVar[str] = "actions"
+
+    id: str
+    turn: str
+    name: str
+    arguments: dict[str, str | int] = {}
+    verdict: Literal["allowed", "refused"]
+    reason: str = ""
+
+
+class ActionResultRow(Row, frozen=True, kw_only=True):
+    """What the game made of an allowed action; `id` is the action's."""
+
+    table: ClassVar[str] = "action_results"
+
+    id: str
+    result: ActionFate
+    result_reason: str = ""
+    result_at: datetime
+
+
+class RatingRow(Row, frozen=True, kw_only=True):
+    """A player's judgement of a turn, 1 to 5. Of one player's on one turn the last to arrive counts."""
+
+    table: ClassVar[str] = "ratings"
+
+    id: str
+    turn: str
+    player: str
+    value: int
+    scale: Literal["stars", "thumb"]
+    rated_at: datetime
+
+
+class SessionRow(Row, frozen=True, kw_only=True):
+    """A game server connected."""
+
+    table: ClassVar[str] = "sessions"
+
+    id: str
+    server: str
+    server_name: str = ""
+    engine: str = ""
+    game: str = ""
+    mod: str = ""
+    opened_at: datetime
+
+
+class SessionEndRow(Row, frozen=True, kw_only=True):
+    """A game server's connection ended; `id` is the session's."""
+
+    table: ClassVar[str] = "session_ends"
+
+    id: str
+    closed_at: datetime
+    reason: str = ""
+
+
+class EventRow(Row, frozen=True, kw_only=True):
+    """Something that happened in a world. `game_s` is the mod's monotonic clock in seconds."""
+
+    table: ClassVar[str] = "events"
+    key: ClassVar[str | None] = None
+
+    server: str
+    received_at: datetime
+    game_s: float
+    kind: str
+    player: str
+    what: str = ""
+    x: float | None = None
+    y: float | None = None
+    z: float | None = None
+
+
+class NpcRow(Row, frozen=True, kw_only=True):
+    """Where an NPC was, and what had just become of it; the last one to arrive counts."""
+
+    table: ClassVar[str] = "npc_states"
+    key: ClassVar[str | None] = None
+
+    id: str
+    server: str
+    name: str
+    persona: str
+    x: float
+    y: float
+    z: float
+    state: Literal["spawned", "moved", "removed"]
+    seen_at: datetime
+
+
+ROWS: tuple[type[Row], ...] = (
+    SessionRow,
+    TurnRow,
+    ActionRow,
+    ActionResultRow,
+    RatingRow,
+    SessionEndRow,
+    EventRow,
+    NpcRow,
+)
+"""Every row type; a batch is written in this order."""

@@ -175,7 +175,7 @@ class GameEvent(Struct, frozen=True):
 class Event(Struct, frozen=True, tag="event"):
     """A batch of world events. `dropped` counts those the mod had to leave out since the last batch."""
 
-    events: Annotated[tuple[GameEvent, ...], Meta(max_length=500)]
+    events: Annotated[tuple[GameEvent, ...], Meta(max_length=500)] = ()
     dropped: Annotated[int, Meta(ge=0)] = 0
 
 

@@ -1,0 +1,24 @@
+"""How many of a game server's messages may be refused in a while. Times come in, yes or no goes out."""
+
+from __future__ import annotations
+
+from collections import deque
+
+ERRORS_ALLOWED = 50
+WINDOW_SECONDS = 10.0
+
+
+class ErrorBudget:
+    """More than `allowed` errors within `window` seconds are a flood: a peer that is broken or hostile."""
+
+    def __init__(self, allowed: int = ERRORS_ALLOWED, window: float = WINDOW_SECONDS) -> None:
+        self._allowed = allowed
+        self._window = window
+        self._times: deque[float] = deque()
+
+    def spend(self, now: float) -> bool:
+        """Note one error at `now` (monotonic seconds); False when that is too many."""
+        self._times.append(now)
+        while self._times[0] <= now - self._window:
+            self._times.popleft()
+        return len(self._times) <= self._allowed

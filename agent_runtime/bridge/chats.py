@@ -7,6 +7,7 @@ from collections import OrderedDict
 from agent_runtime.bridge.messages import ReplyDone
 
 REMEMBERED = 2000
+REMEMBERED_SERVERS = 100
 
 
 class ChatLog:
@@ -33,3 +34,18 @@ class ChatLog:
     def reply_to(self, chat: str) -> ReplyDone | None:
         """The reply to a chat; None while it is on its way, or when the chat is not known."""
         return self._replies.get(chat)
+
+
+class ChatLogs:
+    """One ChatLog per game server, for those that connected last."""
+
+    def __init__(self) -> None:
+        self._logs: OrderedDict[str, ChatLog] = OrderedDict()
+
+    def of(self, server: str) -> ChatLog:
+        """The log of this game server's id, empty when it is new."""
+        log = self._logs.setdefault(server, ChatLog())
+        self._logs.move_to_end(server)
+        if len(self._logs) > REMEMBERED_SERVERS:
+            self._logs.popitem(last=False)
+        return log

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import IntEnum, StrEnum
+from typing import NamedTuple
 
 
 class Code(StrEnum):
@@ -35,3 +36,10 @@ class Close(IntEnum):
     INTERNAL = 1011
     REPLACED = 4000
     NO_HELLO = 4001
+
+
+class Farewell(NamedTuple):
+    """With which code, and why, the runtime closes a connection."""
+
+    code: Close
+    reason: str

@@ -16,7 +16,7 @@ class Refusal(NamedTuple):
 
 
 def refusal(*, origins: Sequence[str], authorizations: Sequence[str], token: str) -> Refusal | None:
-    """Judge the values of the `Origin` and `Authorization` headers; the token is compared in constant time."""
+    """Judge the values of the `Origin` and `Authorization` headers; the token in constant time."""
     if origins:
         # Browsers always send it: a web page on the owner's machine must not reach this port.
         return Refusal(HTTPStatus.FORBIDDEN, "This port is for game servers; web pages may not use it.")
@@ -24,7 +24,7 @@ def refusal(*, origins: Sequence[str], authorizations: Sequence[str], token: str
     if not hmac.compare_digest(given.encode(errors="surrogateescape"), f"Bearer {token}".encode()):
         return Refusal(
             HTTPStatus.UNAUTHORIZED,
-            "Wrong or missing token. Send the header `Authorization: Bearer TOKEN` with this runtime's token: "
-            "`townsfolk serve` prints where the file with it is; in the game it is the setting townsfolk.token.",
+            "Wrong or missing token. Send the header `Authorization: Bearer TOKEN` with this runtime's token; "
+            "`townsfolk serve` prints which file holds it, and in the game it is the setting townsfolk.token.",
         )
     return None

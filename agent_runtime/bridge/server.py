@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import OrderedDict
 from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any, NamedTuple, Self
@@ -18,9 +17,9 @@ from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
 from agent_runtime.bridge.budget import ErrorBudget
-from agent_runtime.bridge.chats import ChatLog
+from agent_runtime.bridge.chats import ChatLogs
 from agent_runtime.bridge.codec import MAX_BYTES, SUBPROTOCOLS, decode, encode
-from agent_runtime.bridge.codes import Close, Code
+from agent_runtime.bridge.codes import Close, Code, Farewell
 from agent_runtime.bridge.door import Refusal, refusal
 from agent_runtime.bridge.handler import Handler
 from agent_runtime.bridge.messages import ErrorReply, FromMod, Hello
@@ -30,7 +29,6 @@ from agent_runtime.bridge.ulid import UlidMaker
 from agent_runtime.clock import Clock, SystemClock
 from agent_runtime.errors import MessageError
 
-REMEMBERED_SERVERS = 100
 CLOSE_SECONDS = 2.0
 
 log = structlog.get_logger(__name__)
@@ -46,13 +44,6 @@ class Limits(NamedTuple):
     hello: float = 10.0
     silence: float = 5.0
     write: float = 5.0
-
-
-class Farewell(NamedTuple):
-    """Why the runtime closes a connection."""
-
-    code: Close
-    reason: str
 
 
 class _Link(ServerConnection):
@@ -147,7 +138,7 @@ class Bridge:
         self._limits = limits or Limits()
         self._ulids = UlidMaker((clock or SystemClock()).wall)
         self._links: dict[str, _Link] = {}
-        self._chats: OrderedDict[str, ChatLog] = OrderedDict()
+        self._chats = ChatLogs()
         self._server: Server | None = None
         self.sessions: dict[str, Session] = {}
         """Open sessions by the game server's id."""
@@ -249,7 +240,7 @@ class Bridge:
             old.stop(Farewell(Close.REPLACED, "this game server has connected again"))
             await old.left.wait()
         session = Session(
-            self._ulids.make(), hello, link.speaks, link.outbox, self._chats_of(hello.server), link.peer
+            self._ulids.make(), hello, link.speaks, link.outbox, self._chats.of(hello.server), link.peer
         )
         self._links[hello.server] = link
         try:
@@ -303,13 +294,6 @@ class Bridge:
             link.farewell = Farewell(Close.FLOOD, "too many errors")
         reply = ErrorReply(code=str(error.code), message=str(error), of=error.of or "")
         link.outbox.put(encode(reply, link.speaks))
-
-    def _chats_of(self, server: str) -> ChatLog:
-        chats = self._chats.setdefault(server, ChatLog())
-        self._chats.move_to_end(server)
-        if len(self._chats) > REMEMBERED_SERVERS:
-            self._chats.popitem(last=False)
-        return chats
 
 
 def _select_subprotocol(connection: ServerConnection, offered: Sequence[Subprotocol]) -> Subprotocol:

@@ -37,24 +37,25 @@ class Engine:
         return self.version
 
     def command(self, arguments: list[str], *, shared: Path) -> list[str]:
-        """The command line that starts the server with these arguments and dies with its parent.
+        """The command line that starts the server with these arguments; it ends when its parent does.
 
-        An engine in a root sees the folder `shared` at the same path, through a mount that lives in a
-        mount namespace of its own and therefore ends with the process."""
+        An engine in a root sees the folder `shared` at the same path. Its mounts are made in a mount
+        namespace of their own, so they end with it and nothing has to be unmounted."""
         keeper = ["setpriv", "--pdeathsig", "TERM"] if shutil.which("setpriv") else []
-        if self.root is None:
-            return [*keeper, self.program, *arguments]
-        inside = self.root / shared.relative_to("/")
-        script = " && ".join(
-            [
-                f"mkdir -p {shlex.quote(str(inside))}",
-                f"mount -t proc proc {shlex.quote(str(self.root / 'proc'))}",
-                f"mount --rbind /dev {shlex.quote(str(self.root / 'dev'))}",
-                f"mount --bind {shlex.quote(str(shared))} {shlex.quote(str(inside))}",
-                f"exec chroot {shlex.quote(str(self.root))} {shlex.join([self.program, *arguments])}",
-            ]
-        )
-        return [*keeper, "unshare", "--mount", "sh", "-c", script]
+        return [*keeper, *within_root(self.root, [self.program, *arguments], shared)]
+
+
+def within_root(root: Path | None, command: list[str], shared: Path | None = None) -> list[str]:
+    """The command line that runs `command` in that root, with /proc and /dev, seeing the folder `shared`."""
+    if root is None:
+        return command
+    quoted = shlex.quote(str(root))
+    steps = [f"mount -t proc proc {quoted}/proc", f"mount --rbind /dev {quoted}/dev"]
+    if shared:
+        inside = shlex.quote(str(root / shared.resolve().relative_to("/")))
+        steps += [f"mkdir -p {inside}", f"mount --bind {shlex.quote(str(shared.resolve()))} {inside}"]
+    steps.append(f"exec chroot {quoted} {shlex.join(command)}")
+    return ["unshare", "--mount", "sh", "-c", " && ".join(steps)]
 
 
 def machine_engine() -> Engine:
@@ -70,12 +71,11 @@ def machine_engine() -> Engine:
 
 def inspect(program: str, root: Path | None = None) -> Engine:
     """Asks a server program for its version and its games."""
-    enter = ["chroot", str(root)] if root else []
-    version = _output([*enter, program, "--version"])
+    version = _output(within_root(root, [program, "--version"]))
     found = re.search(r"(?:Minetest|Luanti)\s+(\d+\.\d+\.\d+)", version)
     if not found:
         raise EngineMissing(f"{program} does not tell a version of Luanti: {version[:200]!r}")
-    games = _output([*enter, program, "--gameid", "list"]).split()
+    games = _output(within_root(root, [program, "--gameid", "list"])).split()
     game = next((game for game in GAMES if game in games), None)
     if not game:
         raise EngineMissing(f"{program} has no game to play: it knows {games}, and one of {GAMES} is needed")

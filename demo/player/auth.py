@@ -1,7 +1,7 @@
 """SRP-6a as Luanti speaks it: a password and a challenge come in, registration data and proofs go out.
 
 SHA-256 over the 2048-bit group of RFC 5054, with three habits that general SRP libraries do not combine:
-k and u hash padded numbers, the proof hashes g unpadded, and the name is lower case in x, not in the proof."""
+k and u hash padded numbers, the proof hashes g unpadded, and the name is lower case in x only."""
 
 from __future__ import annotations
 

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from importlib import metadata
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from agent_runtime import cli_config, cli_model, cli_npc, config
+from agent_runtime import __version__, cli_config, cli_model, cli_npc, config
 from agent_runtime.errors import ConfigError, TownsfolkError
 
 app = typer.Typer(
@@ -32,7 +31,7 @@ app.add_typer(mod, name="mod")
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"townsfolk {metadata.version('townsfolk')}")
+        typer.echo(f"townsfolk {__version__}")
         raise typer.Exit
 
 
@@ -62,6 +61,21 @@ def serve(context: typer.Context) -> None:
 
     logs.configure(settings.log.level, settings.log.format)
     raise typer.Exit(asyncio.run(run(settings)))
+
+
+@app.command()
+def chat(
+    context: typer.Context,
+    npc: Annotated[str, typer.Option(help="The persona; `townsfolk npc personas` lists them.")] = "mira",
+    player: Annotated[str, typer.Option(help="Your name.")] = "you",
+) -> None:
+    """Talk with an NPC in this terminal, without a game."""
+    settings = config.load(context.obj)
+    from agent_runtime import logs
+    from agent_runtime.chat import chat as talk
+
+    logs.configure("warning", settings.log.format)
+    talk(settings, npc, player)
 
 
 @app.command()

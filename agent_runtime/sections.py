@@ -42,7 +42,7 @@ class Model(Section):
         default=None, description="A GGUF file; empty means the model that comes along."
     )
     threads: int = Field(
-        default=0, ge=0, le=1024, description="CPU threads for the model; 0 means all cores."
+        default=0, ge=0, le=1024, description="CPU threads for the model; 0 means all cores but one."
     )
     slots: int = Field(
         default=16, ge=1, le=256, description="Replies generated at the same time, in one batch."
@@ -70,7 +70,8 @@ class Turn(Section):
     per_player_per_10s: int = Field(
         default=6, ge=1, le=100, description="Lines a player may say in ten seconds."
     )
-    npc_queue: int = Field(default=4, ge=0, le=64, description="Lines that may wait for one NPC.")
+    npc_talks: int = Field(default=4, ge=1, le=64, description="Players one NPC answers at the same time.")
+    npc_queue: int = Field(default=16, ge=0, le=64, description="Lines that may wait for one NPC.")
 
 
 class Personas(Section):

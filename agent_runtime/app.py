@@ -1,0 +1,106 @@
+"""Puts the runtime together and keeps it running: settings come in, a serving process goes on until a signal.
+
+The order of opening is the order of need; closing goes the other way round, so that nothing that was
+said or rated is lost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from contextlib import AsyncExitStack
+
+import structlog
+
+from agent_runtime.bridge.server import Bridge, Limits
+from agent_runtime.bridge.token import load_or_create_token
+from agent_runtime.clock import SystemClock
+from agent_runtime.config import Settings
+from agent_runtime.engine.service import LlamaEngine
+from agent_runtime.errors import PersonaError
+from agent_runtime.journal.pseudonym import Pseudonyms
+from agent_runtime.journal.queries import Queries
+from agent_runtime.journal.service import serve_queries
+from agent_runtime.journal.writer import Journal
+from agent_runtime.models import embedded_model
+from agent_runtime.npc.catalogue import CatalogueStore
+from agent_runtime.npc.memory import Memory
+from agent_runtime.npc.persona import Persona, load_personas
+from agent_runtime.record import Recorder
+from agent_runtime.town import Town
+
+DRAIN_SECONDS = 4.0
+
+log = structlog.get_logger(__name__)
+
+
+def personas_of(settings: Settings) -> dict[str, Persona]:
+    """The shipped personas with the admin's own over them. Raises `PersonaError`."""
+    personas = load_personas(*settings.persona_folders)
+    if not personas:
+        raise PersonaError(f"no personas in {settings.personas_folder}; put at least one .toml file there")
+    return personas
+
+
+def engine_of(settings: Settings) -> LlamaEngine:
+    """The engine for the chosen model, not started yet. Raises `ModelFileError`."""
+    path = settings.model_path or embedded_model(settings.home)
+    model = settings.model
+    return LlamaEngine(
+        path, threads=model.threads, slots=model.slots, context=model.context, queue=model.queue
+    )
+
+
+async def serve(settings: Settings) -> int:
+    """Serve until SIGTERM or SIGINT; returns the exit status. Raises `TownsfolkError` if it cannot start."""
+    began = time.monotonic()
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    clock = SystemClock()
+    token = load_or_create_token(settings.token_path)
+    personas = personas_of(settings)
+    async with AsyncExitStack() as stack:
+        journal = Journal.open(settings.journal_path, commit_ms=settings.journal.commit_ms)
+        stack.callback(journal.close)
+        queries = Queries(journal)
+        await stack.enter_async_context(serve_queries(journal, settings.home / "journal.sock"))
+        engine = engine_of(settings)
+        stack.push_async_callback(engine.close)
+        await engine.start()
+        town = Town(
+            engine=engine,
+            journal=journal,
+            recorder=Recorder(clock, Pseudonyms.of_home(settings.home)),
+            memory=Memory(queries.recent_exchanges, settings.turn.memory),
+            catalogues=CatalogueStore(settings.home / "catalogues"),
+            personas=personas,
+            limits=settings.turn,
+            clock=clock,
+            heartbeat=settings.server.heartbeat_s,
+        )
+        stack.push_async_callback(town.drain, DRAIN_SECONDS)
+        bridge = Bridge(
+            town,
+            token=token,
+            host=settings.server.host,
+            port=settings.server.port,
+            limits=Limits(connections=settings.server.max_connections),
+            clock=clock,
+        )
+        async with bridge:
+            log.info(
+                "ready",
+                address=f"ws://{settings.server.host}:{bridge.port}",
+                model=engine.info.name,
+                personas=len(personas),
+                home=str(settings.home),
+                seconds=round(time.monotonic() - began, 2),
+            )
+            await stopping.wait()
+            log.info("stopping")
+            await town.drain(DRAIN_SECONDS)
+    log.info("stopped")
+    return 0

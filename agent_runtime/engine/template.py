@@ -45,7 +45,9 @@ class ChatTemplate:
     def __init__(self, source: str, bos_token: str = "", eos_token: str = "") -> None:
         if len(source) > _MAX_TEMPLATE:
             raise ModelFileError(f"the chat template is longer than {_MAX_TEMPLATE} characters")
-        environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
+        environment = ImmutableSandboxedEnvironment(
+            trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"]
+        )
         environment.globals["raise_exception"] = _raise
         self._tokens = {"bos_token": bos_token, "eos_token": eos_token}
         try:
@@ -55,24 +57,48 @@ class ChatTemplate:
 
     def pieces(self, messages: Sequence[Message], generate: bool = True) -> tuple[Piece, ...]:
         """The rendered prompt. With `generate`, it ends where the assistant's words begin."""
-        stand_ins = [
-            {"role": message.role, "content": f"\ue000{index}\ue001"}
-            for index, message in enumerate(messages)
-        ]
+        return self.split(messages, 0, generate)[1]
+
+    def split(
+        self, messages: Sequence[Message], prefix: int, generate: bool = True
+    ) -> tuple[tuple[Piece, ...], tuple[Piece, ...]]:
+        """The rendered prompt in two parts: what comes before message number `prefix`, and the rest.
+
+        The first part is the same for all prompts whose first `prefix` messages are the same and
+        whose next one has the same role.
+        """
+        rendered = self._render(messages, generate)
+        before: list[Piece] = []
+        after: list[Piece] = []
+        part, end = (before if prefix else after), 0
+        for match in _PLACEHOLDER.finditer(rendered):
+            index = int(match.group(1))
+            part.append(Piece(rendered[end : match.start()], special=True))
+            if index >= prefix:
+                part = after
+            part.append(Piece(messages[index].content, special=False))
+            end = match.end()
+        part.append(Piece(rendered[end:], special=True))
+        return tuple(piece for piece in before if piece.text), tuple(piece for piece in after if piece.text)
+
+    def _render(self, messages: Sequence[Message], generate: bool) -> str:
+        """The prompt with a placeholder where each content goes."""
+        contents = [(message.role, f"\ue000{index}\ue001") for index, message in enumerate(messages)]
         try:
-            rendered = self._template.render(
-                messages=stand_ins, add_generation_prompt=generate, **self._tokens
-            )
+            return self._attempt(contents, generate)
+        except ModelFileError:
+            # Some models know no system role; there the persona opens the first user message.
+            if len(contents) < 2 or contents[0][0] != "system":
+                raise
+        (_, system), (role, first), *others = contents
+        return self._attempt([(role, f"{system}\n\n{first}"), *others], generate)
+
+    def _attempt(self, contents: Sequence[tuple[str, str]], generate: bool) -> str:
+        stand_ins = [{"role": role, "content": content} for role, content in contents]
+        try:
+            return self._template.render(messages=stand_ins, add_generation_prompt=generate, **self._tokens)
         except (TemplateError, TypeError, ValueError, ArithmeticError, LookupError) as error:
             raise ModelFileError(f"the chat template fails: {error}") from error
-        pieces: list[Piece] = []
-        end = 0
-        for match in _PLACEHOLDER.finditer(rendered):
-            pieces.append(Piece(rendered[end : match.start()], special=True))
-            pieces.append(Piece(messages[int(match.group(1))].content, special=False))
-            end = match.end()
-        pieces.append(Piece(rendered[end:], special=True))
-        return tuple(piece for piece in pieces if piece.text)
 
 
 def _raise(message: str) -> None:

@@ -1,0 +1,58 @@
+"""What the step loop needs of a model: rows of tokens go in, sampled tokens come out.
+
+`llama.Llama` is the real one. Nothing here imports an engine library.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from agent_runtime.engine.sampling import Stage
+
+
+class ContextFull(Exception):
+    """No room in the KV cache for the batch; nothing was changed."""
+
+
+class DecodeFailed(Exception):
+    """The batch failed; what its sequences hold is undefined. The message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Consecutive tokens of one sequence from `position` on; `wanted` asks for the last one's logits."""
+
+    sequence: int
+    position: int
+    tokens: Sequence[int]
+    wanted: bool
+
+
+class Backend(Protocol):
+    """A model with its KV cache, used from one thread only."""
+
+    def piece(self, token: int) -> bytes:
+        """The bytes that a token stands for."""
+
+    def ends(self, token: int) -> bool:
+        """Whether the reply is over with this token."""
+
+    def decode(self, rows: Sequence[Row]) -> list[int]:
+        """Run one batch; where each row's logits lie, or −1. Raises `ContextFull` or `DecodeFailed`."""
+
+    def sampler(self, stages: Sequence[Stage]) -> object:
+        """A new sampler; free it with `free`."""
+
+    def sample(self, sampler: object, place: int) -> int:
+        """Draw a token."""
+
+    def free(self, sampler: object) -> None:
+        """Give a sampler back."""
+
+    def copy(self, source: int, target: int, length: int) -> None:
+        """Share the first cells of one sequence with another."""
+
+    def drop(self, sequence: int) -> None:
+        """Forget a sequence."""

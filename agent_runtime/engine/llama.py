@@ -1,0 +1,235 @@
+"""One GGUF model and its KV cache behind plain calls: tokens come in, logits are sampled, tokens go out.
+
+The only importer of `llama_cpp`. Everything here must be called from one and the same thread, from
+loading on: each thread that enters the library gets a pool of workers of its own, and two pools spin
+against each other. Nothing here knows of talks or players.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import llama_cpp
+import numpy as np
+
+from agent_runtime.engine.backend import ContextFull, DecodeFailed, Row
+from agent_runtime.engine.sampling import Stage
+from agent_runtime.errors import ModelFileError
+
+_log = logging.getLogger("townsfolk.llama")
+_SEVERE = 3
+_MAX_PIECE = 1024
+_recent: deque[str] = deque(maxlen=8)
+
+
+@llama_cpp.llama_log_callback  # type: ignore[untyped-decorator]
+def _on_log(level: int, text: bytes, _: object) -> None:
+    line = text.decode("utf-8", "replace").strip()
+    if level == _SEVERE and line:
+        _recent.append(line)
+    _log.debug("%s", line)
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """What a context is made for: sequences side by side, KV cells in all, tokens per batch,
+    and threads."""
+
+    sequences: int
+    cells: int
+    batch: int
+    threads: int
+
+
+class Llama:
+    """A loaded model with one context. Raises `ModelFileError` when the file cannot be used.
+
+    `path` must have passed `modelfile.read_header`: the library may abort the process otherwise.
+    """
+
+    def __init__(self, path: Path) -> None:
+        llama_cpp.llama_log_set(_on_log, ctypes.c_void_p(0))
+        llama_cpp.llama_backend_init()
+        _recent.clear()
+        parameters = llama_cpp.llama_model_default_params()
+        parameters.check_tensors = True
+        self._model = llama_cpp.llama_model_load_from_file(str(path).encode(), parameters)
+        self._context: Any = None
+        # A failed load is a NULL pointer, which is not None.
+        if not self._model:
+            raise ModelFileError(f"{path}: the engine refuses it: {_reason()}")
+        self._vocab = llama_cpp.llama_model_get_vocab(self._model)
+        self.vocabulary = int(llama_cpp.llama_vocab_n_tokens(self._vocab))
+        self.trained_context = int(llama_cpp.llama_model_n_ctx_train(self._model))
+        self.parameters = int(llama_cpp.llama_model_n_params(self._model))
+        self.bos = int(llama_cpp.llama_vocab_bos(self._vocab))
+        self.most_sequences = int(llama_cpp.llama_max_parallel_sequences())
+        self.eos = int(llama_cpp.llama_vocab_eos(self._vocab))
+        self.adds_bos = bool(llama_cpp.llama_vocab_get_add_bos(self._vocab))
+        self._pieces = [self._read_piece(token, special=False) for token in range(self.vocabulary)]
+        self.longest_piece = max(map(len, self._pieces))
+        self._chain = llama_cpp.llama_sampler_chain_default_params()
+
+    def open(self, size: Size) -> None:
+        """Make the context. Raises `ModelFileError` when the library refuses (out of memory, mostly)."""
+        self._size = size
+        parameters = llama_cpp.llama_context_default_params()
+        parameters.n_ctx = size.cells
+        parameters.n_batch = parameters.n_ubatch = size.batch
+        parameters.n_seq_max = size.sequences
+        # One per sequence: logits for every token of a batch would take hundreds of megabytes with a
+        # large vocabulary.
+        parameters.n_outputs_max = size.sequences
+        parameters.n_threads = parameters.n_threads_batch = size.threads
+        # Copying part of a sequence aborts the process without one unified cache.
+        parameters.kv_unified = True
+        parameters.no_perf = True
+        _recent.clear()
+        context = llama_cpp.llama_init_from_model(self._model, parameters)
+        if not context:
+            raise ModelFileError(f"no room for {size.cells} tokens of context: {_reason()}")
+        self._context = context
+        self._memory = llama_cpp.llama_get_memory(context)
+        if not self._memory:
+            raise ModelFileError("the model keeps no KV cache, so it cannot talk")
+        self._batch = _Batch(size.batch)
+
+    def chat_template(self) -> str | None:
+        """The template in the file, or None when it carries none."""
+        source = llama_cpp.llama_model_chat_template(self._model, None)
+        return source.decode("utf-8", "replace") if source else None
+
+    def name(self) -> str:
+        """The model's own name; empty when it has none."""
+        buffer = ctypes.create_string_buffer(256)
+        length = llama_cpp.llama_model_meta_val_str(self._model, b"general.name", buffer, len(buffer))
+        return buffer.value.decode("utf-8", "replace") if length > 0 else ""
+
+    def tokenize(self, text: str, special: bool) -> list[int]:
+        """Token ids. Special tokens count as such only with `special`; no BOS is added."""
+        data = text.encode("utf-8", "replace")
+        room = len(data) + 2
+        while True:
+            tokens = (ctypes.c_int32 * room)()
+            count = llama_cpp.llama_tokenize(self._vocab, data, len(data), tokens, room, False, special)
+            if count >= 0:
+                return list(tokens[:count])
+            room = -count
+
+    def piece(self, token: int) -> bytes:
+        """The bytes that a token stands for; none for control tokens."""
+        return self._pieces[token]
+
+    def text(self, token: int) -> str:
+        """A token as it is spelled in a template, control tokens included; empty when there is none."""
+        return self._read_piece(token, special=True).decode("utf-8", "replace") if token >= 0 else ""
+
+    def ends(self, token: int) -> bool:
+        """Whether the reply is over with this token. A role's token ends it as well as end-of-turn."""
+        return bool(
+            llama_cpp.llama_vocab_is_eog(self._vocab, token)
+            or llama_cpp.llama_vocab_is_control(self._vocab, token)
+        )
+
+    def decode(self, rows: Sequence[Row]) -> list[int]:
+        """Run the rows through the model in one batch.
+
+        Returns, row by row, where the logits of its last token lie (for `sample`), or −1 for a row that
+        wants none. Raises `ContextFull` (nothing was changed) or `DecodeFailed` (drop the sequences).
+        """
+        places = self._batch.fill(rows)
+        status = llama_cpp.llama_decode(self._context, self._batch.struct)
+        if status == 1:
+            raise ContextFull
+        if status:
+            raise DecodeFailed(f"the engine failed on a batch (status {status}): {_reason()}")
+        return places
+
+    def sampler(self, stages: Sequence[Stage]) -> object:
+        """A sampler chain; free it with `free`."""
+        chain = llama_cpp.llama_sampler_chain_init(self._chain)
+        for name, arguments in stages:
+            make = getattr(llama_cpp, f"llama_sampler_init_{name}")
+            if name == "penalties":
+                arguments = (self.vocabulary, *arguments)
+            llama_cpp.llama_sampler_chain_add(chain, make(*arguments))
+        return chain
+
+    def sample(self, sampler: object, place: int) -> int:
+        """Draw a token from the logits at `place`; the sampler remembers it."""
+        return int(llama_cpp.llama_sampler_sample(sampler, self._context, place))
+
+    def free(self, sampler: object) -> None:
+        """Give a sampler chain back."""
+        llama_cpp.llama_sampler_free(sampler)
+
+    def copy(self, source: int, target: int, length: int) -> None:
+        """Let `target` share the first `length` cells of `source`."""
+        llama_cpp.llama_memory_seq_cp(self._memory, source, target, 0, length)
+
+    def drop(self, sequence: int) -> None:
+        """Forget a sequence; cells that others share stay."""
+        llama_cpp.llama_memory_seq_rm(self._memory, sequence, -1, -1)
+
+    def close(self) -> None:
+        """Free everything; nothing may be called afterwards."""
+        if self._context:
+            llama_cpp.llama_free(self._context)
+            self._context = None
+        if self._model:
+            llama_cpp.llama_model_free(self._model)
+            self._model = None
+
+    def _read_piece(self, token: int, special: bool) -> bytes:
+        buffer = ctypes.create_string_buffer(_MAX_PIECE)
+        length = llama_cpp.llama_token_to_piece(self._vocab, token, buffer, _MAX_PIECE, 0, special)
+        return buffer.raw[: max(length, 0)]
+
+
+class _Batch:
+    """The library's batch over arrays of ours: filled by slices, allocated once."""
+
+    def __init__(self, capacity: int) -> None:
+        self._token = np.zeros(capacity, np.int32)
+        self._pos = np.zeros(capacity, np.int32)
+        self._count = np.ones(capacity, np.int32)
+        self._sequence = np.zeros(capacity, np.int32)
+        self._output = np.zeros(capacity, np.int8)
+        number = ctypes.POINTER(ctypes.c_int32)
+        first = self._sequence.ctypes.data
+        self._sequences = (number * capacity)(
+            *(ctypes.cast(first + 4 * index, number) for index in range(capacity))
+        )
+        self.struct = llama_cpp.llama_batch(
+            n_tokens=0,
+            token=self._token.ctypes.data_as(number),
+            embd=None,
+            pos=self._pos.ctypes.data_as(number),
+            n_seq_id=self._count.ctypes.data_as(number),
+            seq_id=self._sequences,
+            logits=self._output.ctypes.data_as(ctypes.POINTER(ctypes.c_int8)),
+        )
+
+    def fill(self, rows: Sequence[Row]) -> list[int]:
+        places: list[int] = []
+        end = 0
+        for row in rows:
+            start, end = end, end + len(row.tokens)
+            self._token[start:end] = row.tokens
+            self._pos[start:end] = range(row.position, row.position + len(row.tokens))
+            self._sequence[start:end] = row.sequence
+            self._output[start:end] = 0
+            self._output[end - 1] = row.wanted
+            places.append(end - 1 if row.wanted else -1)
+        self.struct.n_tokens = end
+        return places
+
+
+def _reason() -> str:
+    return "; ".join(list(_recent)[-2:]) or "it gives no reason"

@@ -1,0 +1,78 @@
+"""From a path to a model that is ready to speak: checks, loads, sizes the context, runs a first batch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from agent_runtime.engine import modelfile
+from agent_runtime.engine.backend import DecodeFailed, Row
+from agent_runtime.engine.interface import ModelInfo
+from agent_runtime.engine.llama import Llama, Size
+from agent_runtime.engine.scheduler import CHUNK_ALONE
+from agent_runtime.engine.template import ChatTemplate
+from agent_runtime.errors import ModelFileError
+from agent_runtime.npc.prompt import Message
+
+_PREFIXES = 32
+_CELLS_PER_TALK = 512
+_MAX_CONTEXT = 4096
+_PROBE = (Message("system", "s"), Message("user", "u"))
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much a model may take: threads, talks side by side, tokens per talk (0: the model's own, but
+    at most 4,096)."""
+
+    threads: int
+    slots: int
+    context: int
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A model ready to speak, and what it was loaded for."""
+
+    model: Llama
+    template: ChatTemplate
+    info: ModelInfo
+    slots: int
+    prefixes: int
+    cells: int
+
+
+def load(path: Path, limits: Limits) -> Loaded:
+    """Load a model on the calling thread, which must be the only one that uses it. Raises
+    `ModelFileError`."""
+    modelfile.read_header(path)
+    digest = modelfile.digest(path)
+    model = Llama(path)
+    try:
+        template = _template(model, path)
+        context = min(limits.context or _MAX_CONTEXT, model.trained_context)
+        # Reserving the longest reply for everybody would cost memory that talks rarely use.
+        cells = max(context, limits.slots * min(context, _CELLS_PER_TALK))
+        slots = min(limits.slots, model.most_sequences // 2)
+        prefixes = min(_PREFIXES, model.most_sequences - slots)
+        model.open(Size(slots + prefixes, cells, CHUNK_ALONE, limits.threads))
+        # The first batch builds the graph and pages the weights in: better now than for a player.
+        model.decode([Row(0, 0, [max(model.bos, 0)], True)])
+        model.drop(0)
+    except DecodeFailed as error:
+        model.close()
+        raise ModelFileError(f"{path}: {error}") from error
+    except BaseException:
+        model.close()
+        raise
+    info = ModelInfo(model.name() or path.stem, digest, model.parameters, context)
+    return Loaded(model, template, info, slots, prefixes, cells)
+
+
+def _template(model: Llama, path: Path) -> ChatTemplate:
+    source = model.chat_template()
+    if not source:
+        raise ModelFileError(f"{path}: it has no chat template; choose a model made for chat (instruct)")
+    template = ChatTemplate(source, model.text(model.bos), model.text(model.eos))
+    template.pieces(_PROBE)
+    return template

@@ -1,0 +1,125 @@
+"""Small GGUF models made on the spot: settings come in, a file that the real engine loads goes out.
+
+Two kinds. `random_model` has random weights: its replies are noise, but depend on the whole prompt.
+`chain_model` says a given text after every prompt: each token names its successor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import gguf
+import numpy as np
+
+from agent_runtime.engine.template import EMBEDDED_SPECIAL_TOKENS, EMBEDDED_TEMPLATE
+
+END = EMBEDDED_SPECIAL_TOKENS.index("<|end|>")
+ASSISTANT = EMBEDDED_SPECIAL_TOKENS.index("<|assistant|>")
+LAYERS = 2
+HEADS = 4
+
+
+def random_model(path: Path, *, seed: int = 1, context: int = 512, width: int = 64) -> Path:
+    """A Llama with random weights over bytes and a few merged words."""
+    tokens = _vocabulary(())
+    return _write(path, tokens, _random_weights(np.random.default_rng(seed), len(tokens), width), context)
+
+
+def chain_model(path: Path, reply: Sequence[bytes], *, context: int = 512, endless: bool = False) -> Path:
+    """A Llama that says `reply`, token by token, and then ends (or begins again, when `endless`).
+
+    Multi-byte elements become tokens of their own; no element may come twice.
+    """
+    assert len(set(reply)) == len(reply)
+    tokens = _vocabulary(reply)
+    ids = [tokens.index(_spelled(element)) for element in reply]
+    width = 128
+    rng = np.random.default_rng(5)
+    weights = _random_weights(rng, len(tokens), width)
+    for layer in range(LAYERS):
+        weights[f"blk.{layer}.attn_output.weight"][:] = 0
+        weights[f"blk.{layer}.ffn_down.weight"][:] = 0
+    # With the layers silent, a token's logits are its own embedding against the rows of the output.
+    embedding = weights["token_embd.weight"]
+    output = np.zeros_like(embedding)
+    following = dict(zip([ASSISTANT, *ids], [*ids, ids[0] if endless else END], strict=True))
+    for token, successor in following.items():
+        output[successor] += embedding[token] * 4
+    weights["output.weight"] = output
+    return _write(path, tokens, weights, context)
+
+
+def _spelled(data: bytes) -> str:
+    """Bytes as byte-level BPE spells them (GPT-2's table)."""
+    return "".join(_SPELLING[byte] for byte in data)
+
+
+def _byte_spelling() -> list[str]:
+    plain = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    others = iter(range(256, 512))
+    return [chr(byte) if byte in plain else chr(next(others)) for byte in range(256)]
+
+
+_SPELLING = _byte_spelling()
+_MERGES = ["t h", "th e", "Ġ the", "i n", "Ġ a"]
+
+
+def _vocabulary(extra: Sequence[bytes]) -> list[str]:
+    words = [merge.replace(" ", "") for merge in _MERGES]
+    known = [*EMBEDDED_SPECIAL_TOKENS, *_SPELLING, *words]
+    return [*known, *(word for word in map(_spelled, extra) if word not in known)]
+
+
+def _random_weights(rng: np.random.Generator, words: int, width: int) -> dict[str, np.ndarray]:
+    def matrix(rows: int, columns: int) -> np.ndarray:
+        return (rng.standard_normal((rows, columns)) / np.sqrt(columns)).astype(np.float32)
+
+    weights = {
+        "token_embd.weight": rng.standard_normal((words, width)).astype(np.float32),
+        "output_norm.weight": np.ones(width, np.float32),
+        "output.weight": matrix(words, width) * 3,
+    }
+    for layer in range(LAYERS):
+        block = f"blk.{layer}."
+        weights[block + "attn_norm.weight"] = np.ones(width, np.float32)
+        weights[block + "ffn_norm.weight"] = np.ones(width, np.float32)
+        for name in ("attn_q", "attn_k", "attn_v", "attn_output"):
+            weights[block + name + ".weight"] = matrix(width, width) * 2
+        weights[block + "ffn_gate.weight"] = matrix(2 * width, width)
+        weights[block + "ffn_up.weight"] = matrix(2 * width, width)
+        weights[block + "ffn_down.weight"] = matrix(width, 2 * width)
+    return weights
+
+
+def _write(path: Path, tokens: list[str], weights: dict[str, np.ndarray], context: int) -> Path:
+    width = weights["token_embd.weight"].shape[1]
+    writer = gguf.GGUFWriter(path, "llama")
+    writer.add_name("Test Model")
+    writer.add_context_length(context)
+    writer.add_embedding_length(width)
+    writer.add_block_count(LAYERS)
+    writer.add_feed_forward_length(2 * width)
+    writer.add_head_count(HEADS)
+    writer.add_head_count_kv(HEADS)
+    writer.add_layer_norm_rms_eps(1e-5)
+    writer.add_rope_dimension_count(width // HEADS)
+    writer.add_rope_freq_base(10_000.0)
+    writer.add_tokenizer_model("gpt2")
+    writer.add_tokenizer_pre("gpt-2")
+    writer.add_token_list(tokens)
+    control, normal = gguf.TokenType.CONTROL, gguf.TokenType.NORMAL
+    writer.add_token_types([control if token in EMBEDDED_SPECIAL_TOKENS else normal for token in tokens])
+    writer.add_token_merges(_MERGES)
+    writer.add_bos_token_id(END)
+    writer.add_eos_token_id(END)
+    writer.add_pad_token_id(0)
+    writer.add_add_bos_token(False)
+    writer.add_chat_template(EMBEDDED_TEMPLATE)
+    for name, weight in weights.items():
+        writer.add_tensor(name, weight)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return path

@@ -24,7 +24,7 @@ def refusal(*, origins: Sequence[str], authorizations: Sequence[str], token: str
     if not hmac.compare_digest(given.encode(errors="surrogateescape"), f"Bearer {token}".encode()):
         return Refusal(
             HTTPStatus.UNAUTHORIZED,
-            "Wrong or missing token. Send the header `Authorization: Bearer TOKEN` with this runtime's token; "
-            "`townsfolk serve` prints which file holds it, and in the game it is the setting townsfolk.token.",
+            "Wrong or missing token. Send the header `Authorization: Bearer TOKEN` with the runtime's token: "
+            "`townsfolk config show` names its file; in the game it is the setting townsfolk.token.",
         )
     return None

@@ -14,8 +14,7 @@ PROTOCOL = 1
 SUBPROTOCOL_MSGPACK = "townsfolk.v1+msgpack"
 SUBPROTOCOL_JSON = "townsfolk.v1+json"
 
-MAX_LINE = 500
-"""Characters of one chat line, as in the game."""
+MAX_LINE = 500  # characters of a chat line, as in the game
 
 Ulid: TypeAlias = Annotated[str, Meta(pattern=r"^[0-7][0-9A-HJKMNP-TV-Z]{25}$")]
 PlayerName: TypeAlias = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,20}$")]
@@ -27,19 +26,9 @@ Line: TypeAlias = Annotated[str, Meta(max_length=MAX_LINE)]
 Coordinate: TypeAlias = Annotated[float, Meta(ge=-40000, le=40000)]
 Distance: TypeAlias = Annotated[float, Meta(ge=0, le=100000)]
 Seconds: TypeAlias = Annotated[float, Meta(ge=0, le=1e12)]
-Direction: TypeAlias = Literal[
-    "here",
-    "north",
-    "north-east",
-    "east",
-    "south-east",
-    "south",
-    "south-west",
-    "west",
-    "north-west",
-    "above",
-    "below",
-]
+CatalogueHash: TypeAlias = Annotated[str, Meta(pattern=r"^[0-9a-f]{40}$")]
+Compass = Literal["north", "north-east", "east", "south-east", "south", "south-west", "west", "north-west"]
+Direction: TypeAlias = Compass | Literal["here", "above", "below"]
 
 
 class Position(Struct, frozen=True):
@@ -51,8 +40,7 @@ class Position(Struct, frozen=True):
 
 
 class Near(Struct, frozen=True):
-    """Somebody or something near the NPC. `distance` in nodes; `vertical` is set when the height
-    differs by more than a third of the distance."""
+    """Somebody or something near; `vertical` when the height differs by over a third of the distance."""
 
     kind: Literal["player", "mob", "npc", "place"]
     name: Short
@@ -69,9 +57,8 @@ class ItemCount(Struct, frozen=True):
 
 
 class Snapshot(Struct, frozen=True):
-    """What is true around an NPC at one moment. `taken` is the mod's own monotonic clock in seconds
-    and comes back with every action, so that the mod can drop stale ones. `time_of_day` runs from
-    0 (midnight) to 1. `doing` is the NPC's present task, such as `following alice`."""
+    """What is true around an NPC at one moment. `taken` is the mod's monotonic clock, which comes back
+    with every action; `time_of_day` runs from 0 (midnight) to 1; `doing` is like `following alice`."""
 
     taken: Seconds
     time_of_day: Annotated[float, Meta(ge=0, le=1)]
@@ -124,7 +111,7 @@ class Hello(Struct, frozen=True, tag="hello"):
     engine: Short
     game: Short
     mod: Short
-    catalogue: Annotated[str, Meta(pattern=r"^[0-9a-f]{40}$")]
+    catalogue: CatalogueHash
     npcs: Annotated[tuple[NpcRecord, ...], Meta(max_length=1000)] = ()
     players: Annotated[tuple[PlayerName, ...], Meta(max_length=1000)] = ()
 
@@ -132,7 +119,7 @@ class Hello(Struct, frozen=True, tag="hello"):
 class Knowledge(Struct, frozen=True, tag="knowledge"):
     """One part of the catalogue with that hash; parts are numbered from 1 and may come in any order."""
 
-    catalogue: Annotated[str, Meta(pattern=r"^[0-9a-f]{40}$")]
+    catalogue: CatalogueHash
     part: Annotated[int, Meta(ge=1, le=1000)]
     parts: Annotated[int, Meta(ge=1, le=1000)]
     items: Annotated[tuple[Item, ...], Meta(max_length=2000)] = ()
@@ -214,7 +201,7 @@ class Ping(Struct, frozen=True, tag="ping"):
 
 
 class PersonaCard(Struct, frozen=True):
-    """What the mod keeps of a persona: enough to spawn it and to speak for it while the link is down."""
+    """What the mod keeps of a persona: to spawn it, and to speak for it while the link is down."""
 
     persona: PersonaId
     name: NpcName
@@ -229,7 +216,7 @@ class PersonaCard(Struct, frozen=True):
 
 
 class Welcome(Struct, frozen=True, tag="welcome"):
-    """The answer to hello. `send_catalogue` asks for the knowledge messages. `heartbeat` in seconds."""
+    """The answer to hello. `send_catalogue` asks for knowledge; a ping is due every `heartbeat` seconds."""
 
     protocol: int
     runtime: str
@@ -240,8 +227,7 @@ class Welcome(Struct, frozen=True, tag="welcome"):
 
 
 class ReplyDelta(Struct, frozen=True, tag="reply_delta"):
-    """More of a reply. `text` is to be appended; `n` counts from 0; `sentence` says that a sentence
-    ends with it, so what has gathered may go to the chat."""
+    """More of a reply, to be appended; `n` counts from 0; `sentence`: a sentence ends with it."""
 
     reply: Ulid
     chat: Ulid
@@ -253,8 +239,7 @@ class ReplyDelta(Struct, frozen=True, tag="reply_delta"):
 
 
 class ReplyDone(Struct, frozen=True, tag="reply_done"):
-    """A reply is complete. `source` is `model`, or the reason for a canned line, of which `text` is
-    then the whole; after deltas `text` repeats what was said."""
+    """A reply is complete; `text` is all of it. `source` is `model`, or the reason for a canned line."""
 
     reply: Ulid
     chat: Ulid
@@ -265,8 +250,7 @@ class ReplyDone(Struct, frozen=True, tag="reply_done"):
 
 
 class ActionRequest(Struct, frozen=True, tag="action"):
-    """An action that policy allowed; the mod checks again before it does it. `player` asked for it;
-    `taken` is the snapshot's time. `text` values name players, mobs, places or itemstrings."""
+    """An action that policy allowed; the mod checks again. `player` asked; `taken` is the snapshot's."""
 
     action: Ulid
     reply: Ulid
@@ -312,9 +296,7 @@ class Pong(Struct, frozen=True, tag="pong"):
     n: int
 
 
-FromMod: TypeAlias = (
+FromMod = (
     Hello | Knowledge | PlayerJoined | PlayerLeft | Chat | Event | NpcState | ActionResult | Rating | Ping
 )
-FromRuntime: TypeAlias = (
-    Welcome | ReplyDelta | ReplyDone | ActionRequest | Freeze | Ack | Notice | ErrorReply | Pong
-)
+FromRuntime = Welcome | ReplyDelta | ReplyDone | ActionRequest | Freeze | Ack | Notice | ErrorReply | Pong

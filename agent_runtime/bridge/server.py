@@ -63,19 +63,12 @@ class _Link(ServerConnection):
         super().data_received(data)
 
     @property
-    def speaks(self) -> str:
-        return str(self.subprotocol)
-
-    @property
     def peer(self) -> str:
         address = self.remote_address
         return f"{address[0]}:{address[1]}" if isinstance(address, tuple) else str(address)
 
-    async def next_frame(self, silence: float, deadline: float | None) -> bytes | str | None:
-        """The next frame; None when there will be none: told to stop, silent too long, or past `deadline`.
-
-        Raises ConnectionClosed.
-        """
+    async def next_frame(self, silence: float, deadline: float | None = None) -> bytes | str | None:
+        """The next frame; None when told to stop, silent too long, or late. Raises ConnectionClosed."""
         while self.farewell is None:
             until = self.heard_at + silence
             if deadline is not None:
@@ -88,7 +81,7 @@ class _Link(ServerConnection):
                 if deadline is not None and now >= deadline:
                     self.farewell = Farewell(Close.NO_HELLO, "no hello came")
                 elif now - self.heard_at >= silence:
-                    log.warning("game server went silent", peer=self.peer, seconds=silence)
+                    log.warning("game_server_silent", peer=self.peer, seconds=silence)
                     self.transport.abort()
                     return None
             finally:
@@ -109,12 +102,12 @@ class _Link(ServerConnection):
                 async with asyncio.timeout(patience):
                     await self.send(frame)
         except TimeoutError:
-            log.warning("game server does not read: dropped", peer=self.peer, seconds=patience)
+            log.warning("game_server_dropped", why="it does not read", peer=self.peer, seconds=patience)
             self.transport.abort()
         except ConnectionClosed:
             return
         if self.outbox.overflowed:
-            log.warning("game server reads too slowly: dropped", peer=self.peer)
+            log.warning("game_server_dropped", why="it reads too slowly", peer=self.peer)
             self.transport.abort()
 
 
@@ -161,7 +154,7 @@ class Bridge:
             server_header=None,
             logger=_library_log,
         )
-        log.info("bridge listening", host=self._host, port=self.port)
+        log.info("bridge_listening", host=self._host, port=self.port)
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
@@ -187,7 +180,7 @@ class Bridge:
             refused = Refusal(HTTPStatus.SERVICE_UNAVAILABLE, text)
         if refused is None:
             return None
-        log.warning("connection refused", peer=connection.remote_address, reason=refused.text)
+        log.warning("connection_refused", peer=connection.remote_address, reason=refused.text)
         return connection.respond(refused.status, refused.text + "\n")
 
     async def _serve(self, link: ServerConnection) -> None:
@@ -211,8 +204,10 @@ class Bridge:
         session = await self._greet(link)
         if session is None:
             return
+        silence = self._limits.hello  # the mod's first ping follows our welcome: a whole round trip
         try:
-            while (frame := await link.next_frame(self._limits.silence, None)) is not None:
+            while (frame := await link.next_frame(silence)) is not None:
+                silence = self._limits.silence
                 await self._receive(link, session, frame)
         finally:
             await self._leave(link, session)
@@ -222,11 +217,10 @@ class Bridge:
         deadline = link.loop.time() + self._limits.hello
         while (frame := await link.next_frame(self._limits.hello, deadline)) is not None:
             try:
-                hello = decode(frame, link.speaks)
+                hello = decode(frame, str(link.subprotocol))
                 if not isinstance(hello, Hello):
-                    raise MessageError(
-                        Code.NOT_READY, "the first message is hello", getattr(hello, "id", None)
-                    )
+                    of = getattr(hello, "id", None)
+                    raise MessageError(Code.NOT_READY, "the first message is hello", of)
             except MessageError as error:
                 self._refuse(link, error)
                 continue
@@ -236,40 +230,36 @@ class Bridge:
     async def _open(self, link: _Link, hello: Hello) -> Session | None:
         # The same game server again: its old connection is dead, or somebody copied the world.
         while (old := self._links.get(hello.server)) is not None:
-            log.warning("game server connected again", server=hello.server, peer=link.peer, old=old.peer)
+            log.warning("game_server_connected_again", server=hello.server, peer=link.peer, old=old.peer)
             old.stop(Farewell(Close.REPLACED, "this game server has connected again"))
             await old.left.wait()
-        session = Session(
-            self._ulids.make(), hello, link.speaks, link.outbox, self._chats.of(hello.server), link.peer
-        )
+        chats = self._chats.of(hello.server)
+        session = Session(self._ulids.make(), hello, str(link.subprotocol), link.outbox, chats, link.peer)
         self._links[hello.server] = link
         try:
             welcome = await self._handler.opened(session)
         except Exception:
-            log.exception("the handler failed to open a session", server=hello.server, peer=link.peer)
+            log.exception("session_not_opened", server=hello.server, peer=link.peer)
             del self._links[hello.server]
             link.left.set()
-            session.send(
-                ErrorReply(code=Code.INTERNAL, message="the runtime could not open a session; see its log")
-            )
+            session.send(ErrorReply(Code.INTERNAL, "the runtime could not open a session; see its log"))
             link.farewell = Farewell(Close.INTERNAL, "internal error")
             return None
         self.sessions[hello.server] = session
         session.send(welcome)
-        log.info("game server connected", server=hello.server, name=hello.server_name, peer=link.peer)
         return session
 
     async def _receive(self, link: _Link, session: Session, frame: bytes | str) -> None:
         message: FromMod | None = None
         try:
-            message = decode(frame, link.speaks)
+            message = decode(frame, str(link.subprotocol))
             if session.admit(message):
                 await self._handler.received(session, message)
         except MessageError as error:
             session.counters.errors += 1
             self._refuse(link, error)
         except Exception:
-            log.exception("the handler failed", server=session.server, message=type(message).__name__)
+            log.exception("message_handler_failed", server=session.server, message=type(message).__name__)
             session.counters.errors += 1
             of = getattr(message, "id", None)
             self._refuse(link, MessageError(Code.INTERNAL, "the runtime failed on this; see its log", of))
@@ -279,21 +269,20 @@ class Bridge:
         try:
             await self._handler.closed(session)
         except Exception:
-            log.exception("the handler failed to close a session", server=session.server)
+            log.exception("session_not_closed", server=session.server)
         finally:
             del self._links[session.server]
             del self.sessions[session.server]
             link.left.set()
-        log.info("game server disconnected", server=session.server, peer=link.peer)
 
     def _refuse(self, link: _Link, error: MessageError) -> None:
         """Answer an error; too many of them end the connection."""
-        log.warning("message refused", peer=link.peer, code=str(error.code), reason=str(error), of=error.of)
+        log.warning("message_refused", peer=link.peer, code=str(error.code), reason=str(error), of=error.of)
         if not link.errors.spend(link.loop.time()):
             error = MessageError(Code.FLOOD, "too many errors in a short time; the connection is closed")
             link.farewell = Farewell(Close.FLOOD, "too many errors")
         reply = ErrorReply(code=str(error.code), message=str(error), of=error.of or "")
-        link.outbox.put(encode(reply, link.speaks))
+        link.outbox.put(encode(reply, str(link.subprotocol)))
 
 
 def _select_subprotocol(connection: ServerConnection, offered: Sequence[Subprotocol]) -> Subprotocol:

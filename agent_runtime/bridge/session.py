@@ -31,10 +31,8 @@ from agent_runtime.bridge.messages import (
 from agent_runtime.bridge.outbox import Outbox
 from agent_runtime.errors import MessageError
 
-HEARTBEAT_SECONDS = 1.0
-"""How often the mod pings; the application puts it into its Welcome."""
-TALK_DISTANCE = 100.0
-"""Nodes from which a player can be heard, at most; the mod's own limits are narrower."""
+TALK_DISTANCE = 256.0
+"""Nodes from which a player can be heard, at most; the mod's own settings are narrower."""
 MAX_NPCS = 1000
 MAX_PLAYERS = 1000
 
@@ -144,7 +142,7 @@ class Session:
         reply = self._chats.reply_to(chat.id)
         if reply is None:
             raise MessageError(Code.REPEATED, "this line is being answered already", chat.id)
-        log.info("repeated chat answered from memory", server=self.server, session=self.id, chat=chat.id)
+        log.info("repeated_chat_answered", server=self.server, session=self.id, chat=chat.id)
         self.send(reply)
         return False
 

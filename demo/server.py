@@ -28,6 +28,7 @@ SETTINGS: dict[str, str] = {
     "bind_address": "127.0.0.1",
     "mg_name": "flat",
     "fixed_map_seed": "2026",
+    "static_spawnpoint": "0,8.5,0",
     "creative_mode": "false",
     "enable_damage": "false",
     "max_users": "60",
@@ -36,7 +37,8 @@ SETTINGS: dict[str, str] = {
     "world_start_time": "9000",
     "enable_rollback_recording": "false",
 }
-"""What every scratch world starts from; the step is the engine's default (0.09 s)."""
+"""What every scratch world starts from: flat grassland (the topmost nodes at y = 8), in the morning.
+The step is the engine's default (0.09 s)."""
 
 
 def free_port() -> int:

@@ -65,6 +65,7 @@ class Session:
         self.inventory: dict[str, list[inventory.Stack]] = {}
         self.privileges: frozenset[str] = frozenset()
         self.hp = 0
+        self._blocks: set[bytes] = set()
         self.pos = Vector(0, 0, 0)
         self.yaw = 0.0
         self.pitch = 0.0
@@ -121,6 +122,10 @@ class Session:
         if self._link is None or self._link.lost:
             reason = self._link.lost if self._link else "not joined"
             raise ConnectionLost(f"{self.name} has no connection to the server: {reason}")
+
+    def has_block(self, node: tuple[int, int, int]) -> bool:
+        """Whether the server has sent the map block with that node, so the world is there."""
+        return Writer().pack(">3h", *(v // 16 for v in node)).take() in self._blocks
 
     async def leave(self) -> None:
         """Leaves the server, as a client that is closed."""
@@ -211,7 +216,9 @@ class Session:
         self._ready = True
 
     def _block(self, reader: Reader, _at: float) -> None:
-        self.send(ToServer.GOTBLOCKS, Writer().pack(">B", 1).raw(reader.raw(6)))
+        position = reader.raw(6)
+        self._blocks.add(position)
+        self.send(ToServer.GOTBLOCKS, Writer().pack(">B", 1).raw(position))
 
     def _chat_line(self, reader: Reader, at: float) -> None:
         reader.raw(2)

@@ -22,9 +22,7 @@ NpcName: TypeAlias = Annotated[str, Meta(min_length=1, max_length=40)]
 PersonaId: TypeAlias = Annotated[str, Meta(pattern=r"^[a-z0-9_-]{1,40}$")]
 Short: TypeAlias = Annotated[str, Meta(max_length=100)]
 ItemName: TypeAlias = Annotated[str, Meta(max_length=100)]
-Line: TypeAlias = Annotated[str, Meta(max_length=MAX_LINE)]
 Coordinate: TypeAlias = Annotated[float, Meta(ge=-40000, le=40000)]
-Distance: TypeAlias = Annotated[float, Meta(ge=0, le=100000)]
 Seconds: TypeAlias = Annotated[float, Meta(ge=0, le=1e12)]
 CatalogueHash: TypeAlias = Annotated[str, Meta(pattern=r"^[0-9a-f]{40}$")]
 Compass = Literal["north", "north-east", "east", "south-east", "south", "south-west", "west", "north-west"]
@@ -44,7 +42,7 @@ class Near(Struct, frozen=True):
 
     kind: Literal["player", "mob", "npc", "place"]
     name: Short
-    distance: Distance
+    distance: Annotated[float, Meta(ge=0, le=100000)]
     direction: Direction
     vertical: Literal["", "above", "below"] = ""
 
@@ -144,7 +142,7 @@ class Chat(Struct, frozen=True, tag="chat"):
     id: Ulid
     npc: Ulid
     player: PlayerName
-    text: Line
+    text: Annotated[str, Meta(max_length=MAX_LINE)]
     how: Literal["named", "near", "form", "command"]
     snapshot: Snapshot
 
@@ -297,6 +295,6 @@ class Pong(Struct, frozen=True, tag="pong"):
 
 
 FromMod = (
-    Hello | Knowledge | PlayerJoined | PlayerLeft | Chat | Event | NpcState | ActionResult | Rating | Ping
+    Hello | Knowledge | PlayerJoined | PlayerLeft | NpcState | Event | ActionResult | Chat | Rating | Ping
 )
 FromRuntime = Welcome | ReplyDelta | ReplyDone | ActionRequest | Freeze | Ack | Notice | ErrorReply | Pong

@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from agent_runtime import __version__, cli_config, cli_model, cli_npc, config
+from agent_runtime import __version__, cli_config, cli_journal, cli_model, cli_npc, config
 from agent_runtime.errors import ConfigError, TownsfolkError
 
 app = typer.Typer(
@@ -24,6 +24,7 @@ app = typer.Typer(
 )
 mod = typer.Typer(no_args_is_help=True, help="The mod in a Luanti world.")
 app.add_typer(cli_npc.app, name="npc")
+app.add_typer(cli_journal.app, name="journal")
 app.add_typer(cli_model.app, name="model")
 app.add_typer(cli_config.app, name="config")
 app.add_typer(mod, name="mod")
@@ -60,6 +61,8 @@ def serve(context: typer.Context) -> None:
     from agent_runtime.app import serve as run
 
     logs.configure(settings.log.level, settings.log.format)
+    for warning in settings.warnings():
+        logs.warn(warning)
     raise typer.Exit(asyncio.run(run(settings)))
 
 

@@ -12,6 +12,22 @@ from agent_runtime.errors import PersonaError
 app = typer.Typer(no_args_is_help=True, help="NPCs and their personas.")
 
 
+@app.command("list")
+def list_known(context: typer.Context) -> None:
+    """List the NPCs of all game servers, as they were last heard of."""
+    from agent_runtime.journal.source import ask, open_source
+    from agent_runtime.journal.views import MAX_ROWS, Filter, NpcView
+
+    with open_source(config.load(context.obj).journal_path) as source:
+        known = ask(source, "npcs", Filter(limit=MAX_ROWS), NpcView)
+    for npc in known:
+        where = "removed" if npc.state == "removed" else f"at {npc.x:.0f},{npc.y:.0f},{npc.z:.0f}"
+        seen = npc.seen_at.astimezone().strftime("%Y-%m-%d %H:%M")
+        typer.echo(f"{npc.name:16} {npc.persona:12} {where:24} {npc.turns:6} turns  heard of {seen}")
+    if not known:
+        typer.echo("no NPC yet: start `townsfolk serve`, then `/npc spawn` in the game")
+
+
 @app.command()
 def personas(context: typer.Context) -> None:
     """List the personas: those that come along, and your own."""

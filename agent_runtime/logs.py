@@ -59,3 +59,8 @@ def configure(level: str = "info", format: Format = "auto") -> None:
     # Libraries' own chatter (a line per request or connection) is not what `info` means here.
     for name in ("websockets", "httpx", "httpx2", "huggingface_hub", "asyncio"):
         logging.getLogger(name).setLevel(max(root.level, logging.WARNING))
+
+
+def warn(text: str) -> None:
+    """One warning that belongs to no module in particular."""
+    structlog.get_logger("townsfolk").warning(text)

@@ -16,10 +16,12 @@ from agent_runtime import luanti_conf
 from agent_runtime.errors import ModInstallError
 
 MOD = "townsfolk"
-DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 30301
 
-_NOT_SHIPPED = shutil.ignore_patterns("spec", ".*", "*.md~")
+_SAME_MACHINE = ("127.0.0.1", "localhost", "0.0.0.0", "::")
+"""Listening there, the runtime is reached at the mod's default, 127.0.0.1."""
+
+_NOT_SHIPPED = shutil.ignore_patterns("spec", ".*")
 
 Outcome = Literal["installed", "replaced", "unchanged"]
 
@@ -76,9 +78,9 @@ def needed_settings(conf: str, token: str, host: str, port: int) -> dict[str, st
         "secure.trusted_mods": luanti_conf.with_trusted(trusted, MOD),
         f"{MOD}.token": token,
     }
-    if host != DEFAULT_HOST:
+    if host not in _SAME_MACHINE:
         needed[f"{MOD}.host"] = host
-    if port != DEFAULT_PORT:
+    if port not in (0, DEFAULT_PORT):
         needed[f"{MOD}.port"] = str(port)
     return needed
 

@@ -120,6 +120,8 @@ def test_another_address_is_told_to_the_mod() -> None:
     needed = mod_install.needed_settings("", "x", "10.0.0.2", 4000)
     assert needed["townsfolk.host"] == "10.0.0.2"
     assert needed["townsfolk.port"] == "4000"
+    everywhere = mod_install.needed_settings("", "x", "0.0.0.0", 30301)
+    assert everywhere == {"secure.trusted_mods": "townsfolk", "townsfolk.token": "x"}
 
 
 def test_a_missing_configuration_is_explained(tmp_path: Path) -> None:

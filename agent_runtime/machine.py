@@ -1,0 +1,70 @@
+"""What this machine has of Luanti: the server program and its version, and the Lua libraries of the mod."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+Version = tuple[int, ...]
+
+SAFE_LUANTI: Version = (5, 15, 2)
+"""Before it, any mod can obtain a trusted mod's insecure environment: CVE-2026-40960."""
+
+PROGRAMS = ("luantiserver", "minetestserver", "luanti", "minetest")
+FOLDERS = ("/usr/games", "/usr/local/games", "/usr/local/bin", "/usr/bin")
+
+# Where Debian's LuaJIT looks, besides the current folder.
+LUA_FOLDERS = ("/usr/local/share/lua/5.1", "/usr/share/lua/5.1", "/usr/local/lib/lua/5.1", "/usr/lib/lua/5.1")
+
+
+@dataclass(frozen=True, slots=True)
+class Luanti:
+    """A Luanti program on this machine."""
+
+    program: Path
+    version: Version
+
+    @property
+    def text(self) -> str:
+        return text(self.version)
+
+
+def text(version: Version) -> str:
+    """A version as people write it."""
+    return ".".join(map(str, version))
+
+
+def luanti_server(folders: tuple[str, ...] = FOLDERS) -> Luanti | None:
+    """The first Luanti program on the path or in the usual folders that tells its version."""
+    for name in PROGRAMS:
+        program = shutil.which(name) or shutil.which(name, path=":".join(folders))
+        found = _inspect(Path(program)) if program else None
+        if found:
+            return found
+    return None
+
+
+def has_luasocket(folders: tuple[str, ...] = LUA_FOLDERS) -> bool:
+    """Whether LuaSocket is where the engine's LuaJIT finds it."""
+    return _has("socket.lua", folders)
+
+
+def has_messagepack(folders: tuple[str, ...] = LUA_FOLDERS) -> bool:
+    """Whether lua-MessagePack is where the engine's LuaJIT finds it."""
+    return _has("MessagePack.lua", folders)
+
+
+def _has(file: str, folders: tuple[str, ...]) -> bool:
+    return any(Path(folder, file).is_file() for folder in folders)
+
+
+def _inspect(program: Path) -> Luanti | None:
+    try:
+        done = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=10, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    match = re.search(r"(?:Minetest|Luanti) (\d+)\.(\d+)\.(\d+)", done.stdout + done.stderr)
+    return Luanti(program, tuple(map(int, match.groups()))) if match else None

@@ -66,7 +66,7 @@ async def serve(settings: Settings) -> int:
         journal = Journal.open(settings.journal_path, commit_ms=settings.journal.commit_ms)
         stack.callback(journal.close)
         queries = Queries(journal)
-        await stack.enter_async_context(serve_queries(journal, settings.home / "journal.sock"))
+        await stack.enter_async_context(serve_queries(journal))
         engine = engine_of(settings)
         stack.push_async_callback(engine.close)
         await engine.start()

@@ -11,7 +11,6 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -19,6 +18,7 @@ from typing import Self
 import duckdb
 
 from agent_runtime.errors import JournalError
+from agent_runtime.journal.database import Database
 from agent_runtime.journal.rows import Row
 from agent_runtime.journal.store import Store
 
@@ -78,8 +78,9 @@ class Journal:
         return cls(store, commit_ms=commit_ms, max_pending=max_pending, on_alarm=on_alarm)
 
     @property
-    def path(self) -> Path:
-        return self._store.database.path
+    def database(self) -> Database:
+        """For readers: take a `cursor`, and leave the connection to the writer."""
+        return self._store.database
 
     @property
     def read_only(self) -> bool:
@@ -103,7 +104,7 @@ class Journal:
         call = _Call(rows, loop, loop.create_future())
         with self._wake:
             if self._closing:
-                raise JournalError(f"{self.path} is closed")
+                raise JournalError(f"{self.database.path} is closed")
             if self._pending + len(rows) > self._max_pending:
                 raise JournalError(
                     f"the journal is behind: {self._pending} rows wait for the disk; try again later"
@@ -113,10 +114,6 @@ class Journal:
             if len(self._queue) == 1:
                 self._wake.notify()
         await call.done
-
-    def reading(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
-        """A cursor for one reader, to be used outside the event loop's thread."""
-        return self._store.database.cursor()
 
     async def close(self) -> None:
         """Write what waits, checkpoint and close. Can be called again."""

@@ -1,0 +1,271 @@
+"""`townsfolk journal …`: shows, filters and exports what was said, done and rated. It changes nothing.
+
+It reads the journal's file, or asks the running server for it, which has the file for itself.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import typer
+
+from agent_runtime import config
+from agent_runtime.errors import JournalError
+from agent_runtime.journal.pseudonym import KEY_NAME, Pseudonyms
+from agent_runtime.journal.rows import EventRow, TurnRow
+from agent_runtime.journal.statements import QueryName
+from agent_runtime.journal.views import (
+    MAX_ROWS,
+    ActionView,
+    Filter,
+    RatingView,
+    ServerView,
+    Stats,
+    TurnSummary,
+)
+
+app = typer.Typer(no_args_is_help=True, help="What was said, done and rated.")
+
+Row = TypeVar("Row")
+AGO = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+class Table(StrEnum):
+    """What can be exported."""
+
+    turns = "turns"
+    ratings = "ratings"
+    events = "events"
+    actions = "actions"
+
+
+class FileFormat(StrEnum):
+    """How it can be written."""
+
+    parquet = "parquet"
+    jsonl = "jsonl"
+    csv = "csv"
+
+
+Npc = Annotated[str, typer.Option(help="Only this NPC's: its name or id.")]
+Player = Annotated[str, typer.Option(help="Only this player's: the name, or the pseudonym shown.")]
+Since = Annotated[str, typer.Option(help="From then on: 30m, 2h, 3d, 1w ago, or a date and time.")]
+Until = Annotated[str, typer.Option(help="Before then; written as for --since.")]
+Rated = Annotated[bool, typer.Option("--rated", help="Only turns that somebody rated.")]
+Flagged = Annotated[bool, typer.Option("--flagged", help="Only turns that somebody should look at.")]
+Limit = Annotated[int, typer.Option(min=1, max=MAX_ROWS, help="At most so many, the newest.")]
+Json = Annotated[bool, typer.Option("--json", help="One JSON object per line.")]
+
+
+@app.command()
+def turns(
+    context: typer.Context,
+    npc: Npc = "",
+    player: Player = "",
+    since: Since = "",
+    until: Until = "",
+    rated: Rated = False,
+    flagged: Flagged = False,
+    limit: Limit = 20,
+    json: Json = False,
+) -> None:
+    """The talk: lines and replies, with ratings and actions."""
+    from agent_runtime.journal import render
+
+    chosen = _filter(context, npc, player, since, until, rated, flagged, limit)
+    _list(context, "turns", chosen, TurnSummary, render.turns, json)
+
+
+@app.command()
+def ratings(
+    context: typer.Context,
+    npc: Npc = "",
+    player: Player = "",
+    since: Since = "",
+    until: Until = "",
+    limit: Limit = 20,
+    json: Json = False,
+) -> None:
+    """What players thought of replies."""
+    from agent_runtime.journal import render
+
+    chosen = _filter(context, npc, player, since, until, limit=limit)
+    _list(context, "ratings", chosen, RatingView, render.ratings, json)
+
+
+@app.command()
+def events(
+    context: typer.Context,
+    player: Player = "",
+    since: Since = "",
+    until: Until = "",
+    limit: Limit = 20,
+    json: Json = False,
+) -> None:
+    """What happened in the worlds."""
+    from agent_runtime.journal import render
+
+    chosen = _filter(context, "", player, since, until, limit=limit)
+    _list(context, "events", chosen, EventRow, render.events, json)
+
+
+@app.command()
+def actions(
+    context: typer.Context,
+    npc: Npc = "",
+    player: Player = "",
+    since: Since = "",
+    until: Until = "",
+    flagged: Flagged = False,
+    limit: Limit = 20,
+    json: Json = False,
+) -> None:
+    """What NPCs said they would do, and what they did."""
+    from agent_runtime.journal import render
+
+    chosen = _filter(context, npc, player, since, until, False, flagged, limit)
+    _list(context, "actions", chosen, ActionView, render.actions, json)
+
+
+@app.command()
+def stats(context: typer.Context, json: Json = False) -> None:
+    """Totals."""
+    from agent_runtime.journal import render
+
+    _list(context, "stats", Filter(), Stats, lambda rows: render.stats(rows[0]), json)
+
+
+@app.command()
+def show(
+    context: typer.Context,
+    turn: Annotated[
+        str, typer.Argument(help="A turn's id, or the end of it; without it, the last turn.")
+    ] = "",
+    json: Json = False,
+) -> None:
+    """One turn wholly: prompt, reply, what was said against what was done, figures, ratings."""
+    from rich.console import Console
+
+    from agent_runtime.journal import render
+    from agent_runtime.journal.source import ask, open_source
+
+    with open_source(config.load(context.obj).journal_path) as source:
+        limit = 2 if turn else 1
+        found = ask(source, "turn", Filter(turn=turn, limit=limit), TurnRow)
+        if not found:
+            raise JournalError(
+                f"there is no turn {turn}: `townsfolk journal turns` lists them" if turn else _none("turns")
+            )
+        if len(found) > 1:
+            raise JournalError(f"several turns end in {turn}, such as {found[0].id} and {found[1].id}")
+        if json:
+            typer.echo(source.rows("turn", Filter(turn=found[0].id))[0].decode())
+            return
+        about = Filter(turn=found[0].id, limit=MAX_ROWS)
+        acted = ask(source, "actions", about, ActionView)
+        rated = ask(source, "ratings", about, RatingView)
+    Console().print(render.turn(found[0], acted, rated))
+
+
+@app.command()
+def export(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(help="Where to; replaced when it is there.")],
+    table: Annotated[Table, typer.Option("--table", help="What to export.")] = Table.turns,
+    format: Annotated[
+        FileFormat | None, typer.Option("--format", help="Without it, the file's name decides.")
+    ] = None,
+    npc: Npc = "",
+    player: Player = "",
+    since: Since = "",
+    until: Until = "",
+    rated: Rated = False,
+    flagged: Flagged = False,
+) -> None:
+    """Write a selection to a Parquet, JSON-lines or CSV file, oldest first."""
+    from agent_runtime.journal.export import format_of, publish
+    from agent_runtime.journal.source import open_source
+
+    chosen = _filter(context, npc, player, since, until, rated, flagged)
+    wanted = format.value if format else format_of(file)
+    with open_source(config.load(context.obj).journal_path) as source:
+        publish(source.export(table.value, chosen, wanted), file)
+    typer.echo(f"wrote {table.value} to {file}")
+
+
+def _list(
+    context: typer.Context,
+    query: QueryName,
+    chosen: Filter,
+    view: type[Row],
+    table: Callable[[Sequence[Row]], object],
+    json: bool,
+) -> None:
+    from rich.console import Console
+
+    from agent_runtime.journal.queries import decoded
+    from agent_runtime.journal.source import open_source
+
+    with open_source(config.load(context.obj).journal_path) as source:
+        rows = source.rows(query, chosen)
+    if json:
+        for row in rows:
+            typer.echo(row.decode())
+    elif rows:
+        Console().print(table(decoded(rows, view)))
+    else:
+        narrowed = chosen != Filter(limit=chosen.limit)
+        typer.echo(f"no {query} match: leave out a filter" if narrowed else _none(query))
+
+
+def _none(query: QueryName) -> str:
+    return f"no {query} yet: start `townsfolk serve` and talk to an NPC in the game"
+
+
+def _filter(
+    context: typer.Context,
+    npc: str,
+    player: str,
+    since: str,
+    until: str,
+    rated: bool = False,
+    flagged: bool = False,
+    limit: int = MAX_ROWS,
+) -> Filter:
+    return Filter(
+        npc=npc,
+        players=_pseudonyms(config.load(context.obj), player) if player else None,
+        since=moment(since, datetime.now(UTC)) if since else None,
+        until=moment(until, datetime.now(UTC)) if until else None,
+        rated=rated,
+        flagged=flagged,
+        limit=limit,
+    )
+
+
+def _pseudonyms(settings: config.Settings, player: str) -> tuple[str, ...]:
+    """A player by name, on every server we know; a pseudonym is taken as it is."""
+    from agent_runtime.journal.source import ask, open_source
+
+    if not (settings.home / KEY_NAME).exists():
+        return (player,)
+    pseudonyms = Pseudonyms.of_home(settings.home)
+    with open_source(settings.journal_path) as source:
+        servers = ask(source, "servers", Filter(limit=MAX_ROWS), ServerView)
+    return (player, *(pseudonyms.of(server.server, player) for server in servers))
+
+
+def moment(text: str, now: datetime) -> datetime:
+    """`2h` ago, or a date and time, local where it names no zone. Raises `JournalError`."""
+    ago = re.fullmatch(r"(\d{1,6})([mhdw])", text)
+    if ago:
+        return now - timedelta(**{AGO[ago[2]]: int(ago[1])})
+    try:
+        return datetime.fromisoformat(text).astimezone(UTC)
+    except ValueError as error:
+        raise JournalError(f"{text!r} is no time: write 30m, 2h, 3d, 1w, or 2026-11-20T18:00") from error

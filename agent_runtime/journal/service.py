@@ -1,0 +1,113 @@
+"""The runtime has the journal's file for itself, so it answers others' questions over a UNIX socket.
+
+One JSON line asks a named query with a filter, or for an export; one line per row answers, and a last one.
+Only this machine's same user can connect. No SQL comes in, and nothing is ever written through it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+import msgspec
+
+from agent_runtime.errors import JournalError
+from agent_runtime.journal.export import Format, write_export
+from agent_runtime.journal.queries import rows_as_json
+from agent_runtime.journal.statements import ExportName, QueryName
+from agent_runtime.journal.views import Filter
+from agent_runtime.journal.writer import Journal
+
+MAX_QUESTION = 64 << 10
+"""Bytes of a question's line."""
+MAX_AT_ONCE = 4
+"""Questions worked on at the same time; more wait."""
+PATIENCE_S = 30.0
+"""How long a connection may take to ask, and to read a part of its answer."""
+
+
+class Ask(msgspec.Struct, frozen=True, tag="ask", forbid_unknown_fields=True):
+    """Rows of a query, newest first."""
+
+    query: QueryName
+    filter: Filter = Filter()
+
+
+class Export(msgspec.Struct, frozen=True, tag="export", forbid_unknown_fields=True):
+    """A selection as a file in the journal's export folder; the asker takes it from there."""
+
+    name: ExportName
+    format: Format
+    filter: Filter = Filter()
+
+
+class Answer(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One line of an answer: a row, an export's path, or an error. The last line has `end`."""
+
+    row: msgspec.Raw = msgspec.Raw(b"null")
+    path: str = ""
+    error: str = ""
+    end: bool = False
+
+
+_END = msgspec.json.encode(Answer(end=True)) + b"\n"
+
+
+def socket_path(journal: Path) -> Path:
+    """Where the runtime that has this journal open listens."""
+    return journal.with_suffix(".sock")
+
+
+@asynccontextmanager
+async def serve_queries(journal: Journal, path: Path | None = None) -> AsyncIterator[None]:
+    """Answer questions on this socket (default: beside the journal) while the block runs.
+
+    Raises `JournalError` when the socket cannot be made; its path is limited to about 100 bytes.
+    """
+    path = path or socket_path(journal.database.path)
+    turnstile = asyncio.Semaphore(MAX_AT_ONCE)
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError, TimeoutError, asyncio.LimitOverrunError, ValueError):
+            async with asyncio.timeout(PATIENCE_S):
+                line = await reader.readline()
+            async with turnstile:
+                lines = await asyncio.to_thread(_answer, journal, line)
+                for start in range(0, len(lines), 100):
+                    writer.write(b"".join(lines[start : start + 100]))
+                    async with asyncio.timeout(PATIENCE_S):
+                        await writer.drain()
+        writer.close()
+
+    listener = socket.socket(socket.AF_UNIX)
+    try:
+        # Whoever had the socket before us is gone: we hold the journal's lock.
+        path.unlink(missing_ok=True)
+        listener.bind(str(path))
+        os.chmod(path, 0o600)  # before it listens, so that nobody gets in earlier
+    except OSError as error:
+        listener.close()
+        raise JournalError(f"{path}: {error.strerror or error}; choose a shorter --home") from error
+    server = await asyncio.start_unix_server(talk, sock=listener, limit=MAX_QUESTION)
+    try:
+        yield
+    finally:
+        server.close()
+        path.unlink(missing_ok=True)
+
+
+def _answer(journal: Journal, line: bytes) -> list[bytes]:
+    try:
+        question = msgspec.json.decode(line, type=Ask | Export)
+        if isinstance(question, Export):
+            written = write_export(journal.database, question.name, question.filter, question.format)
+            return [msgspec.json.encode(Answer(path=str(written))) + b"\n", _END]
+        with journal.database.cursor() as cursor:
+            rows = rows_as_json(cursor, question.query, question.filter)
+    except (JournalError, msgspec.MsgspecError, OSError) as error:
+        return [msgspec.json.encode(Answer(error=str(error))) + b"\n", _END]
+    return [*(b'{"row":%s}\n' % row.encode() for row in rows), _END]

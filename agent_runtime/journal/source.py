@@ -1,0 +1,102 @@
+"""Reading a journal from another process: its file when nobody has it open, else the runtime's socket."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+import msgspec
+
+from agent_runtime.errors import JournalError, JournalLocked
+from agent_runtime.journal import schema
+from agent_runtime.journal.database import Database
+from agent_runtime.journal.export import Format, write_export
+from agent_runtime.journal.queries import decoded, rows_as_json
+from agent_runtime.journal.service import Answer, Ask, Export, socket_path
+from agent_runtime.journal.statements import ExportName, QueryName
+from agent_runtime.journal.views import Filter
+
+TIMEOUT_S = 60.0
+View = TypeVar("View")
+
+
+class Source(Protocol):
+    """Where a journal's rows come from. Both methods raise `JournalError`."""
+
+    def rows(self, query: QueryName, chosen: Filter) -> list[bytes]:
+        """The rows as JSON objects, newest first."""
+
+    def export(self, name: ExportName, chosen: Filter, format: Format) -> Path:
+        """A selection as a file, the caller's to `export.publish` or delete."""
+
+
+class _File:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def rows(self, query: QueryName, chosen: Filter) -> list[bytes]:
+        with self._database.cursor() as cursor:
+            return [row.encode() for row in rows_as_json(cursor, query, chosen)]
+
+    def export(self, name: ExportName, chosen: Filter, format: Format) -> Path:
+        return write_export(self._database, name, chosen, format)
+
+
+class _Socket:
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def rows(self, query: QueryName, chosen: Filter) -> list[bytes]:
+        return [bytes(answer.row) for answer in self._ask(Ask(query, chosen))]
+
+    def export(self, name: ExportName, chosen: Filter, format: Format) -> Path:
+        (answer,) = self._ask(Export(name, format, chosen))
+        return Path(answer.path)
+
+    def _ask(self, question: Ask | Export) -> Iterator[Answer]:
+        try:
+            with socket.socket(socket.AF_UNIX) as connection:
+                connection.settimeout(TIMEOUT_S)
+                connection.connect(str(self._path))
+                connection.sendall(msgspec.json.encode(question) + b"\n")
+                with connection.makefile("rb") as lines:
+                    for line in lines:
+                        answer = msgspec.json.decode(line, type=Answer)
+                        if answer.error:
+                            raise JournalError(answer.error)
+                        if answer.end:
+                            return
+                        yield answer
+        except (OSError, msgspec.MsgspecError) as error:
+            raise JournalError(
+                f"{self._path}: the runtime does not answer ({error}); is it stuck?"
+            ) from error
+        raise JournalError(f"{self._path}: the runtime broke off its answer; ask again")
+
+
+@contextmanager
+def open_source(journal: Path) -> Iterator[Source]:
+    """The journal at this path, read-only. Raises `JournalError` when there is none that we can read."""
+    with ExitStack() as stack:
+        try:
+            database = Database(journal, read_only=True)
+        except JournalLocked:
+            if not socket_path(journal).exists():
+                raise
+            yield _Socket(socket_path(journal))
+            return
+        stack.callback(database.close)
+        with database.cursor() as cursor:
+            if schema.pending(cursor):
+                raise JournalError(
+                    f"{journal} is of an older Townsfolk: start `townsfolk serve` once to upgrade it"
+                )
+        yield _File(database)
+
+
+def ask(source: Source, query: QueryName, chosen: Filter, view: type[View]) -> list[View]:
+    """A query's rows, typed."""
+    return decoded(source.rows(query, chosen), view)

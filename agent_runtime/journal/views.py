@@ -1,0 +1,134 @@
+"""What can be asked of a journal and what comes back: filters and result types. No SQL and no I/O here."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+from agent_runtime.journal.rows import ActionFate, TurnSource
+
+MAX_ROWS = 10_000
+"""The most rows of one answer; an export has no such limit."""
+
+Text = Annotated[str, Meta(max_length=100)]
+
+
+class Filter(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """Which rows, newest first. What is left at its default does not filter.
+
+    `npc` is an id or a name; `players` are pseudonyms; `turn` is an id or the end of one; `since` is
+    included and `until` is not.
+    """
+
+    npc: Text = ""
+    players: Annotated[tuple[Text, ...], Meta(max_length=1000)] | None = None
+    turn: Text = ""
+    since: datetime | None = None
+    until: datetime | None = None
+    rated: bool = False
+    flagged: bool = False
+    limit: Annotated[int, Meta(ge=1, le=MAX_ROWS)] = 50
+
+
+class TurnSummary(Struct, frozen=True):
+    """A turn in one line. `rating` is the mean of its players' latest ones; `actions` are `name: fate`."""
+
+    id: str
+    said_at: datetime
+    npc: str
+    npc_name: str
+    player: str
+    line: str
+    reply: str
+    source: TurnSource
+    version: int
+    first_sentence_ms: float | None
+    total_ms: float | None
+    flagged: bool
+    rating: float | None
+    actions: tuple[str, ...]
+
+
+class RatingView(Struct, frozen=True):
+    """A rating with what was rated; the turn's columns are None when the journal has no such turn."""
+
+    id: str
+    turn: str
+    player: str
+    value: int
+    scale: Literal["stars", "thumb"]
+    rated_at: datetime
+    latest: bool
+    npc_name: str | None
+    line: str | None
+    reply: str | None
+
+
+class ActionView(Struct, frozen=True):
+    """What an NPC said it would do, and what became of it. `result` is None while the game has not told."""
+
+    id: str
+    turn: str
+    name: str
+    arguments: dict[str, str | int]
+    verdict: Literal["allowed", "refused"]
+    reason: str
+    result: ActionFate | None
+    result_reason: str | None
+    result_at: datetime | None
+    said_at: datetime | None
+    npc_name: str | None
+    player: str | None
+
+    @property
+    def fate(self) -> str:
+        """In one word: `refused` by policy, or what the game said, or `pending`."""
+        return "refused" if self.verdict == "refused" else self.result or "pending"
+
+
+class ServerView(Struct, frozen=True):
+    """A game server that has connected, under its latest name."""
+
+    server: str
+    server_name: str
+
+
+class NpcView(Struct, frozen=True):
+    """An NPC as it was last heard of, and how many turns it has had."""
+
+    id: str
+    server: str
+    name: str
+    persona: str
+    x: float
+    y: float
+    z: float
+    state: Literal["spawned", "moved", "removed"]
+    seen_at: datetime
+    turns: int
+
+
+class Stats(Struct, frozen=True):
+    """Totals. Milliseconds are from the player's line to the first whole sentence, of the model's turns."""
+
+    turns: int
+    model_turns: int
+    flagged: int
+    npcs: int
+    players: int
+    ratings: int
+    raters: int
+    rated_turns: int
+    mean_rating: float | None
+    actions: int
+    refused: int
+    done: int
+    failed: int
+    events: int
+    sessions: int
+    first_at: datetime | None
+    last_at: datetime | None
+    first_sentence_p50_ms: float | None
+    first_sentence_p95_ms: float | None

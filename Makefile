@@ -61,7 +61,7 @@ base: install-dev ## train the embedded model from scratch (hours)
 	$(BIN)/python -m learner.base
 
 actions: install ## write the mod's table of actions from agent_runtime/npc/actions.py
-	$(BIN)/python -m tools.action_table
+	$(BIN)/python -m exporters.actions
 
 bench-game: install ## times in the game, into benchmarks/results/game.json
 	$(BIN)/python -m benchmarks.game

@@ -1,0 +1,82 @@
+-- The first words of a connection: the wire's `Hello` goes out, the `Welcome` that answers it comes in, and what
+-- the runtime sends later is handed to the part that it is for.
+
+local mod = ...
+local link, text = mod.link, mod.text
+
+local MAX_NPCS, MAX_PLAYERS = 1000, 1000
+
+-- The same for this world as long as it exists.
+local function server_id()
+	local id = mod.storage:get_string("server")
+	if id == "" then
+		id = mod.new_id()
+		mod.storage:set_string("server", id)
+	end
+	return id
+end
+
+local function is_player_name(name)
+	return #name <= 20 and name:find("^[%w_-]+$") ~= nil
+end
+
+local function hello()
+	local npcs, players = {}, {}
+	for index, record in ipairs(mod.records.list()) do
+		if index <= MAX_NPCS then
+			npcs[index] = mod.records.wire(record)
+		end
+	end
+	for _, player in ipairs(core.get_connected_players()) do
+		local name = player:get_player_name()
+		if #players < MAX_PLAYERS and is_player_name(name) then
+			players[#players + 1] = name
+		end
+	end
+	return {
+		type = "hello",
+		protocol = 1,
+		server = server_id(),
+		server_name = text.line(core.settings:get("server_name") or "", 100),
+		engine = text.line(mod.engine.name(), 100),
+		game = text.line(mod.engine.game(), 100),
+		mod = mod.VERSION,
+		catalogue = mod.knowledge.hash,
+		npcs = npcs,
+		players = players,
+	}
+end
+
+local function welcome(message)
+	mod.cards.keep(message.personas)
+	mod.npcs.stock()
+	if message.send_catalogue == true then
+		mod.knowledge.send()
+	end
+end
+
+local function freeze(message)
+	local record = type(message.npc) == "string" and mod.records.get(message.npc)
+	if record and type(message.seconds) == "number" then
+		mod.npcs.freeze(record.id, math.min(math.max(message.seconds, 0), 3600))
+		mod.log("action", ("%s is frozen for %g s: %s"):format(record.name, message.seconds, text.line(message.reason, 200)))
+	end
+end
+
+local function notice(message)
+	mod.log(message.level == "warning" and "warning" or "action", "runtime: " .. text.line(message.text, 500))
+end
+
+link.hello = hello
+
+for kind, handler in pairs({
+	welcome = welcome,
+	reply_delta = mod.talks.on_delta,
+	reply_done = mod.talks.on_done,
+	error = mod.talks.on_error,
+	action = mod.actions.handle,
+	freeze = freeze,
+	notice = notice,
+}) do
+	link:on(kind, mod.guard.wrap("message " .. kind, handler))
+end

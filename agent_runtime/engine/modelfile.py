@@ -26,6 +26,7 @@ _MAX_TENSOR_VALUES = 2**40
 # Metadata types by number: the struct code of each scalar.
 _SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "B", 10: "Q", 11: "q", 12: "d"}
 _STRING, _ARRAY = 8, 9
+_TOKENS = "tokenizer.ggml.tokens"
 
 # Tensor types by number: values per block, bytes per block (ggml.h, `gguf.GGML_QUANT_SIZES`).
 _BLOCKS = {
@@ -36,8 +37,14 @@ _BLOCKS = {
     **{29: (256, 56), 30: (1, 2), 34: (256, 54), 35: (256, 66), 39: (32, 17), 40: (64, 36), 41: (128, 18)},
 }
 
-# Keys below the architecture's name that every decoder has; a zero in one of them kills the library.
-_SIZES = ("context_length", "embedding_length", "block_count", "attention.head_count")
+# Keys below the architecture's name that every decoder has, and the most that is believed. The library
+# aborts on a zero, and on more blocks than 512.
+_SIZES = {
+    "context_length": 2**24,
+    "embedding_length": 2**20,
+    "block_count": 512,
+    "attention.head_count": 2**16,
+}
 
 Scalar = int | float | str
 
@@ -111,7 +118,7 @@ class _Reader:
                 raise _Broken(f"{key} is there twice")
             kind = self._number("I")
             if kind == _ARRAY:
-                lengths[key] = self._array()
+                lengths[key] = self._array(distinct=key == _TOKENS)
             elif kind == _STRING:
                 values[key] = self._text()
             elif kind in _SCALARS:
@@ -149,9 +156,15 @@ class _Reader:
             expected = -(-(offset + tensors[name].size) // alignment) * alignment
         return tensors
 
-    def _array(self) -> int:
+    def _array(self, distinct: bool) -> int:
+        """Pass over an array. Returns its length."""
         kind, count = self._number("I"), self._number("Q")
-        if kind == _STRING:
+        if kind == _STRING and distinct:
+            # The library aborts on a token that is there twice. It reads up to a NUL and renames empty ones.
+            words = [self._bytes().split(b"\0")[0] for _ in range(count)]
+            if len({*words} - {b""}) < count - words.count(b""):
+                raise _Broken("a token is there twice")
+        elif kind == _STRING:
             for _ in range(count):
                 self._skip(self._number("Q"))
         elif kind in _SCALARS:
@@ -173,9 +186,13 @@ class _Reader:
         length = self._number("Q")
         if limit is not None and length > limit:
             raise _Broken(f"a name of {length} bytes cannot be right")
+        return self._bytes(length).decode("utf-8", "replace")
+
+    def _bytes(self, length: int | None = None) -> bytes:
+        length = self._number("Q") if length is None else length
         start = self._at
         self._skip(length)
-        return self._data[start : self._at].decode("utf-8", "replace")
+        return self._data[start : self._at]
 
     def _skip(self, count: int) -> None:
         if count > len(self._data) - self._at:
@@ -190,13 +207,16 @@ def _problem(header: Header) -> str | None:
     kind = values.get("general.type", "model")
     if not isinstance(architecture, str) or kind != "model":
         return "not a model (an adapter, a projector or a bare vocabulary)"
-    for key in _SIZES:
+    for key, most in _SIZES.items():
         name = f"{architecture}.{key}"
         value = values.get(name)
         # Some architectures have one head count per layer: an array, whose length was bounded above.
-        if name not in lengths and (not isinstance(value, int) or not 0 < value < 2**24):
+        if name not in lengths and (not isinstance(value, int) or not 0 < value <= most):
             return f"{name} is {value!r}"
-    words = lengths.get("tokenizer.ggml.tokens", 0)
+    for key, value in values.items():
+        if key.endswith("epsilon") and not (isinstance(value, float) and 0 <= value < 1):
+            return f"{key} is {value!r}"
+    words = lengths.get(_TOKENS, 0)
     if not words:
         return "it has no vocabulary"
     for key, value in values.items():

@@ -1,0 +1,128 @@
+"""Who joins the next batch, over a KV cache that is kept in plain Python."""
+
+from __future__ import annotations
+
+from agent_runtime.engine.prefix import Prefix
+from agent_runtime.engine.scheduler import CHUNK_ALONE, CHUNK_BESIDE, Scheduler
+from agent_runtime.engine.talk import Talk
+from agent_runtime.npc.persona import Sampling
+from tests.support.backend import PlainBackend
+
+
+def _talk(prompt: list[int], shared: int = 0, limit: int = 10) -> Talk:
+    return Talk(object(), prompt, shared, limit, Sampling(), 1, created=0.0, deadline=100.0)
+
+
+def _scheduler(slots: int = 2, prefixes: int = 2, cells: int = 10_000) -> Scheduler:
+    return Scheduler(PlainBackend(cells), slots, prefixes, cells)
+
+
+def _speaking(talk: Talk) -> None:
+    """As if the prompt had been read and a first token said."""
+    talk.fed = len(talk.prompt)
+    talk.tokens.append(1)
+
+
+def test_first_come_first_served_while_slots_last() -> None:
+    scheduler = _scheduler(slots=2)
+    talks = [_talk([1]) for _ in range(3)]
+    for talk in talks:
+        scheduler.add(talk)
+    scheduler.admit()
+    assert scheduler.running == talks[:2]
+    scheduler.remove(talks[0])
+    scheduler.admit()
+    assert scheduler.running == talks[1:]
+    assert len({talk.sequence for talk in scheduler.running}) == 2
+
+
+def test_a_prompt_alone_comes_in_large_pieces() -> None:
+    scheduler = _scheduler()
+    scheduler.add(_talk([1] * 700))
+    scheduler.admit()
+    assert [share.count for share in scheduler.plan()] == [CHUNK_ALONE]
+
+
+def test_a_prompt_beside_talk_comes_in_small_pieces() -> None:
+    scheduler = _scheduler()
+    busy, newcomer = _talk([1]), _talk([1] * 700)
+    scheduler.add(busy)
+    scheduler.add(newcomer)
+    scheduler.admit()
+    _speaking(busy)
+    shares = scheduler.plan()
+    assert [(share.owner, share.count) for share in shares] == [(busy, 1), (newcomer, CHUNK_BESIDE)]
+
+
+def test_a_short_prompt_is_not_held_up_by_a_long_one() -> None:
+    scheduler = _scheduler(slots=3)
+    busy, long, short = _talk([1]), _talk([1] * 700), _talk([2] * 20)
+    for talk in (busy, long, short):
+        scheduler.add(talk)
+    scheduler.admit()
+    _speaking(busy)
+    counts = {id(share.owner): share.count for share in scheduler.plan()}
+    assert counts == {id(busy): 1, id(short): 20, id(long): CHUNK_BESIDE - 20}
+
+
+def test_those_who_come_together_compute_their_prefix_once() -> None:
+    scheduler = _scheduler(slots=3)
+    talks = [_talk([5] * 30 + [number], shared=30) for number in range(3)]
+    for talk in talks:
+        scheduler.add(talk)
+    scheduler.admit()
+    (share,) = scheduler.plan()
+    assert isinstance(share.owner, Prefix)
+    assert share.count == 30
+    assert [talk.cached for talk in talks] == [0, 30, 30]
+
+
+def test_nobody_starts_whose_longest_reply_may_not_fit() -> None:
+    scheduler = _scheduler(slots=4, cells=100)
+    first, second = _talk([1] * 30, limit=40), _talk([1] * 20, limit=20)
+    scheduler.add(first)
+    scheduler.add(second)
+    scheduler.admit()
+    assert scheduler.running == [first]
+    scheduler.remove(first)
+    scheduler.admit()
+    assert scheduler.running == [second]
+
+
+def test_idle_prefixes_make_room_and_busy_ones_stay() -> None:
+    scheduler = _scheduler(slots=4, cells=100)
+    busy, gone = _talk([1] * 31, shared=30, limit=9), _talk([2] * 31, shared=30, limit=9)
+    scheduler.add(busy)
+    scheduler.admit()
+    scheduler.add(gone)
+    scheduler.admit()
+    scheduler.remove(gone)
+    scheduler.add(_talk([3] * 20, limit=20))
+    scheduler.admit()
+    assert len(scheduler.running) == 2
+    assert not scheduler.evict()
+    scheduler.remove(busy)
+    assert scheduler.evict()
+
+
+def test_with_all_prefix_sequences_in_use_a_talk_reads_its_whole_prompt() -> None:
+    scheduler = _scheduler(slots=2, prefixes=1)
+    scheduler.add(_talk([1] * 9, shared=8))
+    other = _talk([2] * 9, shared=8)
+    scheduler.add(other)
+    scheduler.admit()
+    assert other.prefix is None
+    assert [share.count for share in scheduler.plan() if share.owner is other] == [9]
+
+
+def test_a_talk_that_leaves_the_queue_leaves_nothing_behind() -> None:
+    scheduler = _scheduler(slots=1)
+    first, second = _talk([1]), _talk([2])
+    scheduler.add(first)
+    scheduler.add(second)
+    scheduler.admit()
+    scheduler.remove(second)
+    scheduler.remove(first)
+    scheduler.admit()
+    assert scheduler.talks == []
+    assert scheduler.plan() == []

@@ -118,6 +118,7 @@ class LlamaEngine:
         try:
             async with asyncio.timeout(_CLOSE_SECONDS):
                 await self._ended.wait()
+            self._worker.join()
         except TimeoutError:
             _log.error("the engine does not stop; it is left behind")
             self._receive([(ticket, EngineError("the engine hangs")) for ticket in self._inlets])

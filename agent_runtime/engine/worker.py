@@ -77,6 +77,10 @@ class Worker:
         """Begin to load."""
         self._thread.start()
 
+    def join(self) -> None:
+        """Wait for the thread, which has nothing left to do once `ended` was called."""
+        self._thread.join()
+
     def send(self, order: Order | Cancel | Stop) -> None:
         """Hand over an order, from any thread."""
         self._inbox.put(order)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import duckdb
@@ -79,6 +80,8 @@ class Store:
         except (duckdb.Error, OSError, JournalError):
             # Nothing is lost, both logs still have it all: try again when they have grown some more.
             self._checkpoint_at = self._acks.size + CHECKPOINT_BYTES
+            with suppress(duckdb.Error, JournalError):
+                self.database.revive()
 
     def close(self) -> None:
         """Close the files once the readers are done."""

@@ -148,7 +148,7 @@ class Journal:
             failed = self._write_apart_from_bad_rows(calls)
         except Exception as error:  # a writer that dies would leave every caller waiting for ever
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            alarm = f"the journal cannot be written: {reason}. Free the disk, or repair it"
+            alarm = f"the journal cannot be written: {reason.rstrip('.')}. Free the disk, or repair it"
             self._retry_at = time.monotonic() + RETRY_S
             self._set_alarm(alarm)
             return dict.fromkeys(calls, JournalError(alarm))

@@ -64,7 +64,7 @@ async def serve(settings: Settings) -> int:
     personas = personas_of(settings)
     async with AsyncExitStack() as stack:
         journal = Journal.open(settings.journal_path, commit_ms=settings.journal.commit_ms)
-        stack.callback(journal.close)
+        stack.push_async_callback(journal.close)
         queries = Queries(journal)
         await stack.enter_async_context(serve_queries(journal))
         engine = engine_of(settings)

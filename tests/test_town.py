@@ -1,0 +1,230 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from agent_runtime.bridge.server import Bridge
+from agent_runtime.clock import SystemClock
+from agent_runtime.journal.pseudonym import Pseudonyms
+from agent_runtime.journal.queries import Queries
+from agent_runtime.journal.writer import Journal
+from agent_runtime.npc.catalogue import CatalogueStore
+from agent_runtime.npc.memory import Memory
+from agent_runtime.record import Recorder
+from agent_runtime.sections import Turn
+from agent_runtime.town import Town
+from tests.support.engine import Reply, ScriptedEngine
+from tests.support.game import MIRA, SERVER, TOKEN, Game, chat, hello, make_id, snapshot
+from tests.support.town import MIRA as PERSONA
+
+
+@dataclass
+class Running:
+    port: int
+    engine: ScriptedEngine
+    queries: Queries
+    pseudonyms: Pseudonyms
+
+
+@asynccontextmanager
+async def town(home: Path, engine: ScriptedEngine, **limits: Any) -> AsyncIterator[Running]:
+    """The whole runtime but for the model, on a real socket and a real journal."""
+    await engine.start()
+    clock = SystemClock()
+    journal = Journal.open(home / "journal.duckdb", commit_ms=1)
+    queries = Queries(journal)
+    pseudonyms = Pseudonyms.of_home(home)
+    turn = Turn(**limits)
+    handler = Town(
+        engine=engine,
+        journal=journal,
+        recorder=Recorder(clock, pseudonyms),
+        memory=Memory(queries.recent_exchanges, turn.memory),
+        catalogues=CatalogueStore(home / "catalogues"),
+        personas={"mira": PERSONA},
+        limits=turn,
+        clock=clock,
+        heartbeat=1.0,
+    )
+    try:
+        async with Bridge(handler, token=TOKEN) as bridge:
+            yield Running(bridge.port, engine, queries, pseudonyms)
+            await handler.drain(2)
+    finally:
+        await journal.close()
+
+
+async def answer(game: Game, line: dict[str, Any]) -> list[dict[str, Any]]:
+    """Say a line; all messages up to and with the reply's end."""
+    await game.send(line)
+    return await until_done(game)
+
+
+async def until_done(game: Game) -> list[dict[str, Any]]:
+    messages: list[dict[str, Any]] = []
+    async with asyncio.timeout(10):
+        while not messages or messages[-1]["type"] not in ("reply_done", "error"):
+            messages.append(await game.receive())
+    return messages
+
+
+async def eventually(read: Any) -> Any:
+    """The first truthy result."""
+    async with asyncio.timeout(10):
+        while not (result := await read()):  # noqa: ASYNC110 - the journal is asked, it tells nobody
+            await asyncio.sleep(0.01)
+        return result
+
+
+async def test_a_line_is_answered_acted_on_and_written_down(tmp_path: Path) -> None:
+    engine = ScriptedEngine(["Good day, alice! [[ACTION:go_to target= river]] This way."])
+    async with town(tmp_path, engine) as running, Game(running.port) as game:
+        messages = await answer(game, chat("hello Mira, where is the river?"))
+        deltas = [m for m in messages if m["type"] == "reply_delta"]
+        assert "".join(delta["text"] for delta in deltas) == "Good day, alice! This way."
+        assert [delta["n"] for delta in deltas] == list(range(len(deltas)))
+        assert deltas[0]["npc"] == MIRA
+        actions = [m for m in messages if m["type"] == "action"]
+        assert [(a["name"], a["arguments"], a["taken"]) for a in actions] == [
+            ("go_to", {"target": "river"}, 100.5)
+        ]
+        assert messages[-1]["text"] == "Good day, alice! This way."
+        await game.send({"type": "action_result", "action": actions[0]["action"], "result": "done"})
+
+        turn = (await eventually(running.queries.turns))[0]
+        whole = await running.queries.turn(turn.id)
+        assert whole is not None
+        assert whole.player == running.pseudonyms.of(SERVER, "alice")
+        assert (whole.npc_name, whole.persona, whole.source) == ("Mira", "mira", "model")
+        assert whole.raw == "Good day, alice! [[ACTION:go_to target= river]] This way."
+        assert whole.prompt[-1].content.endswith("alice: hello Mira, where is the river?")
+        assert any(fact.source == "place:river" for fact in whole.facts)
+
+        async def fate() -> bool:
+            found = await running.queries.actions()
+            return bool(found) and found[0].result == "done"
+
+        await eventually(fate)
+
+
+async def test_a_rating_is_acked_only_when_it_is_on_disk_and_counts_once(tmp_path: Path) -> None:
+    async with town(tmp_path, ScriptedEngine()) as running, Game(running.port) as game:
+        done = (await answer(game, chat()))[-1]
+        rating = {
+            "type": "rating",
+            "id": make_id(),
+            "reply": done["reply"],
+            "player": "alice",
+            "value": 5,
+            "scale": "thumb",
+        }
+        for _ in range(2):
+            assert await game.ask(rating) == {"type": "ack", "ids": [rating["id"]]}
+        ratings = await running.queries.ratings()
+        assert [(r.turn, r.value, r.scale) for r in ratings] == [(done["reply"], 5, "thumb")]
+
+
+async def test_memory_outlives_a_restart(tmp_path: Path) -> None:
+    async with town(tmp_path, ScriptedEngine(["Nice to meet you."])) as running, Game(running.port) as game:
+        await answer(game, chat("my name is Al"))
+    engine = ScriptedEngine(["You are Al."])
+    async with town(tmp_path, engine) as running, Game(running.port) as game:
+        await answer(game, chat("what is my name?"))
+        contents = [message.content for message in engine.requests[0].messages]
+        assert contents[1:3] == ["alice: my name is Al", "Nice to meet you."]
+
+
+async def test_too_many_lines_and_too_many_players_get_polite_lines(tmp_path: Path) -> None:
+    gate = asyncio.Event()
+    engine = ScriptedEngine([Reply("At last.", gate=gate)])
+    async with (
+        town(tmp_path, engine, per_player_per_10s=1, npc_talks=1, npc_queue=0) as running,
+        Game(running.port, greeting=hello(players=["alice", "bob"])) as game,
+    ):
+        await game.send(chat())
+        busy = (await answer(game, chat(player="bob")))[-1]
+        assert (busy["source"], busy["player"]) == ("busy", "bob")
+        slow = (await answer(game, chat()))[-1]
+        assert (slow["source"], slow["text"]) == ("slow_down", "Slowly, friend.")
+        gate.set()
+        assert (await until_done(game))[-1]["text"] == "At last."
+
+
+async def test_a_reply_ends_when_its_player_leaves(tmp_path: Path) -> None:
+    engine = ScriptedEngine([Reply("word ", between=0.01, endless=True)])
+    async with town(tmp_path, engine) as running, Game(running.port) as game:
+        await game.send(chat())
+        assert (await game.receive())["type"] == "reply_delta"
+        await game.send({"type": "player_left", "player": "alice"})
+
+        async def cancelled() -> bool:
+            return engine.cancelled == 1
+
+        await eventually(cancelled)
+
+
+async def test_a_violation_freezes_the_npc_and_is_flagged(tmp_path: Path) -> None:
+    engine = ScriptedEngine(["Die! [[ACTION:attack target= alice]]"])
+    async with town(tmp_path, engine) as running, Game(running.port) as game:
+        messages = await answer(game, chat())
+        freezes = [m for m in messages if m["type"] == "freeze"]
+        assert [(f["npc"], f["seconds"]) for f in freezes] == [(MIRA, 5.0)]
+        assert not [m for m in messages if m["type"] == "action"]
+        assert (await eventually(running.queries.turns))[0].flagged
+
+
+async def test_the_catalogue_is_asked_for_once_and_answers_from_it(tmp_path: Path) -> None:
+    knowledge = {
+        "type": "knowledge",
+        "catalogue": "0" * 40,
+        "part": 1,
+        "parts": 1,
+        "items": [
+            {"name": "x:glow", "description": "Glow Rod"},
+            {"name": "x:dust", "description": "Star Dust"},
+        ],
+        "recipes": [{"output": "x:glow", "count": 2, "method": "normal", "inputs": ["x:dust", "x:dust"]}],
+    }
+    engine = ScriptedEngine(lambda request: "Take [[5]].")
+    async with town(tmp_path, engine) as running, Game(running.port) as game:
+        assert game.welcome["send_catalogue"] is True
+        await game.send(knowledge)
+        done = (await answer(game, chat("how do I make a glow rod?")))[-1]
+        facts = engine.requests[0].messages[-1].content
+        assert "glow rod recipe: 2 star dust (makes 2)" in facts
+        assert done["source"] == "model"
+    async with town(tmp_path, ScriptedEngine()) as running, Game(running.port) as game:
+        assert game.welcome["send_catalogue"] is False
+
+
+async def test_events_and_npcs_are_written_down(tmp_path: Path) -> None:
+    async with town(tmp_path, ScriptedEngine()) as running, Game(running.port) as game:
+        await game.send(
+            {
+                "type": "event",
+                "events": [
+                    {"kind": "dig", "player": "alice", "at": 5.0, "what": "default:stone"},
+                    {"kind": "join", "player": "alice", "at": 4.0},
+                ],
+            }
+        )
+        spawned = {"npc": make_id(), "name": "Brom", "persona": "mira", "pos": {"x": 1, "y": 2, "z": 3}}
+        await game.send({"type": "npc_state", "npc": spawned, "state": "spawned"})
+        await eventually(running.queries.npcs)
+        kinds = {event.kind for event in await eventually(running.queries.events)}
+        assert kinds == {"dig", "join"}
+        assert any("You are Brom" in warmed[0].content for warmed in running.engine.warmed)
+
+
+async def test_two_game_servers_do_not_mix(tmp_path: Path) -> None:
+    async with town(tmp_path, ScriptedEngine(["Hello."])) as running, Game(running.port) as first:
+        other = hello(server="01J0000000000000000000TWXY")
+        async with Game(running.port, greeting=other) as second:
+            await answer(first, chat("remember this"))
+            await answer(second, chat("what did I say?"))
+            assert len(running.engine.requests[1].messages) == 2
+            assert snapshot()["taken"] == 100.5

@@ -1,0 +1,172 @@
+"""Turns whose answer stands in the facts, or nowhere: a scene comes in, a turn goes out, or `None`
+when the scene has nothing to ask about."""
+
+from __future__ import annotations
+
+from learner.base.names import capital
+from learner.base.scene import COOKED, NO_RECIPE, Scene
+from learner.base.turns import Turn, answer, ask, dress, item_slots, list_up, typed, voiced
+
+UNKNOWN = "unknown"
+
+
+def recipe(scene: Scene) -> Turn | None:
+    """How something is made: the right fact among others, both when there are two."""
+    items = scene.subjects("recipe:") + scene.subjects("norecipe:")
+    if not items:
+        return None
+    item = scene.rng.choice(items)
+    numbers = scene.numbers(f"recipe:{item}")
+    numbers = [n for n in numbers if scene.facts[n - 1].subject == item]
+    slots = item_slots(item)
+    line = typed(scene, ask(scene, "questions", "recipe", slots))
+    if not numbers:
+        number = scene.number_of(item, "norecipe:") or 0
+        reply = answer(scene, "norecipe", {**slots, "ref": f"[[{number}]]"})
+        return Turn("recipe", line, dress(scene, reply), _quotes(scene, [number], "norecipe:"))
+    slots["ref"] = f"[[{numbers[0]}]]"
+    if len(numbers) > 1 and scene.rng.random() < 0.8:
+        reply = answer(scene, "recipe_two", {**slots, "ref2": f"[[{numbers[1]}]]"})
+    else:
+        smelted = scene.facts[numbers[0] - 1].value.endswith(COOKED)
+        reply = answer(scene, "smelt" if smelted else "recipe", slots)
+    return Turn("recipe", line, dress(scene, reply), _quotes(scene, numbers, "recipe:"))
+
+
+def uses(scene: Scene) -> Turn | None:
+    """What something is good for."""
+    items = scene.subjects("uses:")
+    if not items:
+        return None
+    item = scene.rng.choice(items)
+    number = scene.number_of(item, "uses:") or 0
+    slots = item_slots(item)
+    line = typed(scene, ask(scene, "questions", "uses", slots))
+    reply = answer(scene, "uses", {**slots, "ref": f"[[{number}]]"})
+    return Turn("uses", line, dress(scene, reply), _quotes(scene, [number], "uses:"))
+
+
+def where(scene: Scene) -> Turn | None:
+    """Where a place, a person or a mob is."""
+    sources = ("place:", "place:", "player:", "mob:", "npc:")
+    source = scene.rng.choice([s for s in sources if scene.numbers(s)] or [""])
+    if not source:
+        return None
+    subject = scene.rng.choice(scene.subjects(source))
+    number = scene.number_of(subject, source) or 0
+    spoken = _the(scene, source, subject)
+    line = typed(scene, ask(scene, "questions", "where", {"place": spoken}))
+    reply = answer(scene, "where", {"place": spoken, "Place": capital(spoken), "ref": f"[[{number}]]"})
+    return Turn("directions", line, dress(scene, reply), _quotes(scene, [number], ("place:", "player:", "mob:", "npc:")))
+
+
+def _the(scene: Scene, source: str, subject: str) -> str:
+    if source in ("player:", "npc:") or subject == "spawn" or "'" in subject:
+        return subject
+    return f"the {subject}" if scene.rng.random() < 0.85 else subject
+
+
+def single(scene: Scene) -> Turn | None:
+    """The time, the ground, the weather, what the player holds, what the character is doing."""
+    kinds = {"time": "time", "ground": "ground", "holds": "holds", "doing": "state", "weather": "weather"}
+    key = scene.rng.choice(list(kinds))
+    numbers = scene.numbers(kinds[key])
+    line = typed(scene, ask(scene, "questions", key))
+    if not numbers:
+        if key != "weather":
+            return None
+        return Turn("facts", line, dress(scene, answer(scene, "weather_unknown")), {"no_action": True})
+    reply = answer(scene, key, {"ref": f"[[{numbers[0]}]]"})
+    others = ("time", "ground", "holds", "state", "weather")
+    return Turn("facts", line, dress(scene, reply), _quotes(scene, numbers, others))
+
+
+def near(scene: Scene) -> Turn:
+    """Who and what is close by: up to three of them, people first."""
+    numbers = [n for source in ("player:", "npc:", "mob:") for n in scene.numbers(source)][:3]
+    line = typed(scene, ask(scene, "questions", "near"))
+    if not numbers:
+        return Turn("facts", line, dress(scene, answer(scene, "near_none")), {"no_action": True})
+    parts = [f"{scene.facts[n - 1].subject} [[{n}]]" for n in numbers]
+    reply = answer(scene, "near", {"list": list_up(parts)})
+    check = {"contains_all": [scene.facts[n - 1].value for n in numbers], "no_action": True}
+    return Turn("facts", line, dress(scene, reply), check)
+
+
+def carry(scene: Scene) -> Turn:
+    """What the character has in the bag, all of it."""
+    numbers = scene.numbers("carry:")
+    line = typed(scene, ask(scene, "questions", "carry"))
+    if not numbers:
+        return Turn("facts", line, dress(scene, answer(scene, "carry_none")), {"no_action": True})
+    parts = [f"{scene.facts[n - 1].subject} ([[{n}]])" for n in numbers[:4]]
+    check = {"contains_all": [scene.facts[n - 1].subject for n in numbers[:4]], "no_action": True}
+    return Turn("facts", line, dress(scene, answer(scene, "carry", {"list": list_up(parts)})), check)
+
+
+def carry_one(scene: Scene) -> Turn:
+    """Whether, and how many of, one item the character carries."""
+    carried = scene.subjects("carry:")
+    if carried and scene.rng.random() < 0.65:
+        item = scene.rng.choice(carried)
+        number = scene.number_of(item, "carry:") or 0
+        line = typed(scene, ask(scene, "questions", "carry_one", item_slots(item)))
+        reply = answer(scene, "carry_one", {**item_slots(item), "ref": f"[[{number}]]"})
+        return Turn("facts", line, dress(scene, reply), _quotes(scene, [number], "carry:"))
+    item = other_item(scene, carried)
+    line = typed(scene, ask(scene, "questions", "carry_one", item_slots(item)))
+    reply = answer(scene, "carry_not", item_slots(item))
+    return Turn("facts", line, dress(scene, reply), {"denies": True, "no_action": True})
+
+
+def other_item(scene: Scene, excluded: list[str]) -> str:
+    """An item that is not among those, often one that other facts speak of."""
+    candidates = [s for s in scene.subjects("recipe:") + scene.subjects("uses:") if s not in excluded]
+    if candidates and scene.rng.random() < 0.5:
+        return scene.rng.choice(candidates)
+    while (item := scene.names.items(2)[scene.rng.randrange(2)]) in excluded:
+        pass
+    return item
+
+
+def unknown_item(scene: Scene) -> Turn:
+    """An item no fact speaks of: the character says so."""
+    known = [fact.subject for fact in scene.facts]
+    item = scene.names.item()
+    while item in known:
+        item = scene.names.item()
+    slots = item_slots(item)
+    line = typed(scene, ask(scene, "questions", scene.rng.choice(("recipe", "recipe", "uses")), slots))
+    return Turn(UNKNOWN, line, _admit(scene, "item_unknown", slots), _admits(scene))
+
+
+def unknown_place(scene: Scene) -> Turn:
+    """A place or a person no fact speaks of."""
+    known = [fact.subject for fact in scene.facts]
+    kind = scene.rng.random()
+    while True:
+        name = scene.names.place() if kind < 0.7 else scene.names.player()
+        if name not in known and name != scene.player:
+            break
+    spoken = _the(scene, "place:" if kind < 0.7 else "player:", name)
+    line = typed(scene, ask(scene, "questions", "where", {"place": spoken}))
+    slots = {"place": spoken, "Place": capital(spoken)}
+    return Turn(UNKNOWN, line, _admit(scene, "where_unknown", slots), _admits(scene))
+
+
+def _admit(scene: Scene, key: str, slots: dict[str, str]) -> str:
+    if scene.rng.random() < 0.55:
+        return voiced(scene, "unknown")
+    return dress(scene, answer(scene, key, slots))
+
+
+def _admits(scene: Scene) -> dict[str, object]:
+    values = [f.value for f in scene.facts if f.source.split(":")[0] in ("recipe", "uses", "place", "player", "mob", "npc")]
+    return {"admits": True, "no_action": True, "excludes": sorted(set(values))}
+
+
+def _quotes(scene: Scene, numbers: list[int], sources: str | tuple[str, ...]) -> dict[str, object]:
+    right = [scene.facts[n - 1].value for n in numbers]
+    prefixes = (sources,) if isinstance(sources, str) else sources
+    wrong = [f.value for f in scene.facts if f.source.startswith(prefixes) and f.value not in right and f.value != NO_RECIPE]
+    return {"contains_any": right, "excludes": sorted(set(wrong)), "no_action": True}

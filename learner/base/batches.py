@@ -1,0 +1,117 @@
+"""Samples come in, padded tensors go out: each row is one shared context with several turns branching off.
+
+A branch attends to the context and to itself, at the positions it would have alone, so one row teaches
+several replies for the price of one context and gives the same gradients as separate rows.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from learner.base.corpus import Sample, samples
+from learner.base.tokenize import Encoder
+
+POOL = 192
+PROMPT_SHARE = 0.125
+PROMPT_WEIGHT = 0.8
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One sample as numbers. `weights` belong to `targets`: 1 in replies, less in prompts, 0 elsewhere."""
+
+    ids: list[int]
+    positions: list[int]
+    segments: list[int]
+    targets: list[int]
+    weights: list[float]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Tensors of shape (rows, length); `mask` (rows, 1, length, length) is 0 where attention may go."""
+
+    ids: Tensor
+    positions: Tensor
+    mask: Tensor
+    targets: Tensor
+    weights: Tensor
+    tokens: int
+
+
+def make_row(sample: Sample, encoder: Encoder, rng: random.Random, limit: int) -> Row | None:
+    """Tokenise a sample; branches that would pass the context limit are left out."""
+    scene = sample.scene
+    branches: list[tuple[list[int], list[int]]] = []
+    for turn in sample.turns:
+        prompt = encoder.prompt(scene.persona, scene.history, scene.facts, scene.player, turn.line)
+        reply = encoder.reply(turn.reply)
+        if len(prompt) + len(reply) <= limit:
+            branches.append((prompt, reply))
+    if not branches:
+        return None
+    shared = _common([prompt for prompt, _ in branches])
+    ids, positions, segments = branches[0][0][:shared], list(range(shared)), [0] * shared
+    targets = [*ids[1:], 0]
+    weights = [PROMPT_WEIGHT if rng.random() < PROMPT_SHARE else 0.0 for _ in ids]
+    weights[-1] = 0.0
+    for segment, (prompt, reply) in enumerate(branches, 1):
+        tail = [*prompt[shared:], *reply]
+        spoken = len(tail) - len(reply)
+        ids += tail
+        positions += range(shared, shared + len(tail))
+        segments += [segment] * len(tail)
+        targets += [*tail[1:], 0]
+        weights += [PROMPT_WEIGHT if rng.random() < PROMPT_SHARE else 0.0 for _ in range(spoken - 1)]
+        weights += [1.0] * len(reply) + [0.0]
+    return Row(ids, positions, segments, targets, weights)
+
+
+def _common(prompts: Sequence[list[int]]) -> int:
+    first, length = prompts[0], min(len(prompt) for prompt in prompts) - 1
+    for index in range(length):
+        if any(prompt[index] != first[index] for prompt in prompts):
+            return index
+    return length
+
+
+def collate(rows: Sequence[Row]) -> Batch:
+    """Pad the rows on the right and build their masks."""
+    length = max(len(row.ids) for row in rows)
+
+    def pad(name: str, value: float) -> Tensor:
+        return torch.tensor([[*getattr(row, name), *[value] * (length - len(row.ids))] for row in rows])
+
+    segments = pad("segments", -1)
+    causal = torch.ones(length, length, dtype=torch.bool).tril()
+    own = segments[:, :, None] == segments[:, None, :]
+    allowed = causal & (own | (segments[:, None, :] == 0))
+    mask = torch.zeros(allowed.shape).masked_fill_(~allowed, float("-inf"))[:, None]
+    tokens = sum(len(row.ids) for row in rows)
+    return Batch(pad("ids", 0), pad("positions", 0), mask, pad("targets", 0), pad("weights", 0.0), tokens)
+
+
+def batches(
+    encoder: Encoder, seed: int, start: int, tokens: int, limit: int, branches: int = 7
+) -> Iterator[tuple[Batch, int]]:
+    """Batches of about `tokens` tokens with rows of like length, and the number of the next sample."""
+    stream = samples(seed, branches, start)
+    number = start
+    while True:
+        rng = random.Random(f"rows:{seed}:{number}")
+        rows = [row for row in (make_row(next(stream), encoder, rng, limit) for _ in range(POOL)) if row]
+        number += POOL
+        rows.sort(key=lambda row: len(row.ids))
+        groups: list[list[Row]] = [[]]
+        for row in rows:
+            if groups[-1] and len(row.ids) * (len(groups[-1]) + 1) > tokens:
+                groups.append([])
+            groups[-1].append(row)
+        rng.shuffle(groups)
+        for group in groups:
+            yield collate(group), number

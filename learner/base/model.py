@@ -1,0 +1,234 @@
+"""A plain Llama in torch, with the names of Hugging Face's: token ids come in, logits go out.
+
+It never generates (that is the engine's part) and holds no training code.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812
+
+
+@dataclass(frozen=True, slots=True)
+class ModelConfig:
+    """Sizes. `hidden` and `inner` are multiples of 32, which is what Q8_0 blocks need."""
+
+    vocabulary: int = 3072
+    hidden: int = 256
+    inner: int = 576
+    layers: int = 5
+    heads: int = 4
+    context: int = 1024
+    rope_theta: float = 100_000.0
+    epsilon: float = 1e-5
+
+    def hugging_face(self, end: int, pad: int) -> dict[str, Any]:
+        """The same as a Hugging Face `config.json`."""
+        return {
+            "architectures": ["LlamaForCausalLM"],
+            "model_type": "llama",
+            "vocab_size": self.vocabulary,
+            "hidden_size": self.hidden,
+            "intermediate_size": self.inner,
+            "num_hidden_layers": self.layers,
+            "num_attention_heads": self.heads,
+            "num_key_value_heads": self.heads,
+            "head_dim": self.hidden // self.heads,
+            "max_position_embeddings": self.context,
+            "rope_theta": self.rope_theta,
+            "rms_norm_eps": self.epsilon,
+            "hidden_act": "silu",
+            "attention_bias": False,
+            "mlp_bias": False,
+            "tie_word_embeddings": True,
+            "bos_token_id": None,
+            "eos_token_id": end,
+            "pad_token_id": pad,
+            "torch_dtype": "float16",
+        }
+
+    def as_dict(self) -> dict[str, Any]:
+        """For checkpoints."""
+        return asdict(self)
+
+
+def rotary(positions: Tensor, config: ModelConfig) -> tuple[Tensor, Tensor]:
+    """Cosines and sines of shape (batch, 1, length, head size) for the positions (batch, length)."""
+    size = config.hidden // config.heads
+    frequencies = config.rope_theta ** (-torch.arange(0, size, 2, dtype=torch.float32) / size)
+    angles = positions[:, None, :, None].float() * frequencies
+    angles = torch.cat((angles, angles), dim=-1)
+    return angles.cos(), angles.sin()
+
+
+def rotate(x: Tensor, cosines: Tensor, sines: Tensor) -> Tensor:
+    """Rotary positions in Hugging Face's order: the two halves of a head belong together."""
+    first, second = x.chunk(2, dim=-1)
+    return x * cosines + torch.cat((-second, first), dim=-1) * sines
+
+
+class Norm(nn.Module):
+    """Root mean square norm."""
+
+    def __init__(self, size: int, epsilon: float) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(size))
+        self.epsilon = epsilon
+
+    def forward(self, x: Tensor) -> Tensor:
+        wide = x.float()
+        scaled = wide * torch.rsqrt(wide.pow(2).mean(-1, keepdim=True) + self.epsilon)
+        return (scaled * self.weight).to(x.dtype)
+
+
+class Attention(nn.Module):
+    """Multi-head attention under a mask given from outside."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.heads = config.heads
+        for name in ("q_proj", "k_proj", "v_proj", "o_proj"):
+            setattr(self, name, nn.Linear(config.hidden, config.hidden, bias=False))
+
+    def forward(self, x: Tensor, cosines: Tensor, sines: Tensor, mask: Tensor) -> Tensor:
+        batch, length, hidden = x.shape
+        shape = (batch, length, self.heads, hidden // self.heads)
+        q = self.q_proj(x).view(shape).transpose(1, 2)
+        k = self.k_proj(x).view(shape).transpose(1, 2)
+        v = self.v_proj(x).view(shape).transpose(1, 2)
+        q, k = rotate(q, cosines.to(q.dtype), sines.to(q.dtype)), rotate(k, cosines.to(k.dtype), sines.to(k.dtype))
+        scores = (q * (hidden // self.heads) ** -0.5) @ k.transpose(-1, -2) + mask.to(q.dtype)
+        out = torch.softmax(scores, dim=-1).to(v.dtype) @ v
+        result: Tensor = self.o_proj(out.transpose(1, 2).reshape(batch, length, hidden))
+        return result
+
+
+class FeedForward(nn.Module):
+    """The gated linear unit."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.gate_proj = nn.Linear(config.hidden, config.inner, bias=False)
+        self.up_proj = nn.Linear(config.hidden, config.inner, bias=False)
+        self.down_proj = nn.Linear(config.inner, config.hidden, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        result: Tensor = self.down_proj(F.silu(self.gate_proj(x)) * self.up_proj(x))
+        return result
+
+
+class Layer(nn.Module):
+    """One block."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.input_layernorm = Norm(config.hidden, config.epsilon)
+        self.self_attn = Attention(config)
+        self.post_attention_layernorm = Norm(config.hidden, config.epsilon)
+        self.mlp = FeedForward(config)
+
+    def forward(self, x: Tensor, cosines: Tensor, sines: Tensor, mask: Tensor) -> Tensor:
+        x = x + self.self_attn(self.input_layernorm(x), cosines, sines, mask)
+        return x + self.mlp(self.post_attention_layernorm(x))
+
+
+class Body(nn.Module):
+    """Everything below the output layer."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.embed_tokens = nn.Embedding(config.vocabulary, config.hidden)
+        self.layers = nn.ModuleList(Layer(config) for _ in range(config.layers))
+        self.norm = Norm(config.hidden, config.epsilon)
+
+
+class Llama(nn.Module):
+    """The model. Output weights are the embeddings."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.model = Body(config)
+
+    def hidden(self, ids: Tensor, positions: Tensor, mask: Tensor) -> Tensor:
+        """Normed hidden states (batch, length, hidden). `mask` (batch, 1, length, length) is added to scores."""
+        cosines, sines = rotary(positions, self.config)
+        x = self.model.embed_tokens(ids)
+        for layer in self.model.layers:
+            x = layer(x, cosines, sines, mask)
+        normed: Tensor = self.model.norm(x)
+        return normed
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """Scores over the vocabulary."""
+        return F.linear(hidden, self.model.embed_tokens.weight.to(hidden.dtype))
+
+    def forward(self, ids: Tensor) -> Tensor:
+        """Logits (length, vocabulary) of one plain sequence (length,)."""
+        length = ids.shape[0]
+        mask = torch.full((length, length), float("-inf")).triu(1)[None, None]
+        return self.logits(self.hidden(ids[None], torch.arange(length)[None], mask))[0]
+
+
+@torch.no_grad()
+def initialise(model: Llama, seed: int) -> None:
+    """Small random weights with an induction circuit: heads of layer 0 carry each token to its successor,
+    heads of layer 1 look for the successor of an earlier copy of the current token and copy it.
+
+    Copying then need not be discovered, which costs a small model millions of tokens.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    config = model.config
+    for name, weight in model.named_parameters():
+        if weight.dim() == 2:
+            deep = name.endswith(("o_proj.weight", "down_proj.weight"))
+            scale = 0.5 / weight.shape[1] ** 0.5 * ((2 * config.layers) ** -0.5 if deep else 1.0)
+            weight.copy_(torch.randn(weight.shape, generator=generator) * scale)
+    words, size = 160, config.hidden // config.heads
+    embeddings = torch.zeros(config.vocabulary, config.hidden)
+    embeddings[:, 1:words] = torch.randn(config.vocabulary, words - 1, generator=generator) * 0.05
+    embeddings[:, 0] = 0.35
+    embeddings[:, words:] = torch.randn(config.vocabulary, config.hidden - words, generator=generator) * 0.005
+    model.model.embed_tokens.weight.copy_(embeddings)
+    down = torch.linalg.qr(torch.randn(words - 1, size, generator=generator))[0].T
+    _previous_token_head(model, down, words, size)
+    _matching_heads(model, down, words, size, generator)
+
+
+def _previous_token_head(model: Llama, down: Tensor, words: int, size: int) -> None:
+    config, attention = model.config, model.model.layers[0].self_attn
+    half = size // 2
+    frequencies = config.rope_theta ** (-torch.arange(0, size, 2, dtype=torch.float32) / size)
+    near = (torch.arange(half) < 12).float() * 1.3  # slower pairs cannot tell neighbours apart
+    rows = slice(0, size)
+    for projection in (attention.q_proj, attention.k_proj, attention.v_proj):
+        projection.weight[rows] = 0
+    attention.o_proj.weight[:, rows] = 0
+    attention.q_proj.weight[:half, 0] = near * frequencies.cos()
+    attention.q_proj.weight[half:size, 0] = -near * frequencies.sin()
+    attention.k_proj.weight[:half, 0] = near
+    attention.v_proj.weight[rows, 1:words] = down
+    attention.o_proj.weight[words : words + size, rows] = torch.eye(size) * 0.35
+
+
+def _matching_heads(model: Llama, down: Tensor, words: int, size: int, generator: torch.Generator) -> None:
+    attention = model.model.layers[1].self_attn
+    half, slow = size // 2, 14
+    columns = [*range(half - slow, half), *range(size - slow, size)]
+    copied = torch.linalg.qr(torch.randn(words - 1, words - 1, generator=generator))[0]
+    for head in range(2):
+        rows = slice(head * size, (head + 1) * size)
+        for projection in (attention.q_proj, attention.k_proj, attention.v_proj):
+            projection.weight[rows] = 0
+        attention.o_proj.weight[:, rows] = 0
+        mixed = torch.linalg.qr(torch.randn(size, len(columns), generator=generator))[0].T
+        picked = torch.tensor(columns) + head * size
+        attention.q_proj.weight[picked, 1:words] = 2.2 * mixed @ down
+        attention.k_proj.weight[picked, words : words + size] = 2.2 * mixed
+        part = copied[:, head * size : (head + 1) * size].T
+        attention.v_proj.weight[rows, 1:words] = part
+        attention.o_proj.weight[1:words, rows] = 0.5 * part.T

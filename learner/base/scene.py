@@ -1,0 +1,204 @@
+"""One imagined moment in a game: a random source comes in; a persona, a player and true facts go out.
+
+The facts are worded exactly as the runtime words them (`agent_runtime/npc/world.py`).
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+
+from agent_runtime.npc.actions import TABLE
+from agent_runtime.npc.persona import Persona
+from agent_runtime.npc.prompt import Exchange, Fact
+from learner.base.grammar import load_tables, voices
+from learner.base.names import Names
+
+SHORT = 6
+USUAL = ("follow", "stop", "go_to", "look_at", "emote", "give")
+COMPASS = ("north", "north-east", "east", "south-east", "south", "south-west", "west", "north-west")
+HOURS = ((5, "early morning"), (8, "morning"), (12, "noon"), (14, "afternoon"), (18, "evening"), (22, "night"))
+COOKED = "smelted in a furnace"
+NO_RECIPE = "has no recipe; it is dug or found"
+
+
+@dataclass
+class Scene:
+    """Everything a turn may refer to. `facts` are numbered from 1 on, as in the prompt."""
+
+    rng: random.Random
+    names: Names
+    persona: Persona
+    voice: dict[str, list[str]]
+    nature: dict[str, str]
+    player: str
+    facts: list[Fact]
+    history: list[Exchange] = field(default_factory=list)
+    told_name: str | None = None
+    told: dict[str, str] = field(default_factory=dict)
+
+    def numbers(self, source: str) -> list[int]:
+        """The numbers of the facts whose source begins so."""
+        return [number for number, fact in enumerate(self.facts, 1) if fact.source.startswith(source)]
+
+    def subjects(self, source: str) -> list[str]:
+        """The different subjects of those facts, in their order."""
+        return list(dict.fromkeys(self.facts[number - 1].subject for number in self.numbers(source)))
+
+    def number_of(self, subject: str, *sources: str) -> int | None:
+        """The first fact about the subject, looking through the sources in turn."""
+        for source in sources:
+            for number in self.numbers(source):
+                if self.facts[number - 1].subject == subject:
+                    return number
+        return None
+
+    def can(self, action: str) -> bool:
+        """Whether the persona may do it."""
+        return action in self.persona.capabilities
+
+    def draw(self, kind: str) -> str:
+        """A word of `texts/people.toml`."""
+        return draw(kind, self.names)
+
+
+def draw(kind: str, names: Names) -> str:
+    """A word of `texts/people.toml`, of the seen or the unseen ones."""
+    return names.rng.choice(load_tables("people")[kind][names.key])
+
+
+def make_scene(rng: random.Random, unseen: bool = False, short: bool = False) -> Scene:
+    """A scene without history. `unseen` takes all names from the lists that training never uses;
+    a `short` one keeps a few facts only."""
+    names = Names(rng, unseen)
+    voice_name = rng.choice(list(voices()))
+    nature = {key: draw(key, names) for key in ("fear", "love", "origin")}
+    persona = Persona(
+        id="npc",
+        name=names.npc(),
+        role=draw("role", names),
+        voice=voice_name,
+        about=_about(rng, names, nature),
+        capabilities=_capabilities(rng),
+    )
+    player = names.player()
+    facts = make_facts(rng, names, player)
+    if short and len(facts) > SHORT:
+        facts = [facts[index] for index in sorted(rng.sample(range(len(facts)), rng.randint(2, SHORT)))]
+    return Scene(rng, names, persona, voices()[voice_name], nature, player, facts)
+
+
+def _about(rng: random.Random, names: Names, nature: dict[str, str]) -> str:
+    parts = [f"comes from {nature['origin']}", f"fears {nature['fear']}", f"loves {nature['love']}"]
+    rng.shuffle(parts)
+    text = f"{parts[0].capitalize()}, {parts[1]} and {parts[2]}."
+    if rng.random() < 0.6:
+        habit = draw("habit", names)
+        text = f"{text} {habit}" if rng.random() < 0.5 else f"{habit} {text}"
+    return text
+
+
+def _capabilities(rng: random.Random) -> tuple[str, ...]:
+    roll = rng.random()
+    if roll < 0.5:
+        return USUAL
+    chosen = set(USUAL) if roll < 0.75 else {name for name in USUAL if rng.random() < 0.6}
+    chosen.update(name for name in TABLE if name not in USUAL and rng.random() < 0.3)
+    ordered = [name for name in TABLE if name in chosen]
+    return tuple(ordered) if roll < 0.9 else tuple(rng.sample(ordered, len(ordered)))
+
+
+def make_facts(rng: random.Random, names: Names, player: str) -> list[Fact]:
+    """Facts in the runtime's order (relevant last) or shuffled, so that the order teaches nothing."""
+    items = names.items(rng.choice((1, 2, 3, 3, 4, 5, 6)))
+    situation = _situation(rng, names, player, items)
+    carried = [
+        Fact(f"you carry {item}", str(rng.choice((1, 2, 3, 4, 5, 6, 8, 10, 12, 20, 64, 99))), item, f"carry:{item}")
+        for item in rng.sample(items, min(len(items), rng.choice((0, 0, 1, 2, 2, 3, 4))))
+    ]
+    near = _near(rng, names, player)
+    known = [fact for item in rng.sample(items, min(len(items), rng.choice((0, 1, 1, 2, 3, 3)))) for fact in
+             _knowledge(rng, names, item)]
+    facts = situation + carried + near + known
+    if rng.random() < 0.5:
+        rng.shuffle(facts)
+    elif rng.random() < 0.5:
+        facts = situation + near + carried + known
+    return facts
+
+
+def _situation(rng: random.Random, names: Names, player: str, items: list[str]) -> list[Fact]:
+    hour, minute = rng.randrange(24), rng.randrange(60)
+    part = next((word for start, word in reversed(HOURS) if hour >= start), "night")
+    held = rng.choice(items) if rng.random() < 0.7 else "nothing"
+    you = rng.choice(
+        ("standing", "standing", f"following {player}", f"going to the {names.place()}", f"following {names.player()}")
+    )
+    offered = [
+        (0.93, Fact("time", f"{part}, {hour:02}:{minute:02}", "time", "time")),
+        (0.9, Fact("ground", draw("ground", names), "ground", "ground")),
+        (0.9, Fact(f"{player} holds", held, held, "holds")),
+        (0.9, Fact("you are", you, "you", "state")),
+        (0.35, Fact("weather", draw("weather", names), "weather", "weather")),
+    ]
+    return [fact for chance, fact in offered if rng.random() < chance]
+
+
+def direction(rng: random.Random) -> str:
+    """Where something is, as the runtime says it."""
+    distance = rng.choice((0, 2, 3, 4, 6, 9)) if rng.random() < 0.3 else rng.randint(2, 200)
+    if distance < 2:
+        return "here"
+    height = rng.choice(("", "", "", "", ", above", ", below"))
+    return f"{distance} steps {rng.choice(COMPASS)}{height}"
+
+
+def _near(rng: random.Random, names: Names, player: str) -> list[Fact]:
+    facts: dict[str, Fact] = {}
+    for _ in range(rng.choice((0, 1, 2, 3, 4, 5, 6, 7))):
+        roll = rng.random()
+        if roll < 0.5:
+            name = names.place()
+            if rng.random() < 0.35 and facts:
+                name = f"{names.rng.choice(list(facts)).split(' ')[0]} {names.place().split(' ')[-1]}"
+            label, source = name, f"place:{name}"
+        elif roll < 0.72:
+            name = names.player()
+            label, source = f"{name} (player)", f"player:{name}"
+        elif roll < 0.88:
+            name = names.mob()
+            label, source = f"{name} (mob)", f"mob:{name}"
+        else:
+            name = names.npc()
+            label, source = f"{name} (townsperson)", f"npc:{name}"
+        if name != player and name not in facts:
+            facts[name] = Fact(label, direction(rng), name, source)
+    return list(facts.values())
+
+
+def ingredients(rng: random.Random, names: Names) -> str:
+    """A crafting recipe as the runtime words it."""
+    parts = [f"{rng.choice((1, 1, 2, 3, 4, 5, 6, 8, 9))} {names.item()}" for _ in range(rng.choice((1, 2, 2, 2, 3)))]
+    text = parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
+    return f"{text} (makes {rng.choice((2, 3, 4, 5, 6, 8, 9))})" if rng.random() < 0.3 else text
+
+
+def _knowledge(rng: random.Random, names: Names, item: str) -> list[Fact]:
+    facts: list[Fact] = []
+    real = names.recipes.get(item) if rng.random() < 0.7 else None
+    if real is None:
+        count = rng.choice((0, 1, 1, 1, 1, 2))
+        real = [
+            f"{names.item()} {COOKED}" if rng.random() < 0.15 else ingredients(rng, names) for _ in range(count)
+        ]
+    if rng.random() < 0.85:
+        facts.extend(Fact(f"{item} recipe", recipe, item, f"recipe:{item}") for recipe in real)
+        if not real:
+            facts.append(Fact(item, NO_RECIPE, item, f"norecipe:{item}"))
+    if rng.random() < 0.5 or not facts:
+        made = [names.item() for _ in range(rng.choice((1, 2, 2, 3)))]
+        if rng.random() < 0.3:
+            made.append(f"{rng.randint(2, 30)} more")
+        text = made[0] if len(made) == 1 else f"{', '.join(made[:-1])} and {made[-1]}"
+        facts.append(Fact(f"{item} is used in", text, item, f"uses:{item}"))
+    return facts

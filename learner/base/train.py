@@ -1,0 +1,138 @@
+"""The training run: a work folder comes in; weights in Hugging Face's form go out, checkpoints on the way.
+
+The schedule ends at a number of tokens or at a wall-clock budget, whichever comes first. An interrupted
+run continues from its checkpoint with the same samples it would have seen.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from torch.nn import functional as F  # noqa: N812
+
+from learner.base.batches import Batch, batches
+from learner.base.model import Llama, ModelConfig, initialise
+from learner.base.optimizer import make_optimizers
+from learner.base.tokenize import Encoder
+
+CHECKPOINT = "checkpoint.pt"
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """How long and how fast. Learning rates fall along a cosine to `floor` of their start."""
+
+    tokens: int = 30_000_000
+    seconds: float = 6000.0
+    batch_tokens: int = 8192
+    matrix_lr: float = 0.012
+    vector_lr: float = 0.003
+    warmup: int = 40
+    floor: float = 0.01
+    seed: int = 1
+    save_every: float = 240.0
+    log_every: int = 20
+
+
+@dataclass
+class Progressed:
+    """How far a run has come."""
+
+    step: int = 0
+    tokens: int = 0
+    sample: int = 0
+    seconds: float = 0.0
+
+
+def loss_of(model: Llama, batch: Batch) -> torch.Tensor:
+    """Weighted mean cross entropy over the positions that count."""
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        hidden = model.hidden(batch.ids, batch.positions, batch.mask)
+        chosen = batch.weights > 0
+        logits = model.logits(hidden[chosen])
+    losses = F.cross_entropy(logits.float(), batch.targets[chosen], reduction="none")
+    weights = batch.weights[chosen]
+    return (losses * weights).sum() / weights.sum()
+
+
+def train(config: ModelConfig, schedule: Schedule, encoder: Encoder, work: Path, quiet: bool = False) -> Llama:
+    """Train from the start or from the work folder's checkpoint. Returns the trained model."""
+    model = Llama(config)
+    initialise(model, schedule.seed)
+    optimizers = make_optimizers(model, schedule.matrix_lr, schedule.vector_lr)
+    done = _resume(work / CHECKPOINT, model, optimizers)
+    stream = batches(encoder, schedule.seed, done.sample, schedule.batch_tokens, config.context)
+    log = (work / "training.jsonl").open("a", encoding="utf-8")
+    saved = last = time.monotonic()
+    smooth: float | None = None
+    with log, _bar(quiet) as bar:
+        task = bar.add_task("training", total=schedule.tokens, completed=done.tokens)
+        while (part := max(done.tokens / schedule.tokens, done.seconds / schedule.seconds)) < 1:
+            rate = _rate(part, done.step, schedule)
+            batch, done.sample = next(stream)
+            for optimizer, base in zip(optimizers, (schedule.matrix_lr, schedule.vector_lr), strict=True):
+                for group in optimizer.param_groups:
+                    group["lr"] = base * rate
+                optimizer.zero_grad(set_to_none=True)
+            loss = loss_of(model, batch)
+            loss.backward()  # type: ignore[no-untyped-call]
+            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            for optimizer in optimizers:
+                optimizer.step()
+            now = time.monotonic()
+            done.seconds += now - last
+            last = now
+            done.step += 1
+            done.tokens += batch.tokens
+            smooth = loss.item() if smooth is None else 0.95 * smooth + 0.05 * loss.item()
+            bar.update(task, completed=done.tokens)
+            if done.step % schedule.log_every == 0:
+                row = {"step": done.step, "tokens": done.tokens, "seconds": round(done.seconds), "loss": round(smooth, 4)}
+                log.write(json.dumps({**row, "rate": round(rate, 4)}) + "\n")
+                log.flush()
+            if now - saved > schedule.save_every:
+                saved = now
+                _save(work / CHECKPOINT, model, optimizers, done)
+    _save(work / CHECKPOINT, model, optimizers, done)
+    return model
+
+
+def _rate(part: float, step: int, schedule: Schedule) -> float:
+    cosine = 0.5 * (1 + math.cos(math.pi * part))
+    return min(1.0, (step + 1) / schedule.warmup) * (schedule.floor + (1 - schedule.floor) * cosine)
+
+
+def _bar(quiet: bool) -> Progress:
+    return Progress(
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn(),
+        disable=quiet,
+    )
+
+
+def _save(path: Path, model: Llama, optimizers: list[torch.optim.Optimizer], done: Progressed) -> None:
+    temporary = path.with_suffix(".tmp")
+    state = {
+        "model": model.state_dict(),
+        "optimizers": [optimizer.state_dict() for optimizer in optimizers],
+        "done": vars(done),
+        "config": model.config.as_dict(),
+    }
+    torch.save(state, temporary)
+    os.replace(temporary, path)
+
+
+def _resume(path: Path, model: Llama, optimizers: list[torch.optim.Optimizer]) -> Progressed:
+    if not path.exists():
+        return Progressed()
+    state = torch.load(path, weights_only=True)
+    model.load_state_dict(state["model"])
+    for optimizer, saved in zip(optimizers, state["optimizers"], strict=True):
+        optimizer.load_state_dict(saved)
+    return Progressed(**state["done"])

@@ -1,0 +1,131 @@
+"""What every kind of turn shares: a scene comes in; wordings, voiced replies and checks go out."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from learner.base.grammar import load, seen, spell, unseen
+from learner.base.names import an, capital, plural
+from learner.base.scene import Scene
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A player's line, the reply the model should learn, and what a checker may ask of any reply."""
+
+    slice: str
+    line: str
+    reply: str
+    check: Mapping[str, Any] = field(default_factory=dict)
+
+
+def ask(scene: Scene, file: str, key: str, slots: Mapping[str, str] | None = None) -> str:
+    """A player's wording from one of the files of lines; scenes of unseen names use unseen wordings."""
+    patterns = load(file)[key]
+    chosen = unseen(patterns) if scene.names.key == "unseen" else seen(patterns)
+    return spell(scene.rng.choice(chosen), scene.rng, {"npc": scene.persona.name, **(slots or {})})
+
+
+def answer(scene: Scene, key: str, slots: Mapping[str, str] | None = None) -> str:
+    """A plain reply without any voice."""
+    return spell(scene.rng.choice(load("replies")[key]), scene.rng, speech_slots(scene, slots))
+
+
+def voiced(scene: Scene, key: str, slots: Mapping[str, str] | None = None) -> str:
+    """A reply that only this voice gives."""
+    return spell(scene.rng.choice(scene.voice[key]), scene.rng, speech_slots(scene, slots))
+
+
+def speech_slots(scene: Scene, slots: Mapping[str, str] | None) -> dict[str, str]:
+    """The slots every reply may use."""
+    return {
+        "npc": scene.persona.name,
+        "role": scene.persona.role,
+        "player": scene.told_name or scene.player,
+        **(slots or {}),
+    }
+
+
+def dress(scene: Scene, core: str) -> str:
+    """Put the voice around a plain reply, most of the time on one side only."""
+    rng = scene.rng
+    roll = rng.random()
+    opener = rng.choice(scene.voice["openers"]) + " " if roll < 0.6 else ""
+    closer = " " + rng.choice(scene.voice["closers"]) if roll > 0.5 else ""
+    if opener and not opener.endswith((". ", "! ", "? ", "... ")) and core[:1].isupper() and core[:2] != "I ":
+        core = core if core.split(" ")[0].rstrip(",.?!:") in proper_names(scene) else core[:1].lower() + core[1:]
+    return f"{opener}{core}{closer}"
+
+
+def proper_names(scene: Scene) -> set[str]:
+    """First words that keep their capital inside a sentence."""
+    names = {scene.persona.name, scene.player, scene.told_name or scene.player}
+    names.update(fact.subject for fact in scene.facts)
+    return {name.split(" ")[0] for name in names} | {"I", "I'm", "I'll"}
+
+
+def item_slots(item: str) -> dict[str, str]:
+    """An item's name in the forms wordings use."""
+    return {
+        "item": item,
+        "Item": capital(item),
+        "an_item": an(item),
+        "An_item": capital(an(item)),
+        "items": plural(item),
+        "Items": capital(plural(item)),
+    }
+
+
+def act(scene: Scene, words: str, action: str, **arguments: str | int | None) -> str:
+    """The reply with its action: mostly spoken first, because the first sentence is what the player hears."""
+    given = "".join(f" {key}= {value}" for key, value in arguments.items() if value is not None)
+    tag = f"[[ACTION:{action}{given}]]"
+    roll = scene.rng.random()
+    return f"{tag} {words}" if roll < 0.06 else f"{words} {tag}"
+
+
+def list_up(parts: list[str]) -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
+
+
+def typed(scene: Scene, line: str, plain: bool = False) -> str:
+    """The line as a hurried player types it: names, case, dots and typos as they come."""
+    rng = scene.rng
+    npc = scene.persona.name
+    named = npc.lower() in line.lower()
+    roll = rng.random()
+    if not named and roll < 0.16:
+        npc = npc if rng.random() < 0.5 else npc.lower()
+        line = rng.choice((f"{npc}, {line}", f"{npc} {line}", f"hey {npc}, {line}", f"{npc}! {line}", f"hi {npc}, {line}"))
+    elif not named and roll < 0.22:
+        line = f"{line.rstrip('?!.')}, {npc if rng.random() < 0.5 else npc.lower()}{rng.choice(('', '?', '!'))}"
+    elif roll < 0.29:
+        line = f"{rng.choice(('hey', 'um', 'so', 'please', 'ok', 'hi', 'and', 'well', 'excuse me', 'pls', 'hello', 'now'))}{rng.choice((',', ''))} {line}"
+    if plain:
+        return line
+    roll = rng.random()
+    if roll < 0.3:
+        line = line[:1].upper() + line[1:]
+    elif roll < 0.33:
+        line = line.upper()
+    elif roll < 0.6:
+        line = line.lower()
+    if rng.random() < 0.35:
+        line = line.rstrip("?.!")
+    elif rng.random() < 0.1:
+        line += rng.choice(("?", "!", "??", "...", " :)", " pls", "."))
+    return mistype(line, rng) if rng.random() < 0.1 else line
+
+
+def mistype(line: str, rng: random.Random) -> str:
+    """One small slip of the fingers."""
+    if len(line) < 6:
+        return line
+    at = rng.randrange(1, len(line) - 1)
+    return rng.choice(
+        (line[:at] + line[at + 1 :], line[:at] + line[at + 1] + line[at] + line[at + 2 :], line[:at] + line[at] + line[at:])
+    )

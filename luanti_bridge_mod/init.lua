@@ -96,7 +96,11 @@ mod.link = load("net/link").new({
 	sha1 = function(data)
 		return core.sha1(data, true)
 	end,
-	base64 = core.encode_base64,
+	base64 = function(data)
+		-- Engines before 5.10 leave the padding out.
+		local encoded = core.encode_base64(data)
+		return encoded .. ("="):rep(-#encoded % 4)
+	end,
 	now = mod.now,
 	random = random_bytes,
 	log = mod.log,

@@ -20,17 +20,23 @@ local function is_player_name(name)
 	return #name <= 20 and name:find("^[%w_-]+$") ~= nil
 end
 
+-- What the runtime knows of us from the hello: who comes or goes until the welcome is told after it.
+local told_npcs, told_players = {}, {}
+
 local function hello()
 	local npcs, players = {}, {}
+	told_npcs, told_players = {}, {}
 	for index, record in ipairs(mod.records.list()) do
 		if index <= MAX_NPCS then
 			npcs[index] = mod.records.wire(record)
+			told_npcs[record.id] = npcs[index]
 		end
 	end
 	for _, player in ipairs(core.get_connected_players()) do
 		local name = player:get_player_name()
 		if #players < MAX_PLAYERS and is_player_name(name) then
 			players[#players + 1] = name
+			told_players[name] = true
 		end
 	end
 	return {
@@ -47,7 +53,31 @@ local function hello()
 	}
 end
 
+local function catch_up()
+	for _, record in ipairs(mod.records.list()) do
+		if not told_npcs[record.id] then
+			link:send({ type = "npc_state", npc = mod.records.wire(record), state = "spawned" })
+		end
+		told_npcs[record.id] = nil
+	end
+	for _, gone in pairs(told_npcs) do
+		link:send({ type = "npc_state", npc = gone, state = "removed" })
+	end
+	for _, player in ipairs(core.get_connected_players()) do
+		local name = player:get_player_name()
+		if not told_players[name] and is_player_name(name) then
+			link:send({ type = "player_joined", player = name })
+		end
+		told_players[name] = nil
+	end
+	for name in pairs(told_players) do
+		link:send({ type = "player_left", player = name })
+	end
+	told_npcs, told_players = {}, {}
+end
+
 local function welcome(message)
+	catch_up()
 	mod.cards.keep(message.personas)
 	mod.npcs.stock()
 	if message.send_catalogue == true then

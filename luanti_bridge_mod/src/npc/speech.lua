@@ -24,11 +24,11 @@ function speech.say(record, words, asker)
 	speech.near(record, ("<%s> %s"):format(record.name, words), asker)
 end
 
---- Show words over the head, for as long as it takes to read them.
-function speech.show(record, words)
+--- Show words over the head for as long as it takes to read them, or for so many seconds.
+function speech.show(record, words, seconds)
 	local body = npcs.body(record.id)
 	if body then
-		body:set_overhead(words, OVERHEAD_LEAST + OVERHEAD_PER_CHARACTER * #words)
+		body:set_overhead(words, seconds or OVERHEAD_LEAST + OVERHEAD_PER_CHARACTER * #words)
 	end
 end
 

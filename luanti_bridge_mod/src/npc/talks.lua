@@ -145,7 +145,7 @@ function talks.begin(player_name, record, raw, how)
 	elseif ask(talk, body, player, how) then
 		open[talk.id] = talk
 		open_count = open_count + 1
-		speech.show(record, "…")
+		speech.show(record, "…", mod.settings.reply_deadline)
 	else
 		answer_canned(talk, "offline")
 	end

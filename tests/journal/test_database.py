@@ -13,7 +13,12 @@ import pytest
 from agent_runtime.errors import JournalError, JournalLocked
 from agent_runtime.journal.database import Database
 
-HOLD = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print('open', flush=True); input()"
+HOLD = """
+import sys, time, duckdb
+connection = duckdb.connect(sys.argv[1])
+print("open", flush=True)
+time.sleep(float(sys.argv[2]))
+"""
 
 
 @pytest.fixture
@@ -60,7 +65,7 @@ def test_only_the_owner_can_read_the_file(database: Database) -> None:
 def test_a_file_in_use_elsewhere_is_said_to_be(
     path: Path, start_child: Callable[..., subprocess.Popen[str]]
 ) -> None:
-    with start_child("-c", HOLD, path) as child:
+    with start_child("-c", HOLD, path, 600) as child:
         assert child.stdout
         assert child.stdout.readline() == "open\n"
         with pytest.raises(JournalLocked, match="in use by another process"):
@@ -71,8 +76,7 @@ def test_a_file_in_use_elsewhere_is_said_to_be(
 def test_waits_for_a_process_that_lets_go(
     path: Path, start_child: Callable[..., subprocess.Popen[str]]
 ) -> None:
-    hold_a_moment = HOLD.replace("input()", "import time; time.sleep(0.5)")
-    with start_child("-c", hold_a_moment, path) as child:
+    with start_child("-c", HOLD, path, 0.5) as child:
         assert child.stdout
         assert child.stdout.readline() == "open\n"
         Database(path, wait_s=30).close()

@@ -1,0 +1,98 @@
+"""Reading from another process: the file when it is free, else the runtime that has it."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from agent_runtime.errors import JournalError, JournalLocked
+from agent_runtime.journal.source import ask, open_source
+from agent_runtime.journal.views import Filter, TurnSummary
+from agent_runtime.journal.writer import Journal
+from tests.support import rows as make
+
+SERVE = """
+import asyncio, sys
+from pathlib import Path
+from agent_runtime.journal.service import serve_queries
+from agent_runtime.journal.writer import Journal
+
+async def main():
+    journal = Journal.open(Path(sys.argv[1]))
+    async with serve_queries(journal):
+        print("serving", flush=True)
+        await asyncio.sleep(600)
+
+asyncio.run(main())
+"""
+HOLD = """
+import sys, time, duckdb
+connection = duckdb.connect(sys.argv[1])
+print("open", flush=True)
+time.sleep(float(sys.argv[2]))
+"""
+Start = Callable[..., "subprocess.Popen[str]"]
+
+
+@pytest.fixture
+def filled(path: Path) -> Path:
+    async def fill() -> None:
+        journal = Journal.open(path)
+        await journal.add(make.turn(1), make.turn(2))
+        await journal.close()
+
+    asyncio.run(fill())
+    return path
+
+
+def lines(path: Path, chosen: Filter = Filter()) -> list[str]:  # noqa: B008
+    with open_source(path) as source:
+        return [turn.line for turn in ask(source, "turns", chosen, TurnSummary)]
+
+
+def test_the_file_and_the_socket_answer_the_same(filled: Path, start_child: Start) -> None:
+    from_file = lines(filled), lines(filled, Filter(limit=1)), lines(filled, Filter(npc="Bob"))
+    with open_source(filled) as source:
+        exported = source.export("turns", Filter(), "jsonl").read_bytes()
+    with start_child("-c", SERVE, filled) as runtime:
+        assert runtime.stdout
+        assert runtime.stdout.readline() == "serving\n"
+        assert (lines(filled), lines(filled, Filter(limit=1)), lines(filled, Filter(npc="Bob"))) == from_file
+        with open_source(filled) as source:
+            assert source.export("turns", Filter(), "jsonl").read_bytes() == exported
+            with pytest.raises(JournalError, match="events cannot be filtered by NPC"):
+                source.rows("events", Filter(npc="Ada"))
+        runtime.kill()
+    assert lines(filled) == ["line 2", "line 1"], "a killed runtime's socket must not be in the way"
+
+
+def test_reading_the_file_changes_nothing(filled: Path) -> None:
+    before = filled.read_bytes()
+    lines(filled)
+    assert filled.read_bytes() == before
+    assert not filled.with_suffix(".duckdb.wal").exists()
+
+
+def test_a_locked_file_without_a_socket(filled: Path, start_child: Start) -> None:
+    with start_child("-c", HOLD, filled, 600) as holder:
+        assert holder.stdout
+        assert holder.stdout.readline() == "open\n"
+        with pytest.raises(JournalLocked, match="in use by another process"):
+            lines(filled)
+        holder.kill()
+
+
+def test_no_journal(tmp_path: Path) -> None:
+    with pytest.raises(JournalError, match="no journal at"):
+        lines(tmp_path / "journal.duckdb")
+
+
+def test_an_older_journal_is_left_to_the_server(path: Path) -> None:
+    duckdb.connect(str(path)).close()
+    with pytest.raises(JournalError, match="start `townsfolk serve` once"):
+        lines(path)

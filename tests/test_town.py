@@ -1,61 +1,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from agent_runtime.bridge.server import Bridge
-from agent_runtime.clock import SystemClock
-from agent_runtime.journal.pseudonym import Pseudonyms
-from agent_runtime.journal.queries import Queries
-from agent_runtime.journal.writer import Journal
-from agent_runtime.npc.catalogue import CatalogueStore
-from agent_runtime.npc.memory import Memory
-from agent_runtime.record import Recorder
-from agent_runtime.sections import Turn
-from agent_runtime.town import Town
 from tests.support.engine import Reply, ScriptedEngine
-from tests.support.game import MIRA, SERVER, TOKEN, Game, chat, hello, make_id, snapshot
-from tests.support.town import MIRA as PERSONA
-
-
-@dataclass
-class Running:
-    port: int
-    engine: ScriptedEngine
-    queries: Queries
-    pseudonyms: Pseudonyms
-
-
-@asynccontextmanager
-async def town(home: Path, engine: ScriptedEngine, **limits: Any) -> AsyncIterator[Running]:
-    """The whole runtime but for the model, on a real socket and a real journal."""
-    await engine.start()
-    clock = SystemClock()
-    journal = Journal.open(home / "journal.duckdb", commit_ms=1)
-    queries = Queries(journal)
-    pseudonyms = Pseudonyms.of_home(home)
-    turn = Turn(**limits)
-    handler = Town(
-        engine=engine,
-        journal=journal,
-        recorder=Recorder(clock, pseudonyms),
-        memory=Memory(queries.recent_exchanges, turn.memory),
-        catalogues=CatalogueStore(home / "catalogues"),
-        personas={"mira": PERSONA},
-        limits=turn,
-        clock=clock,
-        heartbeat=1.0,
-    )
-    try:
-        async with Bridge(handler, token=TOKEN) as bridge:
-            yield Running(bridge.port, engine, queries, pseudonyms)
-            await handler.drain(2)
-    finally:
-        await journal.close()
+from tests.support.game import MIRA, SERVER, Game, chat, hello, make_id, snapshot
+from tests.support.runtime import town
 
 
 async def answer(game: Game, line: dict[str, Any]) -> list[dict[str, Any]]:
@@ -202,7 +153,8 @@ async def test_the_catalogue_is_asked_for_once_and_answers_from_it(tmp_path: Pat
 
 
 async def test_events_and_npcs_are_written_down(tmp_path: Path) -> None:
-    async with town(tmp_path, ScriptedEngine()) as running, Game(running.port) as game:
+    engine = ScriptedEngine()
+    async with town(tmp_path, engine) as running, Game(running.port) as game:
         await game.send(
             {
                 "type": "event",
@@ -217,14 +169,15 @@ async def test_events_and_npcs_are_written_down(tmp_path: Path) -> None:
         await eventually(running.queries.npcs)
         kinds = {event.kind for event in await eventually(running.queries.events)}
         assert kinds == {"dig", "join"}
-        assert any("You are Brom" in warmed[0].content for warmed in running.engine.warmed)
+        assert any("You are Brom" in warmed[0].content for warmed in engine.warmed)
 
 
 async def test_two_game_servers_do_not_mix(tmp_path: Path) -> None:
-    async with town(tmp_path, ScriptedEngine(["Hello."])) as running, Game(running.port) as first:
+    engine = ScriptedEngine(["Hello."])
+    async with town(tmp_path, engine) as running, Game(running.port) as first:
         other = hello(server="01J0000000000000000000TWXY")
         async with Game(running.port, greeting=other) as second:
             await answer(first, chat("remember this"))
             await answer(second, chat("what did I say?"))
-            assert len(running.engine.requests[1].messages) == 2
+            assert len(engine.requests[1].messages) == 2
             assert snapshot()["taken"] == 100.5

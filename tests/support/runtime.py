@@ -1,0 +1,60 @@
+"""The whole runtime but for the model: a real socket, a real journal, and whatever engine a test gives it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from agent_runtime.bridge.server import Bridge
+from agent_runtime.clock import SystemClock
+from agent_runtime.engine.interface import Engine
+from agent_runtime.journal.pseudonym import Pseudonyms
+from agent_runtime.journal.queries import Queries
+from agent_runtime.journal.writer import Journal
+from agent_runtime.npc.catalogue import CatalogueStore
+from agent_runtime.npc.memory import Memory
+from agent_runtime.record import Recorder
+from agent_runtime.sections import Turn
+from agent_runtime.town import Town
+from tests.support.game import TOKEN
+from tests.support.town import MIRA as PERSONA
+
+
+@dataclass
+class Running:
+    """What a test asks of it."""
+
+    port: int
+    queries: Queries
+    pseudonyms: Pseudonyms
+
+
+@asynccontextmanager
+async def town(home: Path, engine: Engine, **limits: Any) -> AsyncIterator[Running]:
+    """A started town; `limits` are settings of a turn."""
+    await engine.start()
+    clock = SystemClock()
+    journal = Journal.open(home / "journal.duckdb", commit_ms=1)
+    queries = Queries(journal)
+    pseudonyms = Pseudonyms.of_home(home)
+    turn = Turn(**limits)
+    handler = Town(
+        engine=engine,
+        journal=journal,
+        recorder=Recorder(clock, pseudonyms),
+        memory=Memory(queries.recent_exchanges, turn.memory),
+        catalogues=CatalogueStore(home / "catalogues"),
+        personas={"mira": PERSONA},
+        limits=turn,
+        clock=clock,
+        heartbeat=1.0,
+    )
+    try:
+        async with Bridge(handler, token=TOKEN) as bridge:
+            yield Running(bridge.port, queries, pseudonyms)
+            await handler.drain(2)
+    finally:
+        await journal.close()

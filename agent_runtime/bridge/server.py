@@ -160,7 +160,13 @@ class Bridge:
     async def __aexit__(self, *exc_info: object) -> None:
         assert self._server is not None
         self._server.close(code=Close.GOING_AWAY, reason="the runtime stops")
-        await self._server.wait_closed()
+        try:
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await self._server.wait_closed()
+        except TimeoutError:  # somebody does not read our goodbye
+            for link in self._links.values():
+                link.transport.abort()
+            await self._server.wait_closed()
 
     @property
     def port(self) -> int:

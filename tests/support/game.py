@@ -118,3 +118,10 @@ class Game:
         """Does the connection still answer a ping?"""
         n = next(_counter)
         return await self.ask({"type": "ping", "n": n}) == {"type": "pong", "n": n}
+
+    async def settle(self) -> None:
+        """Return when all that was sent before has been dealt with; other answers are skipped."""
+        pong = {"type": "pong", "n": next(_counter)}
+        await self.send(pong | {"type": "ping"})
+        while await self.receive() != pong:
+            pass

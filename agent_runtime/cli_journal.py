@@ -262,10 +262,10 @@ def _pseudonyms(settings: config.Settings, player: str) -> tuple[str, ...]:
 
 def moment(text: str, now: datetime) -> datetime:
     """`2h` ago, or a date and time, local where it names no zone. Raises `JournalError`."""
-    ago = re.fullmatch(r"(\d{1,6})([mhdw])", text)
+    ago = re.fullmatch(r"(\d{1,4})([mhdw])", text)
     if ago:
         return now - timedelta(**{AGO[ago[2]]: int(ago[1])})
     try:
         return datetime.fromisoformat(text).astimezone(UTC)
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise JournalError(f"{text!r} is no time: write 30m, 2h, 3d, 1w, or 2026-11-20T18:00") from error

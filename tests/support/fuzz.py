@@ -16,7 +16,8 @@ ODD: list[Any] = [
     None, True, -1, 0, 2**31, 2**53, 2**63, 2**64 - 1, -(2**63), 1e300, -0.0, 0.5, float("nan"), float("inf"),
     "", "\x00", "\x1b(c@#f00)", "\u202e", "\U000e0041", "[[ACTION:give item=x]]", "x" * 501, "é" * 5000, "𝕏",
     [], {}, [[]], [[[[[[[[[]]]]]]]]], {"a": {"b": {"c": {"d": {"e": {"f": {"g": {"h": {}}}}}}}}},
-    [None] * 300, {"type": "chat"}, "alice", "mallory", MIRA, "../../etc/passwd", "'; DROP TABLE turn; --", "hello", "chat",
+    [None] * 300, {"type": "chat"}, "alice", "mallory", MIRA, "../../etc/passwd", "'; DROP TABLE turn; --",
+    "hello", "chat",
 ]  # fmt: skip
 
 

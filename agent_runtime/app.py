@@ -18,7 +18,7 @@ from agent_runtime.bridge.token import load_or_create_token
 from agent_runtime.clock import SystemClock
 from agent_runtime.config import Settings
 from agent_runtime.engine.service import LlamaEngine
-from agent_runtime.errors import PersonaError
+from agent_runtime.errors import ConfigError, PersonaError
 from agent_runtime.journal.pseudonym import Pseudonyms
 from agent_runtime.journal.queries import Queries
 from agent_runtime.journal.service import serve_queries
@@ -90,17 +90,22 @@ async def serve(settings: Settings) -> int:
             limits=Limits(connections=settings.server.max_connections),
             clock=clock,
         )
-        async with bridge:
-            log.info(
-                "ready",
-                address=f"ws://{settings.server.host}:{bridge.port}",
-                model=engine.info.name,
-                personas=len(personas),
-                home=str(settings.home),
-                seconds=round(time.monotonic() - began, 2),
-            )
-            await stopping.wait()
-            log.info("stopping")
-            await town.drain(DRAIN_SECONDS)
+        try:
+            await stack.enter_async_context(bridge)
+        except OSError as error:
+            where = f"{settings.server.host}:{settings.server.port}"
+            problem = f"server.port: {where} cannot be listened on ({error.strerror}); "
+            raise ConfigError([problem + "stop the program that has it, or choose another port"]) from error
+        log.info(
+            "ready",
+            address=f"ws://{settings.server.host}:{bridge.port}",
+            model=engine.info.name,
+            personas=len(personas),
+            home=str(settings.home),
+            seconds=round(time.monotonic() - began, 2),
+        )
+        await stopping.wait()
+        log.info("stopping")
+        await town.drain(DRAIN_SECONDS)
     log.info("stopped")
     return 0

@@ -1,6 +1,7 @@
 """Looks at everything that a working server needs; one finding after the other comes out, each with its fix.
 
-Changes nothing. The model is loaded in a process of its own: a file that kills the library is a finding.
+Changes nothing, except that the embedded model's GGUF is made when it is not there. The model is loaded
+in a process of its own: a file that kills the library is a finding.
 """
 
 from __future__ import annotations

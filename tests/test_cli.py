@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
+import signal
+import socket
 import subprocess
 import sys
 import tomllib
@@ -194,3 +197,30 @@ def test_npcs_are_listed_from_the_journal(home: Path) -> None:
     (line,) = run("npc", "list").splitlines()
     assert line.split()[:4] == ["Mira", "mira", "at", "10,8,-3"]
     assert "0 turns" in line
+
+
+def test_serve_says_who_may_have_the_port(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        monkeypatch.setenv("TOWNSFOLK_SERVER__PORT", str(server.getsockname()[1]))
+        done = process("serve")
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert "choose another port" in done.stderr
+
+
+def test_serve_is_ready_and_stops_on_sigterm(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOWNSFOLK_SERVER__PORT", "0")
+    command = [sys.executable, "-m", "agent_runtime", "serve"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as serving:
+        assert serving.stderr
+        try:
+            events = []
+            for line in serving.stderr:
+                events.append(json.loads(line)["event"])
+                if events[-1] == "ready":
+                    serving.send_signal(signal.SIGTERM)
+        finally:
+            serving.kill()
+    assert "ready" in events
+    assert events[-1] == "stopped"
+    assert serving.returncode == 0

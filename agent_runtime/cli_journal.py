@@ -187,7 +187,7 @@ def export(
     rated: Rated = False,
     flagged: Flagged = False,
 ) -> None:
-    """Write a selection to a Parquet, JSON-lines or CSV file, oldest first."""
+    """Write a selection to a Parquet, JSON-lines or CSV file, in the order it was stored."""
     from agent_runtime.journal.export import format_of, publish
     from agent_runtime.journal.source import open_source
 

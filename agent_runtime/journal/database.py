@@ -20,7 +20,7 @@ from agent_runtime.errors import JournalError, JournalLocked
 CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "threads": 1,  # the engine needs the cores more
     "async_threads": 1,
-    "memory_limit": "256MB",
+    "memory_limit": "128MB",  # keeps the whole runtime small; bigger sorts go to disk
     "allow_community_extensions": False,
     "autoinstall_known_extensions": False,
     "autoload_known_extensions": False,
@@ -89,14 +89,11 @@ class Database:
                 self._readers -= 1
                 self._changed.notify_all()
 
-    def revive(self) -> None:
-        """Make sure that the connection works. After a fatal error DuckDB refuses everything until the last
-        connection is closed and the file is opened anew."""
-        try:
-            self.connection.execute("select 1")
-        except (duckdb.Error, JournalError):
-            self.close()
-            self._connection = self._connect()
+    def reopen(self) -> None:
+        """Close the file and open it anew: nothing else ends DuckDB's fatal errors, or empties its memory of
+        index blocks."""
+        self.close()
+        self._connection = self._connect()
 
     def close(self) -> None:
         """Close the file once the readers are done. DuckDB checkpoints when it can."""

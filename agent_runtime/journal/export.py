@@ -18,7 +18,8 @@ Format = Literal["parquet", "jsonl", "csv"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 
 _OPTIONS: dict[Format, str] = {
-    "parquet": "format parquet, compression zstd",
+    # DuckDB gathers a whole row group in memory, and a turn is several kilobytes.
+    "parquet": "format parquet, compression zstd, row_group_size 4096",
     "jsonl": "format json, timestampformat '%Y-%m-%dT%H:%M:%S.%fZ'",
     "csv": "format csv, header, timestampformat '%Y-%m-%dT%H:%M:%S.%fZ'",
 }

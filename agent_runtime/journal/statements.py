@@ -28,17 +28,30 @@ def _iso(column: str, name: str = "") -> str:
 
 _TURN = ", ".join(f"turns.{name}" for name in TurnRow.__struct_fields__ if name != "said_at")
 _EVENT = ", ".join(f"events.{name}" for name in EventRow.__struct_fields__ if name != "received_at")
-_RATING = "(select avg(value) from latest_ratings where turn = turns.id) as rating"
+_TURNS = f"""
+    with chosen as (select turns.* from turns where $where $order limit ?),
+    judged as (
+        select turn, avg(value) as rating
+        from (
+            select turn, arg_max(value, number) as value from ratings
+            where turn in (select id from chosen) group by turn, player
+        ) group by turn
+    ),
+    acted as (
+        select turn, list(
+            name || ': ' || if(verdict = 'refused', verdict, coalesce(result, 'pending')) order by id
+        ) as actions
+        from action_fates where turn in (select id from chosen) group by turn
+    )
+    select turns.id, {_iso("turns.said_at")}, turns.npc, turns.npc_name, turns.player, turns.line,
+        turns.reply, turns.source, turns.version, turns.first_sentence_ms, turns.total_ms, turns.flagged,
+        rating, coalesce(actions, []) as actions
+    from chosen as turns
+        left join judged on judged.turn = turns.id left join acted on acted.turn = turns.id
+    $order"""
+"""The list of turns has a statement of its own: it looks for ratings and actions of the chosen turns only."""
 
 _COLUMNS: Mapping[QueryName, str] = {
-    "turns": f"""turns.id, {_iso("turns.said_at")}, turns.npc, turns.npc_name, turns.player, turns.line,
-        turns.reply, turns.source, turns.version, turns.first_sentence_ms, turns.total_ms, turns.flagged,
-        {_RATING},
-        coalesce((
-            select list(name || ': ' || if(verdict = 'refused', verdict, coalesce(result, 'pending'))
-                order by id)
-            from action_fates where turn = turns.id
-        ), []) as actions""",
     "turn": f"{_TURN}, {_iso('turns.said_at')}",
     "ratings": f"""ratings.id, ratings.turn, ratings.player, ratings.value, ratings.scale,
         {_iso("ratings.rated_at")}, latest_ratings.id is not null as latest,
@@ -69,7 +82,7 @@ _COLUMNS: Mapping[QueryName, str] = {
 }
 
 _EXPORTED: Mapping[ExportName, str] = {
-    "turns": f"turns.*, {_RATING}",
+    "turns": "turns.*, (select avg(value) from latest_ratings where turn = turns.id) as rating",
     "ratings": "ratings.* exclude (number), latest_ratings.id is not null as latest",
     "events": "events.*",
     "actions": "action_fates.*",
@@ -124,16 +137,19 @@ _TURN_ID: Mapping[QueryName, str] = {
 def select(query: QueryName, chosen: Filter) -> Statement:
     """The rows of a query, each as one JSON text, newest first. Raises `JournalError`."""
     where, parameters = _where(query, chosen)
-    inner = f"select {_COLUMNS[query]} from {_FROM[query]} where {where} {_LAST_FIRST[query]} limit ?"
+    if query == "turns":
+        inner = _TURNS.replace("$where", where).replace("$order", _LAST_FIRST[query])
+    else:
+        inner = f"select {_COLUMNS[query]} from {_FROM[query]} where {where} {_LAST_FIRST[query]} limit ?"
     return Statement(f"select to_json(found) from ({inner}) as found", [*parameters, chosen.limit])
 
 
 def export(name: ExportName, chosen: Filter) -> Statement:
-    """All rows of a table that the filter chooses, oldest first, in the columns' own types; the filter's
-    limit does not hold. Raises `JournalError`."""
+    """All rows of a table that the filter chooses, in the columns' own types and the order they were stored
+    in: sorting long rows takes more memory than a game server can spare. The filter's limit does not hold.
+    Raises `JournalError`."""
     where, parameters = _where(name, chosen)
-    oldest_first = _LAST_FIRST[name].replace(" desc", "")
-    return Statement(f"select {_EXPORTED[name]} from {_FROM[name]} where {where} {oldest_first}", parameters)
+    return Statement(f"select {_EXPORTED[name]} from {_FROM[name]} where {where}", parameters)
 
 
 def _where(query: QueryName, chosen: Filter) -> tuple[str, list[object]]:

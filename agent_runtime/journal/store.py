@@ -31,6 +31,8 @@ class Store:
     def __init__(self, path: Path, *, wait_s: float) -> None:
         """Open or create; wait up to `wait_s` for another process to let go. Raises `JournalError`."""
         self.recovered = 0
+        self._checkpoint_at = CHECKPOINT_BYTES
+        self._unlogged = False
         with explained(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             self.database = Database(path, wait_s=wait_s)
@@ -43,7 +45,6 @@ class Store:
             except BaseException:
                 self.database.close()
                 raise
-        self._checkpoint_at = CHECKPOINT_BYTES
 
     def commit(self, rows: Sequence[Row], *, new: bool) -> None:
         """One transaction, and then the ack log.
@@ -51,6 +52,9 @@ class Store:
         A row whose key is there already is left as it is. `new` says that none is expected to be: looking
         first costs more than being told now and then, by a `duckdb.ConstraintException`.
         """
+        if self._unlogged:
+            # Rows that came before are in the database but not in the ack log, and may come again.
+            self.checkpoint()
         connection = self.database.connection
         chosen = rows if new else list(self._absent(rows))
         batches = [(kind, msgspec.json.encode(batch)) for kind, batch in _by_kind(chosen)]
@@ -64,27 +68,29 @@ class Store:
         connection.execute("commit")
         keyed = [(kind.table, encoded) for kind, encoded in batches if kind.key]
         if keyed:
+            self._unlogged = True
             self._acks.append(keyed)
+            self._unlogged = False
 
-    def checkpoint_if_due(self) -> None:
+    def tidy(self) -> None:
         """Checkpoint when the ack log has grown to its limit."""
         if self._acks.size >= self._checkpoint_at:
-            self.checkpoint()
+            # Should it fail, nothing is lost, both logs have it all: try again when they have grown more.
+            self._checkpoint_at = self._acks.size + CHECKPOINT_BYTES
+            with suppress(duckdb.Error, OSError, JournalError):
+                self.checkpoint()
 
     def checkpoint(self) -> None:
         """Move everything into the main file and empty the ack log."""
-        try:
-            self.database.connection.execute("checkpoint")
-            self._acks.clear()
-            self._checkpoint_at = CHECKPOINT_BYTES
-        except (duckdb.Error, OSError, JournalError):
-            # Nothing is lost, both logs still have it all: try again when they have grown some more.
-            self._checkpoint_at = self._acks.size + CHECKPOINT_BYTES
-            with suppress(duckdb.Error, JournalError):
-                self.database.revive()
+        self.database.connection.execute("checkpoint")
+        self._acks.clear()
+        self._checkpoint_at = CHECKPOINT_BYTES
+        self._unlogged = False
 
     def close(self) -> None:
-        """Close the files once the readers are done."""
+        """Checkpoint if that is possible, and close the files once the readers are done."""
+        with suppress(duckdb.Error, OSError, JournalError):
+            self.checkpoint()
         self.database.close()
         self._acks.close()
 
@@ -110,8 +116,7 @@ class Store:
                 self.database.connection.execute(self._inserts[kind], [msgspec.json.encode(batch).decode()])
             self.recovered += len(absent)
         if self._acks.size:
-            self.database.connection.execute("checkpoint")
-            self._acks.clear()
+            self.checkpoint()
 
 
 def _by_kind(rows: Sequence[Row]) -> Iterator[tuple[type[Row], list[Row]]]:

@@ -134,26 +134,28 @@ class Journal:
                 break
             next_commit = time.monotonic() + self._commit_s
             _answer(calls, self._write(calls))
-            self._store.checkpoint_if_due()
-        self._store.checkpoint()
+            self._store.tidy()
         self._store.close()
 
     def _write(self, calls: list[_Call]) -> dict[_Call, JournalError]:
         """Write the calls and return those that failed."""
         if self.alarm and time.monotonic() < self._retry_at:
             return dict.fromkeys(calls, JournalError(self.alarm))
-        try:
-            if self.alarm:
-                self._store.database.revive()
-            failed = self._write_apart_from_bad_rows(calls)
-        except Exception as error:  # a writer that dies would leave every caller waiting for ever
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            alarm = f"the journal cannot be written: {reason.rstrip('.')}. Free the disk, or repair it"
-            self._retry_at = time.monotonic() + RETRY_S
-            self._set_alarm(alarm)
-            return dict.fromkeys(calls, JournalError(alarm))
-        self._set_alarm(None)
-        return failed
+        reason = ""
+        for reopen in (True,) if self.alarm else (False, True):
+            try:
+                if reopen:
+                    self._store.database.reopen()
+                failed = self._write_apart_from_bad_rows(calls)
+            except Exception as error:  # a writer that dies would leave every caller waiting for ever
+                reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
+            else:
+                self._set_alarm(None)
+                return failed
+        self._retry_at = time.monotonic() + RETRY_S
+        alarm = f"the journal cannot be written: {reason}. Free the disk, or repair it"
+        self._set_alarm(alarm)
+        return dict.fromkeys(calls, JournalError(alarm))
 
     def _write_apart_from_bad_rows(self, calls: list[_Call]) -> dict[_Call, JournalError]:
         """All at once; if that fails, without the rows that are there already; if that fails, one by one,

@@ -50,6 +50,7 @@ async def main(path: Path, grows: str) -> None:
             if time.monotonic() > refused_at + 20:
                 break
     print("writable" if not journal.read_only else "still read-only")
+    await journal.add(row("during"))
     print("alarm ended" if len(alarms) == 2 and alarms[0] and alarms[1] is None else alarms)
     sys.stdout.flush()
     os._exit(0)

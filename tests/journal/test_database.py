@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import stat
 import subprocess
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -103,8 +104,18 @@ def test_a_closed_journal_says_so(path: Path) -> None:
         pass
 
 
-def test_revive_reopens_a_dead_connection(database: Database) -> None:
+def test_reopen_ends_a_dead_connection(database: Database) -> None:
     database.connection.execute("create table kept (id integer)")
     database.connection.close()
-    database.revive()
+    database.reopen()
     assert database.connection.execute("select * from kept").fetchall() == []
+
+
+def test_reopen_waits_for_readers_to_finish(database: Database) -> None:
+    database.connection.execute("create table kept as select 1 as id")
+    with database.cursor() as cursor:
+        thread = threading.Thread(target=database.reopen)
+        thread.start()
+        assert cursor.execute("select id from kept").fetchall() == [(1,)]
+    thread.join()
+    assert database.connection.execute("select id from kept").fetchall() == [(1,)]

@@ -136,8 +136,8 @@ def test_an_ack_log_of_older_rows_still_reads(path: Path) -> None:
     """Fields that have a default may be missing: a later version may add some."""
     store = Store(path, wait_s=0)
     store.commit([make.action(1, turn=1)], new=True)
-    store.close()
     line = path.with_suffix(".acks").read_bytes()
+    store.close()
     assert b'"reason":""' in line
     body = line[9:-1].replace(b',"reason":""', b"").replace(make.action(1, 1).id.encode(), b"another")
     path.with_suffix(".acks").write_bytes(b"%08x %s\n" % (zlib.crc32(body), body))

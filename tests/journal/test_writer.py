@@ -154,19 +154,14 @@ async def test_an_event_loop_that_is_gone_disturbs_nobody(journal: Journal) -> N
     assert make.ulid(2) in ids(journal)
 
 
-@pytest.mark.parametrize(
-    ("grows", "stored"),
-    [(".duckdb.wal", {"before", "after"}), (".acks", {"before", "during", "after"})],
-)
-def test_a_full_disk_is_never_acknowledged_and_heals(
-    path: Path, start_child: Start, grows: str, stored: set[str]
-) -> None:
+@pytest.mark.parametrize("grows", [".duckdb.wal", ".acks"])
+def test_a_full_disk_is_never_acknowledged_and_heals(path: Path, start_child: Start, grows: str) -> None:
     child = start_child(HERE / "full_disk_child.py", path, grows)
     said, _ = child.communicate(timeout=60)
     assert said.splitlines() == ["refused", "read-only", "writable", "alarm ended"]
+    path.with_suffix(".duckdb.wal").unlink(missing_ok=True)
     journal = Journal.open(path)
-    assert set(ids(journal, "ratings")) == stored
-    assert journal.recovered == 0
+    assert set(ids(journal, "ratings")) == {"before", "during", "after"}
     asyncio.run(journal.close())
 
 

@@ -18,13 +18,16 @@ from typing import Self
 
 from demo.engine import Engine
 from demo.errors import ServerFailed
+from demo.player import Player
 
 START_WITHIN = 60.0
 STOP_WITHIN = 15.0
+ADMIN = "admin"
 
 SETTINGS: dict[str, str] = {
     "server_name": "Townsfolk scratch world",
     "server_announce": "false",
+    "name": ADMIN,
     "bind_address": "127.0.0.1",
     "mg_name": "flat",
     "fixed_map_seed": "2026",
@@ -121,6 +124,17 @@ class Server:
         except TimeoutError:
             os.killpg(process.pid, signal.SIGKILL)
             await process.wait()
+
+    async def join(self, name: str, password: str = "password") -> Player:
+        """A player joins."""
+        return await Player.join(self.host, self.port, name, password)
+
+    async def join_admin(self) -> Player:
+        """The admin joins and takes every privilege there is."""
+        admin = await self.join(ADMIN)
+        await admin.say("/grantme all")
+        await admin.until(lambda: "give" in admin.privileges, within=5, what="the privileges")
+        return admin
 
     def kill(self) -> None:
         """Ends the server at once, as a crash would."""

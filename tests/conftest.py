@@ -10,9 +10,10 @@ import pytest
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
-        "--all-engines",
-        action="store_true",
-        help="play the in-game tests on every engine, building missing ones",
+        "--engines",
+        choices=("usual", "all"),
+        default="usual",
+        help="play the in-game tests on the usual engines, or on all, building missing ones (as root)",
     )
 
 

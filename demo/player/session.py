@@ -27,6 +27,7 @@ SIGHT = 4
 _FIRST_SRP = 4
 _SRP = 2
 _FORWARD_KEY = 1
+_INIT_EVERY = 0.1
 _VERSION = (5, 15, 2)
 
 
@@ -53,8 +54,9 @@ class Session:
     """What a player knows, as the server tells it:
 
     `chat` every line so far, `forms` every form shown, `entities` the objects in sight, `inventory` the
-    stacks by list name, `privileges`, `hp`, `pos` (feet, in nodes), and `yaw` and `pitch` in degrees (yaw
-    counter-clockwise from north, pitch positive downwards)."""
+    stacks by list name, `privileges`, `hp`, `pos` (feet, in nodes), `yaw` and `pitch` in degrees (yaw
+    counter-clockwise from north, pitch positive downwards), and `placements`: how often the server has put
+    the player somewhere (once at the start)."""
 
     def __init__(self, name: str, password: str) -> None:
         self.name = name
@@ -73,7 +75,7 @@ class Session:
         self._login: Login | None = None
         self._link: Link | None = None
         self._denied: AccessDenied | None = None
-        self._placed = False
+        self.placements = 0
         self._ready = False
         self._handlers: dict[int, Callable[[Reader, float], None]] = {
             ToClient.HELLO: self._hello,
@@ -138,16 +140,22 @@ class Session:
         await self.until(lambda: link.numbered, within=within, what="a peer number")
         init = Writer().pack(">BHHH", packets.SERIALIZATION, 0, packets.PROTOCOL_MIN, packets.PROTOCOL_MAX)
         hello = init.string(self.name).take()
-        for _ in range(math.ceil(within)):  # INIT is not sent reliably
+        for _ in range(math.ceil(within / _INIT_EVERY)):
+            # Not sent reliably, and the server drops it until it has made room for the new peer.
             self.send(ToServer.INIT, Writer().raw(hello))
             if await self._greeted():
                 break
-        await self.until(lambda: self._ready and self._placed, within=within, what="the world")
+        # The server tells us of ourselves in the step after all join callbacks have run.
+        await self.until(
+            lambda: self._ready and self.placements and self.entities.player(self.name),
+            within=within,
+            what="the world",
+        )
         self.send_position()
 
     async def _greeted(self) -> bool:
         try:
-            return await self.until(lambda: self.protocol != 0, within=1.0, what="an answer")
+            return await self.until(lambda: self.protocol != 0, within=_INIT_EVERY, what="an answer")
         except NotSeen:
             return False
 
@@ -228,7 +236,7 @@ class Session:
     def _moved(self, reader: Reader, _at: float) -> None:
         self.pos = reader.position()
         self.pitch, self.yaw = reader.f32(), reader.f32()
-        self._placed = True
+        self.placements += 1
         if self._ready:
             self.send_position()
 

@@ -1,4 +1,4 @@
-"""Real engines for the in-game tests: this machine's own, 5.15.2 where we are root, all with --all-engines.
+"""Real engines for the in-game tests: this machine's own, 5.15.2 where we are root, all with --engines all.
 
 Whatever starts here is stopped here; the server's log is shown when a test fails."""
 
@@ -21,7 +21,7 @@ OWN = "own"
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "engine" not in metafunc.fixturenames:
         return
-    if metafunc.config.getoption("--all-engines"):
+    if metafunc.config.getoption("--engines") == "all":
         names = [OWN, "trixie", "sid"]
     else:
         roots = os.geteuid() == 0 and shutil.which("debootstrap")
@@ -41,14 +41,14 @@ def engine(request: pytest.FixtureRequest) -> Engine:
     try:
         return machine_engine() if request.param == OWN else build(request.param)
     except EngineMissing as error:
-        if request.config.getoption("--all-engines"):
+        if request.config.getoption("--engines") == "all":
             raise
         pytest.skip(str(error))
 
 
 @pytest.fixture
 async def server(engine: Engine) -> AsyncIterator[Server]:
-    """A server of that engine in a flat world, without our mod; the player `admin` may do everything."""
-    async with Server(engine, settings={"name": "admin"}) as server:
+    """A server of that engine in a flat world, without our mod."""
+    async with Server(engine) as server:
         yield server
         print(server.log_tail(60))

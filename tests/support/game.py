@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import json
 from typing import Any, Self
 
 import msgpack
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
 
 from agent_runtime.bridge.messages import SUBPROTOCOL_JSON, SUBPROTOCOL_MSGPACK
 from agent_runtime.bridge.ulid import UlidMaker
@@ -125,3 +127,12 @@ class Game:
         await self.send(pong | {"type": "ping"})
         while await self.receive() != pong:
             pass
+
+    async def close_code(self) -> int:
+        """The code with which the bridge closes this connection; 1006 when it just ends."""
+        try:
+            async with asyncio.timeout(10):
+                while True:
+                    await self.socket.recv()
+        except ConnectionClosed as closed:
+            return closed.rcvd.code if closed.rcvd else 1006

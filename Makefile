@@ -58,7 +58,7 @@ check: install-dev ## lint, format, types
 	luacheck --quiet luanti_bridge_mod
 
 base: install-dev ## train the embedded model from scratch (hours)
-	$(BIN)/python -m learner.base
+	$(BIN)/python -m learner.base --out data/base
 
 actions: install ## write the mod's table of actions from agent_runtime/npc/actions.py
 	$(BIN)/python -m exporters.actions

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
-from collections.abc import AsyncIterator
 
 import pytest
 from websockets.exceptions import ConnectionClosed
@@ -28,12 +27,6 @@ def answer(session: Session, message: FromMod) -> None:
 @pytest.fixture
 def handler() -> RecordingHandler:
     return RecordingHandler(answer)
-
-
-@pytest.fixture
-async def bridge(handler: RecordingHandler) -> AsyncIterator[Bridge]:
-    async with Bridge(handler, token=TOKEN) as bridge:
-        yield bridge
 
 
 async def test_one_byte_at_a_time_everything_arrives_whole(bridge: Bridge) -> None:

@@ -65,7 +65,9 @@ WRONG: list[tuple[Any, str]] = [
 
 
 @pytest.mark.parametrize("subprotocol", BOTH)
-@pytest.mark.parametrize(("message", "code"), WRONG, ids=lambda value: str(value)[:30])
+@pytest.mark.parametrize(
+    ("message", "code"), WRONG, ids=lambda value: value if isinstance(value, str) else "message"
+)
 async def test_a_bad_message_is_answered_and_the_connection_survives(
     bridge: Bridge, handler: RecordingHandler, subprotocol: str, message: Any, code: str
 ) -> None:

@@ -43,7 +43,9 @@ def base_digest(source: Path) -> str:
         try:
             content = (source / name).read_bytes()
         except OSError as error:
-            raise ModelFileError(f"{source / name}: {error.strerror}; restore data/base or run `make base`") from error
+            raise ModelFileError(
+                f"{source / name}: {error.strerror}; restore data/base or run `make base`"
+            ) from error
         digest.update(f"{name}:{len(content)}:".encode())
         digest.update(content)
     return digest.hexdigest()
@@ -121,7 +123,10 @@ def _add_metadata(writer: gguf.GGUFWriter, config: dict[str, Any], quantization:
 
 
 def _add_tokenizer(
-    writer: gguf.GGUFWriter, config: dict[str, Any], tokenizer: dict[str, Any], tokenizer_config: dict[str, Any]
+    writer: gguf.GGUFWriter,
+    config: dict[str, Any],
+    tokenizer: dict[str, Any],
+    tokenizer_config: dict[str, Any],
 ) -> None:
     model = tokenizer["model"]
     tokens = [token for token, _ in sorted(model["vocab"].items(), key=lambda entry: int(entry[1]))]

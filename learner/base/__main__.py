@@ -10,12 +10,12 @@ import torch
 from platformdirs import user_cache_path
 from rich.console import Console
 
+from agent_runtime.npc.prompt import system_text, user_text
 from learner.base.corpus import samples
 from learner.base.model import ModelConfig
 from learner.base.tokenize import Encoder, train_tokenizer
 from learner.base.train import Schedule, train
 from learner.base.weights import save_base
-from agent_runtime.npc.prompt import system_text, user_text
 
 
 def tokenizer_texts(seed: int, count: int) -> list[str]:

@@ -23,13 +23,21 @@ def _done(scene: Scene, line: str, core: str, action: str, **arguments: str | in
     if not scene.can(action):
         return Turn("action", line, voiced(scene, "decline"), {"denies": True, "no_action": True})
     words = core if scene.rng.random() < 0.35 else dress(scene, core)
-    return Turn("action", line, act(scene, words, action, **arguments), {"action": action, "arguments": resolved})
+    return Turn(
+        "action", line, act(scene, words, action, **arguments), {"action": action, "arguments": resolved}
+    )
 
 
 def simple(scene: Scene) -> Turn:
     """Orders about the speaker: follow, stop, come, look here."""
     key, action = scene.rng.choice(
-        (("follow", "follow"), ("follow", "follow"), ("stop", "stop"), ("come", "go_to"), ("look_me", "look_at"))
+        (
+            ("follow", "follow"),
+            ("follow", "follow"),
+            ("stop", "stop"),
+            ("come", "go_to"),
+            ("look_me", "look_at"),
+        )
     )
     who = scene.rng.choice(scene.subjects("player:") or ["me"])
     line = typed(scene, ask(scene, "orders", key, {"who": who}))
@@ -77,7 +85,11 @@ def to_place(scene: Scene) -> Turn:
     line = typed(scene, ask(scene, "orders", "go_to", slots))
     if not scene.can("go_to"):
         return Turn("action", line, voiced(scene, "decline"), {"denies": True, "no_action": True})
-    reply = voiced(scene, "unknown") if scene.rng.random() < 0.5 else dress(scene, answer(scene, "go_unknown", slots))
+    reply = (
+        voiced(scene, "unknown")
+        if scene.rng.random() < 0.5
+        else dress(scene, answer(scene, "go_unknown", slots))
+    )
     return Turn("unknown", line, reply, {"admits": True, "no_action": True})
 
 
@@ -90,7 +102,12 @@ def give(scene: Scene) -> Turn:
         line = typed(scene, ask(scene, "orders", "give", slots))
         if not scene.can("give"):
             return Turn("action", line, voiced(scene, "decline"), {"denies": True, "no_action": True})
-        return Turn("action", line, dress(scene, answer(scene, "give_not", slots)), {"denies": True, "no_action": True})
+        return Turn(
+            "action",
+            line,
+            dress(scene, answer(scene, "give_not", slots)),
+            {"denies": True, "no_action": True},
+        )
     item = scene.rng.choice(carried)
     number = scene.number_of(item, "carry:") or 0
     have = int(scene.facts[number - 1].value)
@@ -101,11 +118,15 @@ def give(scene: Scene) -> Turn:
         line = typed(scene, ask(scene, "orders", "give_who", {**slots, "who": person}))
         count = _count(line, wanted)
         core = answer(scene, "give_who", {"who": person})
-        return _done(scene, line, core, "give", item=number, count=count, target=scene.number_of(person, "player:"))
+        return _done(
+            scene, line, core, "give", item=number, count=count, target=scene.number_of(person, "player:")
+        )
     line = typed(scene, ask(scene, "orders", "give", slots))
     count = _count(line, wanted)
     thing = f"{count} {slots['items']}" if count else slots["an_item"]
-    return _done(scene, line, answer(scene, "give", {**slots, "thing": thing}), "give", item=number, count=count)
+    return _done(
+        scene, line, answer(scene, "give", {**slots, "thing": thing}), "give", item=number, count=count
+    )
 
 
 def _count(line: str, wanted: int) -> int | None:
@@ -116,8 +137,27 @@ def rare(scene: Scene) -> Turn | None:
     """The other actions of the table."""
     rng = scene.rng
     key = rng.choice(
-        ("move", "wander", "flee", "guard", "guard_me", "attack", "attack", "dig", "place_item", "collect", "craft",
-         "take", "trade", "use", "open", "whisper", "whisper_who", "remember", "ask_help")
+        (
+            "move",
+            "wander",
+            "flee",
+            "guard",
+            "guard_me",
+            "attack",
+            "attack",
+            "dig",
+            "place_item",
+            "collect",
+            "craft",
+            "take",
+            "trade",
+            "use",
+            "open",
+            "whisper",
+            "whisper_who",
+            "remember",
+            "ask_help",
+        )
     )
     item = rng.choice(scene.subjects("carry:") or [scene.names.item()])
     number = scene.number_of(item, "carry:")
@@ -138,7 +178,11 @@ def rare(scene: Scene) -> Turn | None:
         return None
     person = rng.choice(scene.subjects("player:") or [""])
     place = rng.choice(scene.subjects("place:") or [""])
-    if (key == "whisper_who" and not person) or (key == "guard" and not place) or (key in ("place_item", "use", "trade") and not number):
+    if (
+        (key == "whisper_who" and not person)
+        or (key == "guard" and not place)
+        or (key in ("place_item", "use", "trade") and not number)
+    ):
         return None
     slots.update(mob=mob, who=person or "everyone", place=f"the {place}", Place=f"The {place}")
     line = typed(scene, ask(scene, "orders", key, slots), plain=True)
@@ -163,7 +207,9 @@ def rare(scene: Scene) -> Turn | None:
     if key == "whisper":
         return _done(scene, line, core, key, text=voiced(scene, "secret"))
     if key == "whisper_who":
-        return _done(scene, line, core, "whisper", text=slots["secret"], target=scene.number_of(person, "player:"))
+        return _done(
+            scene, line, core, "whisper", text=slots["secret"], target=scene.number_of(person, "player:")
+        )
     if key in ("place_item", "use"):
         return _done(scene, line, core, key.removesuffix("_item"), item=number)
     if key == "trade":
@@ -180,7 +226,11 @@ def _item(scene: Scene, key: str, item: str) -> int | str:
 def forbidden(scene: Scene) -> Turn:
     """Harm, cheating and commands: refused without any action."""
     rng = scene.rng
-    name = rng.choice(scene.subjects("player:")) if scene.numbers("player:") and rng.random() < 0.5 else scene.names.player()
+    name = (
+        rng.choice(scene.subjects("player:"))
+        if scene.numbers("player:") and rng.random() < 0.5
+        else scene.names.player()
+    )
     line = typed(scene, ask(scene, "orders", "forbidden", {"player": name}))
     return Turn("refusal", line, voiced(scene, "refuse"), {"refuses": True, "no_action": True})
 

@@ -57,7 +57,12 @@ def where(scene: Scene) -> Turn | None:
     spoken = _the(scene, source, subject)
     line = typed(scene, ask(scene, "questions", "where", {"place": spoken}))
     reply = answer(scene, "where", {"place": spoken, "Place": capital(spoken), "ref": f"[[{number}]]"})
-    return Turn("directions", line, dress(scene, reply), _quotes(scene, [number], ("place:", "player:", "mob:", "npc:")))
+    return Turn(
+        "directions",
+        line,
+        dress(scene, reply),
+        _quotes(scene, [number], ("place:", "player:", "mob:", "npc:")),
+    )
 
 
 def _the(scene: Scene, source: str, subject: str) -> str:
@@ -161,12 +166,20 @@ def _admit(scene: Scene, key: str, slots: dict[str, str]) -> str:
 
 
 def _admits(scene: Scene) -> dict[str, object]:
-    values = [f.value for f in scene.facts if f.source.split(":")[0] in ("recipe", "uses", "place", "player", "mob", "npc")]
+    values = [
+        f.value
+        for f in scene.facts
+        if f.source.split(":")[0] in ("recipe", "uses", "place", "player", "mob", "npc")
+    ]
     return {"admits": True, "no_action": True, "excludes": sorted(set(values))}
 
 
 def _quotes(scene: Scene, numbers: list[int], sources: str | tuple[str, ...]) -> dict[str, object]:
     right = [scene.facts[n - 1].value for n in numbers]
     prefixes = (sources,) if isinstance(sources, str) else sources
-    wrong = [f.value for f in scene.facts if f.source.startswith(prefixes) and f.value not in right and f.value != NO_RECIPE]
+    wrong = [
+        f.value
+        for f in scene.facts
+        if f.source.startswith(prefixes) and f.value not in right and f.value != NO_RECIPE
+    ]
     return {"contains_any": right, "excludes": sorted(set(wrong)), "no_action": True}

@@ -75,7 +75,8 @@ def draw_turn(scene: Scene, makers: tuple[tuple[Maker, float], ...] = MAKERS) ->
     """One turn of a kind that the scene has something for."""
     functions, weights = zip(*makers, strict=True)
     while True:
-        turn = scene.rng.choices(functions, weights=weights)[0](scene)
+        maker: Maker = scene.rng.choices(functions, weights=weights)[0]
+        turn = maker(scene)
         if turn is not None:
             return turn
 
@@ -102,7 +103,7 @@ def _branch(scene: Scene) -> Turn:
     return turn
 
 
-def samples(seed: int, branches: int = 7, start: int = 0) -> Iterator[Sample]:
+def samples(seed: int, branches: int = 8, start: int = 0) -> Iterator[Sample]:
     """Training samples without end, each the same for the same seed and number."""
     number = start
     while True:

@@ -91,8 +91,10 @@ class Attention(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.heads = config.heads
-        for name in ("q_proj", "k_proj", "v_proj", "o_proj"):
-            setattr(self, name, nn.Linear(config.hidden, config.hidden, bias=False))
+        self.q_proj = nn.Linear(config.hidden, config.hidden, bias=False)
+        self.k_proj = nn.Linear(config.hidden, config.hidden, bias=False)
+        self.v_proj = nn.Linear(config.hidden, config.hidden, bias=False)
+        self.o_proj = nn.Linear(config.hidden, config.hidden, bias=False)
 
     def forward(self, x: Tensor, cosines: Tensor, sines: Tensor, mask: Tensor) -> Tensor:
         batch, length, hidden = x.shape
@@ -100,7 +102,10 @@ class Attention(nn.Module):
         q = self.q_proj(x).view(shape).transpose(1, 2)
         k = self.k_proj(x).view(shape).transpose(1, 2)
         v = self.v_proj(x).view(shape).transpose(1, 2)
-        q, k = rotate(q, cosines.to(q.dtype), sines.to(q.dtype)), rotate(k, cosines.to(k.dtype), sines.to(k.dtype))
+        q, k = (
+            rotate(q, cosines.to(q.dtype), sines.to(q.dtype)),
+            rotate(k, cosines.to(k.dtype), sines.to(k.dtype)),
+        )
         scores = (q * (hidden // self.heads) ** -0.5) @ k.transpose(-1, -2) + mask.to(q.dtype)
         out = torch.softmax(scores, dim=-1).to(v.dtype) @ v
         result: Tensor = self.o_proj(out.transpose(1, 2).reshape(batch, length, hidden))
@@ -133,7 +138,8 @@ class Layer(nn.Module):
 
     def forward(self, x: Tensor, cosines: Tensor, sines: Tensor, mask: Tensor) -> Tensor:
         x = x + self.self_attn(self.input_layernorm(x), cosines, sines, mask)
-        return x + self.mlp(self.post_attention_layernorm(x))
+        result: Tensor = x + self.mlp(self.post_attention_layernorm(x))
+        return result
 
 
 class Body(nn.Module):
@@ -154,8 +160,14 @@ class Llama(nn.Module):
         self.config = config
         self.model = Body(config)
 
+    def attention(self, index: int) -> Attention:
+        """The attention of one layer."""
+        layer = self.model.layers[index]
+        assert isinstance(layer, Layer)
+        return layer.self_attn
+
     def hidden(self, ids: Tensor, positions: Tensor, mask: Tensor) -> Tensor:
-        """Normed hidden states (batch, length, hidden). `mask` (batch, 1, length, length) is added to scores."""
+        """Normed hidden states (batch, length, hidden); `mask` (batch, 1, length, length) is added to scores."""
         cosines, sines = rotary(positions, self.config)
         x = self.model.embed_tokens(ids)
         for layer in self.model.layers:
@@ -200,7 +212,7 @@ def initialise(model: Llama, seed: int) -> None:
 
 
 def _previous_token_head(model: Llama, down: Tensor, words: int, size: int) -> None:
-    config, attention = model.config, model.model.layers[0].self_attn
+    config, attention = model.config, model.attention(0)
     half = size // 2
     frequencies = config.rope_theta ** (-torch.arange(0, size, 2, dtype=torch.float32) / size)
     near = (torch.arange(half) < 12).float() * 1.3  # slower pairs cannot tell neighbours apart
@@ -216,7 +228,7 @@ def _previous_token_head(model: Llama, down: Tensor, words: int, size: int) -> N
 
 
 def _matching_heads(model: Llama, down: Tensor, words: int, size: int, generator: torch.Generator) -> None:
-    attention = model.model.layers[1].self_attn
+    attention = model.attention(1)
     half, slow = size // 2, 14
     columns = [*range(half - slow, half), *range(size - slow, size)]
     copied = torch.linalg.qr(torch.randn(words - 1, words - 1, generator=generator))[0]

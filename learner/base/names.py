@@ -63,8 +63,10 @@ class Names:
             other = self.item()
             if self.rng.random() < 0.45:
                 head, _, tail = self.rng.choice(found).rpartition(" ")
-                other = f"{self._pick('material')} {tail}" if not head or self.rng.random() < 0.5 else (
-                    f"{head} {self._pick('thing')}"
+                other = (
+                    f"{self._pick('material')} {tail}"
+                    if not head or self.rng.random() < 0.5
+                    else (f"{head} {self._pick('thing')}")
                 )
             if other not in found:
                 found.append(other)

@@ -24,7 +24,8 @@ def orthogonal(stack: Tensor, steps: int = 5) -> Tensor:
     for _ in range(steps):
         square = x @ x.mT
         x = a * x + (b * square + c * square @ square) @ x
-    return (x.mT if tall else x).to(stack.dtype)
+    result: Tensor = (x.mT if tall else x).to(stack.dtype)
+    return result
 
 
 class Muon(torch.optim.Optimizer):

@@ -17,7 +17,14 @@ from learner.base.names import Names
 SHORT = 6
 USUAL = ("follow", "stop", "go_to", "look_at", "emote", "give")
 COMPASS = ("north", "north-east", "east", "south-east", "south", "south-west", "west", "north-west")
-HOURS = ((5, "early morning"), (8, "morning"), (12, "noon"), (14, "afternoon"), (18, "evening"), (22, "night"))
+HOURS = (
+    (5, "early morning"),
+    (8, "morning"),
+    (12, "noon"),
+    (14, "afternoon"),
+    (18, "evening"),
+    (22, "night"),
+)
 COOKED = "smelted in a furnace"
 NO_RECIPE = "has no recipe; it is dug or found"
 
@@ -113,12 +120,20 @@ def make_facts(rng: random.Random, names: Names, player: str) -> list[Fact]:
     items = names.items(rng.choice((1, 2, 3, 3, 4, 5, 6)))
     situation = _situation(rng, names, player, items)
     carried = [
-        Fact(f"you carry {item}", str(rng.choice((1, 2, 3, 4, 5, 6, 8, 10, 12, 20, 64, 99))), item, f"carry:{item}")
+        Fact(
+            f"you carry {item}",
+            str(rng.choice((1, 2, 3, 4, 5, 6, 8, 10, 12, 20, 64, 99))),
+            item,
+            f"carry:{item}",
+        )
         for item in rng.sample(items, min(len(items), rng.choice((0, 0, 1, 2, 2, 3, 4))))
     ]
     near = _near(rng, names, player)
-    known = [fact for item in rng.sample(items, min(len(items), rng.choice((0, 1, 1, 2, 3, 3)))) for fact in
-             _knowledge(rng, names, item)]
+    known = [
+        fact
+        for item in rng.sample(items, min(len(items), rng.choice((0, 1, 1, 2, 3, 3))))
+        for fact in _knowledge(rng, names, item)
+    ]
     facts = situation + carried + near + known
     if rng.random() < 0.5:
         rng.shuffle(facts)
@@ -132,7 +147,13 @@ def _situation(rng: random.Random, names: Names, player: str, items: list[str]) 
     part = next((word for start, word in reversed(HOURS) if hour >= start), "night")
     held = rng.choice(items) if rng.random() < 0.7 else "nothing"
     you = rng.choice(
-        ("standing", "standing", f"following {player}", f"going to the {names.place()}", f"following {names.player()}")
+        (
+            "standing",
+            "standing",
+            f"following {player}",
+            f"going to the {names.place()}",
+            f"following {names.player()}",
+        )
     )
     offered = [
         (0.93, Fact("time", f"{part}, {hour:02}:{minute:02}", "time", "time")),
@@ -178,7 +199,10 @@ def _near(rng: random.Random, names: Names, player: str) -> list[Fact]:
 
 def ingredients(rng: random.Random, names: Names) -> str:
     """A crafting recipe as the runtime words it."""
-    parts = [f"{rng.choice((1, 1, 2, 3, 4, 5, 6, 8, 9))} {names.item()}" for _ in range(rng.choice((1, 2, 2, 2, 3)))]
+    parts = [
+        f"{rng.choice((1, 1, 2, 3, 4, 5, 6, 8, 9))} {names.item()}"
+        for _ in range(rng.choice((1, 2, 2, 2, 3)))
+    ]
     text = parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
     return f"{text} (makes {rng.choice((2, 3, 4, 5, 6, 8, 9))})" if rng.random() < 0.3 else text
 
@@ -189,7 +213,8 @@ def _knowledge(rng: random.Random, names: Names, item: str) -> list[Fact]:
     if real is None:
         count = rng.choice((0, 1, 1, 1, 1, 2))
         real = [
-            f"{names.item()} {COOKED}" if rng.random() < 0.15 else ingredients(rng, names) for _ in range(count)
+            f"{names.item()} {COOKED}" if rng.random() < 0.15 else ingredients(rng, names)
+            for _ in range(count)
         ]
     if rng.random() < 0.85:
         facts.extend(Fact(f"{item} recipe", recipe, item, f"recipe:{item}") for recipe in real)

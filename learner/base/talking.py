@@ -8,17 +8,45 @@ from learner.base.scene import Scene
 from learner.base.turns import Turn, answer, ask, dress, typed, voiced
 
 VOICED = {
-    "greet": "greet", "bye": "bye", "thanks": "thanks", "praise": "praise", "insult": "insult",
-    "howareyou": "howareyou", "joke": "joke", "riddle": "riddle", "story": "story", "advice": "advice",
-    "mood_bad": "comfort", "mood_good": "rejoice", "chat": "chatter", "outworld": "outworld",
+    "greet": "greet",
+    "bye": "bye",
+    "thanks": "thanks",
+    "praise": "praise",
+    "insult": "insult",
+    "howareyou": "howareyou",
+    "joke": "joke",
+    "riddle": "riddle",
+    "story": "story",
+    "advice": "advice",
+    "mood_bad": "comfort",
+    "mood_good": "rejoice",
+    "chat": "chatter",
+    "outworld": "outworld",
 }
 ABILITIES = {
-    "follow": "follow you", "stop": "wait", "go_to": "lead you to places", "look_at": "look where you want",
-    "emote": "wave or dance", "give": "hand over what I carry", "move": "take a few steps", "wander": "stroll about",
-    "flee": "run away", "guard": "stand watch", "attack": "fight monsters", "dig": "dig", "place": "put things down",
-    "collect": "pick things up", "craft": "craft things", "take": "take gifts", "trade": "trade", "use": "use my tools",
-    "open": "open doors", "whisper": "whisper", "remember": "remember things", "ask_help": "call for help",
-}  # fmt: skip
+    "follow": "follow you",
+    "stop": "wait",
+    "go_to": "lead you to places",
+    "look_at": "look where you want",
+    "emote": "wave or dance",
+    "give": "hand over what I carry",
+    "move": "take a few steps",
+    "wander": "stroll about",
+    "flee": "run away",
+    "guard": "stand watch",
+    "attack": "fight monsters",
+    "dig": "dig",
+    "place": "put things down",
+    "collect": "pick things up",
+    "craft": "craft things",
+    "take": "take gifts",
+    "trade": "trade",
+    "use": "use my tools",
+    "open": "open doors",
+    "whisper": "whisper",
+    "remember": "remember things",
+    "ask_help": "call for help",
+}
 
 
 def talk(scene: Scene) -> Turn:
@@ -32,8 +60,12 @@ def talk(scene: Scene) -> Turn:
         reply = dress(scene, answer(scene, "likes"))
     else:
         reply = voiced(scene, spoken)
-    return Turn("style" if key in ("greet", "howareyou", "praise", "insult", "thanks") else "false_action", line, reply,
-                {"voice": scene.persona.voice, "no_action": True})
+    return Turn(
+        "style" if key in ("greet", "howareyou", "praise", "insult", "thanks") else "false_action",
+        line,
+        reply,
+        {"voice": scene.persona.voice, "no_action": True},
+    )
 
 
 def rated(scene: Scene) -> Turn:
@@ -53,7 +85,9 @@ def myself(scene: Scene) -> Turn:
     checks = {"whoareyou": [scene.persona.name], "whatdoyoudo": [scene.persona.role], "cando": can or [""]}
     right = checks.get(key) or [scene.nature[key]]
     reply = dress(scene, answer(scene, key, slots))
-    return Turn("style", line, reply, {"voice": scene.persona.voice, "contains_any": right, "no_action": True})
+    return Turn(
+        "style", line, reply, {"voice": scene.persona.voice, "contains_any": right, "no_action": True}
+    )
 
 
 def name(scene: Scene) -> Turn:
@@ -100,7 +134,12 @@ def recall(scene: Scene) -> Turn:
     if scene.told and scene.rng.random() < 0.75:
         question, value = scene.rng.choice(list(scene.told.items()))
         reply = answer(scene, "fact_back", {"value": value, "Value": capital(value)})
-        return Turn("memory", typed(scene, question), dress(scene, reply), {"contains_any": [value], "no_action": True})
+        return Turn(
+            "memory",
+            typed(scene, question),
+            dress(scene, reply),
+            {"contains_any": [value], "no_action": True},
+        )
     question = scene.rng.choice([entry[1] for entry in ABOUT_PLAYER if entry[1] not in scene.told])
     reply = dress(scene, answer(scene, "fact_none"))
     return Turn("memory", typed(scene, question), reply, {"admits": True, "no_action": True})
@@ -116,4 +155,6 @@ def said(scene: Scene) -> Turn | None:
     quote = last.line if key == "said" else last.reply
     if len(quote) > 70 or "[[" in quote:
         return None
-    return Turn("memory", line, answer(scene, key, {"quote": quote}), {"contains_any": [quote], "no_action": True})
+    return Turn(
+        "memory", line, answer(scene, key, {"quote": quote}), {"contains_any": [quote], "no_action": True}
+    )

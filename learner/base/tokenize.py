@@ -12,8 +12,8 @@ from pathlib import Path
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from agent_runtime.engine.template import EMBEDDED_SPECIAL_TOKENS, EMBEDDED_TEMPLATE, ChatTemplate, Piece
-from agent_runtime.npc.prompt import Exchange, Fact, Message, render
 from agent_runtime.npc.persona import Persona
+from agent_runtime.npc.prompt import Exchange, Fact, Message, render
 
 VOCABULARY = 3072
 PRE_TOKENIZER = "smollm"
@@ -43,12 +43,19 @@ class Encoder:
     def __init__(self, tokenizer: Tokenizer) -> None:
         self.tokenizer = tokenizer
         self.template = ChatTemplate(EMBEDDED_TEMPLATE)
-        self.end = tokenizer.token_to_id(END)
+        self.end = self.id_of(END)
 
     @classmethod
     def load(cls, folder: Path) -> Encoder:
         """The tokenizer of a folder of weights."""
         return cls(Tokenizer.from_file(str(folder / "tokenizer.json")))
+
+    def id_of(self, token: str) -> int:
+        """The id of a token that must be there. Raises `KeyError`."""
+        number = self.tokenizer.token_to_id(token)
+        if number is None:
+            raise KeyError(token)
+        return int(number)
 
     def encode(self, pieces: Sequence[Piece]) -> list[int]:
         """Token ids of the pieces, each tokenised on its own."""

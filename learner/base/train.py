@@ -14,7 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from torch.nn import functional as F  # noqa: N812
 
 from learner.base.batches import Batch, batches
@@ -31,7 +38,7 @@ class Schedule:
 
     tokens: int = 30_000_000
     seconds: float = 6000.0
-    batch_tokens: int = 8192
+    batch_tokens: int = 4096
     matrix_lr: float = 0.012
     vector_lr: float = 0.003
     warmup: int = 40
@@ -62,7 +69,9 @@ def loss_of(model: Llama, batch: Batch) -> torch.Tensor:
     return (losses * weights).sum() / weights.sum()
 
 
-def train(config: ModelConfig, schedule: Schedule, encoder: Encoder, work: Path, quiet: bool = False) -> Llama:
+def train(
+    config: ModelConfig, schedule: Schedule, encoder: Encoder, work: Path, quiet: bool = False
+) -> Llama:
     """Train from the start or from the work folder's checkpoint. Returns the trained model."""
     model = Llama(config)
     initialise(model, schedule.seed)
@@ -94,7 +103,12 @@ def train(config: ModelConfig, schedule: Schedule, encoder: Encoder, work: Path,
             smooth = loss.item() if smooth is None else 0.95 * smooth + 0.05 * loss.item()
             bar.update(task, completed=done.tokens)
             if done.step % schedule.log_every == 0:
-                row = {"step": done.step, "tokens": done.tokens, "seconds": round(done.seconds), "loss": round(smooth, 4)}
+                row = {
+                    "step": done.step,
+                    "tokens": done.tokens,
+                    "seconds": round(done.seconds),
+                    "loss": round(smooth, 4),
+                }
                 log.write(json.dumps({**row, "rate": round(rate, 4)}) + "\n")
                 log.flush()
             if now - saved > schedule.save_every:
@@ -111,7 +125,11 @@ def _rate(part: float, step: int, schedule: Schedule) -> float:
 
 def _bar(quiet: bool) -> Progress:
     return Progress(
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
         disable=quiet,
     )
 

@@ -11,6 +11,8 @@ from learner.base.grammar import load, seen, spell, unseen
 from learner.base.names import an, capital, plural
 from learner.base.scene import Scene
 
+FILLERS = ("hey", "um", "so", "please", "ok", "hi", "and", "well", "excuse me", "pls", "hello", "now")
+
 
 @dataclass(frozen=True, slots=True)
 class Turn:
@@ -56,7 +58,9 @@ def dress(scene: Scene, core: str) -> str:
     opener = rng.choice(scene.voice["openers"]) + " " if roll < 0.6 else ""
     closer = " " + rng.choice(scene.voice["closers"]) if roll > 0.5 else ""
     if opener and not opener.endswith((". ", "! ", "? ", "... ")) and core[:1].isupper() and core[:2] != "I ":
-        core = core if core.split(" ")[0].rstrip(",.?!:") in proper_names(scene) else core[:1].lower() + core[1:]
+        core = (
+            core if core.split(" ")[0].rstrip(",.?!:") in proper_names(scene) else core[:1].lower() + core[1:]
+        )
     return f"{opener}{core}{closer}"
 
 
@@ -100,11 +104,15 @@ def typed(scene: Scene, line: str, plain: bool = False) -> str:
     roll = rng.random()
     if not named and roll < 0.16:
         npc = npc if rng.random() < 0.5 else npc.lower()
-        line = rng.choice((f"{npc}, {line}", f"{npc} {line}", f"hey {npc}, {line}", f"{npc}! {line}", f"hi {npc}, {line}"))
+        line = rng.choice(
+            (f"{npc}, {line}", f"{npc} {line}", f"hey {npc}, {line}", f"{npc}! {line}", f"hi {npc}, {line}")
+        )
     elif not named and roll < 0.22:
-        line = f"{line.rstrip('?!.')}, {npc if rng.random() < 0.5 else npc.lower()}{rng.choice(('', '?', '!'))}"
+        line = (
+            f"{line.rstrip('?!.')}, {npc if rng.random() < 0.5 else npc.lower()}{rng.choice(('', '?', '!'))}"
+        )
     elif roll < 0.29:
-        line = f"{rng.choice(('hey', 'um', 'so', 'please', 'ok', 'hi', 'and', 'well', 'excuse me', 'pls', 'hello', 'now'))}{rng.choice((',', ''))} {line}"
+        line = f"{rng.choice(FILLERS)}{rng.choice((',', ''))} {line}"
     if plain:
         return line
     roll = rng.random()
@@ -127,5 +135,9 @@ def mistype(line: str, rng: random.Random) -> str:
         return line
     at = rng.randrange(1, len(line) - 1)
     return rng.choice(
-        (line[:at] + line[at + 1 :], line[:at] + line[at + 1] + line[at] + line[at + 2 :], line[:at] + line[at] + line[at:])
+        (
+            line[:at] + line[at + 1 :],
+            line[:at] + line[at + 1] + line[at] + line[at + 2 :],
+            line[:at] + line[at] + line[at:],
+        )
     )

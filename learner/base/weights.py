@@ -1,4 +1,4 @@
-"""A trained model and its tokenizer come in; the five files of `data/base/` go out (f16, Hugging Face's form)."""
+"""A trained model and its tokenizer come in; the files of `data/base/` go out (f16, Hugging Face's form)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PAD = "<|pad|>"
 def save_base(model: Llama, encoder: Encoder, folder: Path) -> None:
     """Write config, tokenizer and weights, each in one step."""
     folder.mkdir(parents=True, exist_ok=True)
-    end, pad = encoder.tokenizer.token_to_id(END), encoder.tokenizer.token_to_id(PAD)
+    end, pad = encoder.id_of(END), encoder.id_of(PAD)
     _write_json(folder / "config.json", model.config.hugging_face(end, pad))
     _write_json(
         folder / "tokenizer_config.json",
@@ -57,7 +57,9 @@ def load_base(folder: Path) -> Llama:
             epsilon=config["rms_norm_eps"],
         )
     )
-    model.load_state_dict({name: value.float() for name, value in load_file(folder / "model.safetensors").items()})
+    model.load_state_dict(
+        {name: value.float() for name, value in load_file(folder / "model.safetensors").items()}
+    )
     return model
 
 

@@ -1,6 +1,6 @@
 """What the rest of the runtime knows of an engine: requests go in, text comes out as it is made.
 
-No engine library is imported here. `llama.LlamaEngine` is the real one; a test's engine implements
+No engine library is imported here. `service.LlamaEngine` is the real one; a test's engine implements
 the same protocol in full.
 """
 
@@ -29,7 +29,7 @@ class ModelInfo:
 @dataclass(frozen=True, slots=True)
 class Request:
     """One reply to make. The first `prefix` messages are shared by many requests, and their KV cache
-    is kept. `deadline` is a time of the engine's monotonic clock in seconds: generation ends there."""
+    is kept. `deadline` is a time of `time.monotonic`: generation ends there."""
 
     messages: tuple[Message, ...]
     sampling: Sampling
@@ -47,7 +47,8 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Finish:
-    """The end of a reply, with its figures: tokens, and milliseconds since the request was made."""
+    """The end of a reply, with its figures: tokens, and milliseconds since the request was made. Where no
+    token came, the first-token time is the total time."""
 
     reason: FinishReason
     seed: int

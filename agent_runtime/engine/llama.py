@@ -23,9 +23,9 @@ from agent_runtime.engine.sampling import Stage
 from agent_runtime.errors import ModelFileError
 
 _log = logging.getLogger("townsfolk.llama")
-_SEVERE = 3
+_SEVERE = 4  # GGML_LOG_LEVEL_ERROR in ggml.h
 _MAX_PIECE = 1024
-_recent: deque[str] = deque(maxlen=8)
+_recent: deque[str] = deque(maxlen=4)
 
 
 @llama_cpp.llama_log_callback  # type: ignore[untyped-decorator]
@@ -232,4 +232,7 @@ class _Batch:
 
 
 def _reason() -> str:
-    return "; ".join(list(_recent)[-2:]) or "it gives no reason"
+    """What the library logged as errors since the last time."""
+    reason = "; ".join(_recent)[:500] or "it gives no reason"
+    _recent.clear()
+    return reason

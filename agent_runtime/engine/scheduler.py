@@ -53,6 +53,11 @@ class Scheduler:
         return [*self._running, *self._waiting]
 
     @property
+    def idle(self) -> bool:
+        """Whether nobody speaks and nobody waits."""
+        return not (self._running or self._waiting)
+
+    @property
     def running(self) -> list[Talk]:
         """Talks that hold a slot, the oldest first."""
         return list(self._running)

@@ -32,7 +32,7 @@ class Steps:
     @property
     def idle(self) -> bool:
         """Whether there is nothing to do until somebody asks for something."""
-        return not self._scheduler.talks
+        return self._scheduler.idle
 
     def add(self, talk: Talk) -> None:
         """Take a talk in; it starts with the next step that has room."""

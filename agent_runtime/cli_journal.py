@@ -249,15 +249,16 @@ def _filter(
 
 
 def _pseudonyms(settings: config.Settings, player: str) -> tuple[str, ...]:
-    """A player by name, on every server we know; a pseudonym is taken as it is."""
+    """A player by name, on every server we know, or by the digits of a pseudonym as the tables show them."""
     from agent_runtime.journal.source import ask, open_source
 
+    shown = (player,) if re.fullmatch(r"[0-9a-f]{8,16}", player) else ()
     if not (settings.home / KEY_NAME).exists():
-        return (player,)
+        return shown
     pseudonyms = Pseudonyms.of_home(settings.home)
     with open_source(settings.journal_path) as source:
         servers = ask(source, "servers", Filter(limit=MAX_ROWS), ServerView)
-    return (player, *(pseudonyms.of(server.server, player) for server in servers))
+    return (*shown, *(pseudonyms.of(server.server, player) for server in servers))
 
 
 def moment(text: str, now: datetime) -> datetime:

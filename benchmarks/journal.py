@@ -14,6 +14,7 @@ import duckdb
 
 from agent_runtime.journal.rows import TurnRow
 from agent_runtime.journal.writer import Journal
+from agent_runtime.npc.prompt import Message
 from benchmarks.figures import Figure, machine, percentile, report
 from tests.support import rows
 
@@ -34,9 +35,7 @@ class Pace:
 
 def turn(number: int) -> TurnRow:
     """As long as a real one: a few thousand bytes, most of them prompt."""
-    prompt = tuple(
-        rows.Message("user", f"[1] torch: 1 coal lump over 1 stick. {number} " * 4) for _ in range(16)
-    )
+    prompt = tuple(Message("user", f"[1] torch: 1 coal lump over 1 stick. {number} " * 4) for _ in range(16))
     return rows.turn(number, prompt=prompt)
 
 

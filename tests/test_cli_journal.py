@@ -118,7 +118,11 @@ def test_filters(filled: Path) -> None:
 def test_a_player_is_found_by_name_on_every_server_and_by_pseudonym(filled: Path) -> None:
     assert len(lines("--player", "alice")) == 2
     assert lines("--player", "bert") == ["line 3"]
-    assert lines("--player", str(rows("turns", "--npc", "bob")[0]["player"])) == ["line 3"]
+    bert = str(rows("turns", "--npc", "bob")[0]["player"])
+    assert lines("--player", bert) == ["line 3"]
+    shown = run("turns", "--npc", "bob").split()
+    assert [word for word in shown if bert.startswith(word) and lines("--player", word) == ["line 3"]]
+    assert lines("--player", bert[:4]) == [], "four digits might be a name"
     assert lines("--player", "nobody") == []
     assert len(rows("events", "--player", "bert")) == 1
 

@@ -31,7 +31,7 @@ def turns(rows: Sequence[TurnSummary]) -> Table:
             reply = Text(f"({row.source}) ", "dim") + reply
         table.add_row(
             Text(row.id[-ID_DIGITS:], "bold red" if row.flagged else ""),
-            _when(row.said_at),
+            _short(row.said_at),
             plain(row.npc_name),
             row.player[:ID_DIGITS],
             plain(row.line),
@@ -49,7 +49,7 @@ def ratings(rows: Sequence[RatingView]) -> Table:
         value = str(row.value) if row.scale == "stars" else ("good" if row.value > 3 else "bad")
         table.add_row(
             row.turn[-ID_DIGITS:],
-            _when(row.rated_at),
+            _short(row.rated_at),
             row.player[:ID_DIGITS],
             Text(value) if row.latest else Text(f"{value} (changed)", "dim"),
             plain(row.npc_name),
@@ -63,7 +63,9 @@ def events(rows: Sequence[EventRow]) -> Table:
     table = _table("when", "player", "what happened", "with", "where")
     for row in rows:
         place = "" if row.x is None else f"{row.x:.0f}, {row.y:.0f}, {row.z:.0f}"
-        table.add_row(_when(row.received_at), row.player[:ID_DIGITS], plain(row.kind), plain(row.what), place)
+        table.add_row(
+            _short(row.received_at), row.player[:ID_DIGITS], plain(row.kind), plain(row.what), place
+        )
     return table
 
 
@@ -74,7 +76,7 @@ def actions(rows: Sequence[ActionView]) -> Table:
         arguments = " ".join(f"{key}={value}" for key, value in row.arguments.items())
         table.add_row(
             row.turn[-ID_DIGITS:],
-            _when(row.said_at),
+            _short(row.said_at),
             plain(row.npc_name),
             plain(f"{row.name} {arguments}"),
             Text(row.fate, styles.get(row.fate, "red")),
@@ -93,10 +95,10 @@ def stats(row: Stats) -> Table:
         table.add_row("0", "turns")
     table.add_row(str(row.turns - row.model_turns), "of them canned")
     table.add_row(str(row.flagged), "of them flagged")
-    table.add_row(str(row.npcs), "NPCs")
-    table.add_row(str(row.players), "players")
+    table.add_row(str(row.npcs), _few(row.npcs, "NPC"))
+    table.add_row(str(row.players), _few(row.players, "player"))
     mean = "" if row.mean_rating is None else f", mean {row.mean_rating:.2f} of 5"
-    table.add_row(str(row.ratings), f"ratings by {row.raters} players on {row.rated_turns} turns{mean}")
+    table.add_row(str(row.ratings), f"ratings by {row.raters} {_few(row.raters, 'player')}{mean}")
     table.add_row(
         str(row.actions),
         f"actions: {row.done} done, {row.failed} not done, {row.refused} refused by policy",
@@ -104,8 +106,8 @@ def stats(row: Stats) -> Table:
     table.add_row(str(row.events), "world events")
     table.add_row(str(row.sessions), "connections of game servers")
     if row.first_sentence_p50_ms is not None:
-        table.add_row(_ms(row.first_sentence_p50_ms), "to the first sentence, half of the turns")
-        table.add_row(_ms(row.first_sentence_p95_ms), "to the first sentence, 95 % of the turns")
+        table.add_row(_ms(row.first_sentence_p50_ms), "to the first sentence in half of the turns")
+        table.add_row(_ms(row.first_sentence_p95_ms), "to the first sentence in 95 % of the turns")
     return table
 
 
@@ -166,6 +168,15 @@ def _table(*columns: str) -> Table:
         wraps = column in ("line", "reply", "because", "actions", "said it would")
         table.add_column(column, no_wrap=not wraps, overflow="fold")
     return table
+
+
+def _few(count: int, thing: str) -> str:
+    return thing if count == 1 else f"{thing}s"
+
+
+def _short(moment: datetime | None) -> str:
+    """For tables: they are read soon after."""
+    return moment.astimezone().strftime("%m-%d %H:%M:%S") if moment else ""
 
 
 def _when(moment: datetime | None) -> str:

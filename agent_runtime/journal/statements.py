@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 
 from agent_runtime.errors import JournalError
 from agent_runtime.journal.rows import EventRow, TurnRow
-from agent_runtime.journal.views import Filter
+from agent_runtime.journal.views import MAX_WHOLE_TURNS, Filter
 
 QueryName = Literal["turns", "turn", "ratings", "events", "actions", "npcs", "servers", "stats"]
 ExportName = Literal["turns", "ratings", "events", "actions"]
@@ -141,7 +141,8 @@ def select(query: QueryName, chosen: Filter) -> Statement:
         inner = _TURNS.replace("$where", where).replace("$order", _LAST_FIRST[query])
     else:
         inner = f"select {_COLUMNS[query]} from {_FROM[query]} where {where} {_LAST_FIRST[query]} limit ?"
-    return Statement(f"select to_json(found) from ({inner}) as found", [*parameters, chosen.limit])
+    limit = min(chosen.limit, MAX_WHOLE_TURNS) if query == "turn" else chosen.limit
+    return Statement(f"select to_json(found) from ({inner}) as found", [*parameters, limit])
 
 
 def export(name: ExportName, chosen: Filter) -> Statement:
@@ -170,7 +171,9 @@ def _conditions(query: QueryName, chosen: Filter) -> Iterator[tuple[str, object]
         column(_TURN_ID, "NPC")
         yield "lower(?) in (lower(turns.npc), lower(turns.npc_name))", chosen.npc
     if chosen.players is not None:
-        yield f"{column(_PLAYER, 'player')} in (select unnest(?::varchar[]))", list(chosen.players)
+        starts = f"starts_with({column(_PLAYER, 'player')}, digits)"
+        given = "(select unnest(?::varchar[]) as digits)"
+        yield f"exists (select 1 from {given} where {starts})", list(chosen.players)
     if chosen.turn:
         yield f"ends_with(upper({column(_TURN_ID, 'turn')}), upper(?))", chosen.turn
     if chosen.since:

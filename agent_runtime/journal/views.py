@@ -11,6 +11,8 @@ from agent_runtime.journal.rows import ActionFate, TurnSource
 
 MAX_ROWS = 10_000
 """The most rows of one answer; an export has no such limit."""
+MAX_WHOLE_TURNS = 100
+"""The most whole turns of one answer: each is several kilobytes."""
 
 Text = Annotated[str, Meta(max_length=100)]
 
@@ -18,8 +20,8 @@ Text = Annotated[str, Meta(max_length=100)]
 class Filter(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """Which rows, newest first. What is left at its default does not filter.
 
-    `npc` is an id or a name; `players` are pseudonyms; `turn` is an id or the end of one; `since` is
-    included and `until` is not.
+    `npc` is an id or a name; `players` are pseudonyms or their first digits; `turn` is an id or the end
+    of one; `since` is included and `until` is not.
     """
 
     npc: Text = ""

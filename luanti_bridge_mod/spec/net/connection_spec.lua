@@ -13,6 +13,7 @@ describe("connection", function()
 		})
 		connection = net.load("net/connection").new({
 			frames = net.load("net/frames"), handshake = net.load("net/handshake"),
+			heartbeat = net.load("net/heartbeat"),
 			valid_utf8 = net.load("net/utf8").valid, socket = world, outbox = outbox,
 			address = "127.0.0.1", host = "runtime.example", port = 30301, path = "/", token = "t",
 			subprotocol = codec.subprotocol, binary = codec.binary, sha1 = net.sha1, base64 = net.base64,
@@ -44,7 +45,7 @@ describe("connection", function()
 		assert.matches("Host: runtime.example:30301", world.request, 1, true)
 	end)
 
-	it("waits in `connecting` for 2 s, in `handshaking` for 5 s", function()
+	it("waits in `connecting` for 2 s, in `handshaking` for 7 s", function()
 		world.mode = "blackhole"
 		step(50)
 		assert.equal("connecting", connection.state)
@@ -53,8 +54,8 @@ describe("connection", function()
 		world.mode, world.silent = "listen", true
 		step(60)
 		assert.equal("handshaking", connection.state)
-		assert.equal("", step(64.9))
-		assert.equal("down:timeout", step(65))
+		assert.equal("", step(66.9))
+		assert.equal("down:timeout", step(67))
 	end)
 
 	it("begins no new connection before the events of the last one are taken", function()
@@ -113,25 +114,28 @@ describe("connection", function()
 		assert.equal(1002, world.closes[1][1])
 	end)
 
-	it("sends heartbeats only after the welcome, and measures their round trip", function()
+	it("sends heartbeats only after the hello", function()
 		step(50)
-		step(52)
-		assert.equal(0, #world:of_type("ping"))
-		connection:confirm(1, 52)
-		step(52)
-		step(52.5)
-		assert.equal(1, #world:of_type("ping"))
 		step(53)
+		assert.equal(0, #world:of_type("ping"))
+		connection:greeted(53)
+		step(54)
+		step(55)
 		assert.equal(2, #world:of_type("ping"))
-		connection:pong(2, 53.25)
-		assert.equal(0.25, connection.rtt)
 	end)
 
-	it("takes a heartbeat of the welcome only within what notices a dead peer in time", function()
+	it("gives up on a peer that says no welcome, and on one that is silent after it", function()
 		step(50)
-		for given, used in pairs({ [1] = 1, [60] = 2, [0] = 0.1, [-1] = 0.1, nonsense = 2 }) do
-			connection:confirm(given, 50)
-			assert.equal(used, connection.heartbeat)
+		step(56.9)
+		assert.equal("open", connection.state)
+		assert.equal("down:timeout", step(57) .. step(58))
+		step(70)
+		connection:confirm(2, 70)
+		world.silent = true
+		local said = ""
+		for at = 70.5, 75, 0.5 do
+			said = said .. step(at)
 		end
+		assert.equal("down:silent", said)
 	end)
 end)

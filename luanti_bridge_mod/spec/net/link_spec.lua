@@ -189,6 +189,36 @@ describe("link", function()
 		end
 	end)
 
+	it("stays up with a latency of 2 s give or take 1 s each way, and still knows a dead peer within 5 s", function()
+		local random = net.random(11)
+		world.now = function() return clock end
+		world.delay = function() return 1 + 2 * random(1):byte() / 255 end
+		local heard, said = {}, 0
+		link:on("notice", function(message) heard[#heard + 1] = message.n end)
+		run_until(20, up)
+		for _ = 1, 1200 do
+			said = said + 1
+			world:say({ type = "notice", n = said })
+			link:send({ type = "chat", n = said })
+			run(0.5)
+			assert.is_true(link:is_up())
+		end
+		assert.equal(1, world.connects)
+		run(7)
+		assert.equal(said, #heard)
+		assert.equal(said, #world:of_type("chat"))
+		for _ = 1, 40 do
+			run(10)
+			assert.equal(1, world.connects)
+		end
+		world.silent = true
+		-- What the runtime sent before it died is still under way.
+		run(6)
+		if link:is_up() then
+			run_until(5, down)
+		end
+	end)
+
 	it("sends heartbeats as often as the welcome asks, and knows the round trip", function()
 		world.welcome.heartbeat = 0.5
 		run_until(1, up)

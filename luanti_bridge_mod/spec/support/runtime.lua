@@ -19,17 +19,41 @@ function Peer:poll()
 	return true
 end
 
+-- One way of a slow network: bytes arrive after their delay, in order.
+local function post(line, world, bytes)
+	local due = world.now() + world.delay()
+	line.last = math.max(line.last or 0, due)
+	line[#line + 1] = { due = line.last, bytes = bytes }
+end
+
+local function arrived(line, world)
+	local bytes = ""
+	while line[1] and line[1].due <= world.now() do
+		bytes = bytes .. table.remove(line, 1).bytes
+	end
+	return bytes
+end
+
 function Peer:send(bytes, offset)
 	if self.closed or self.broken then
 		return nil, self.broken or "closed"
 	end
 	local last = math.min(#bytes, offset + self.world.takes - 1)
-	self.received = self.received .. bytes:sub(offset, last)
-	self.world:serve(self)
+	if self.world.delay then
+		post(self.there, self.world, bytes:sub(offset, last))
+	else
+		self.received = self.received .. bytes:sub(offset, last)
+		self.world:serve(self)
+	end
 	return last
 end
 
 function Peer:receive(max)
+	if self.world.delay then
+		self.received = self.received .. arrived(self.there, self.world)
+		self.world:serve(self)
+		self.to_client = self.to_client .. arrived(self.back, self.world)
+	end
 	if self.to_client == "" then
 		local reason = self.broken or (self.finished and "closed")
 		if reason then
@@ -64,6 +88,7 @@ function runtime.new(codec)
 		messages = {},          -- what the mod sent, decoded, over all connections
 		closes = {},            -- close frames of the mod: {code, reason}
 		acks = true,            -- answers ratings with an ack
+		delay = nil,            -- function() → seconds that bytes are under way; needs `now`, a clock
 	}, World)
 end
 
@@ -76,7 +101,7 @@ end
 
 function World:connect()
 	self.connects = self.connects + 1
-	self.peer = setmetatable({ world = self, received = "", to_client = "", open = false }, Peer)
+	self.peer = setmetatable({ world = self, received = "", to_client = "", there = {}, back = {} }, Peer)
 	return self.peer
 end
 
@@ -88,14 +113,14 @@ function World:answer_handshake(peer)
 	peer.received, self.request = rest, head
 	local key = head:match("Sec%-WebSocket%-Key: (%S+)")
 	if self.status then
-		peer.to_client = "HTTP/1.1 " .. self.status .. "\r\n\r\n"
+		self:raw("HTTP/1.1 " .. self.status .. "\r\n\r\n")
 		peer.finished = true
 		return
 	end
 	peer.open = true
-	peer.to_client = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+	self:raw("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
 		.. "Sec-WebSocket-Accept: " .. handshake.accept(key, net.sha1, net.base64) .. "\r\n"
-		.. "Sec-WebSocket-Protocol: " .. self.codec.subprotocol .. "\r\n\r\n"
+		.. "Sec-WebSocket-Protocol: " .. self.codec.subprotocol .. "\r\n\r\n")
 end
 
 -- The mod's frames are whole and masked, else the spec fails here.
@@ -170,7 +195,11 @@ function World:frame(opcode, payload)
 end
 
 function World:raw(bytes)
-	self.peer.to_client = self.peer.to_client .. bytes
+	if self.delay then
+		post(self.peer.back, self, bytes)
+	else
+		self.peer.to_client = self.peer.to_client .. bytes
+	end
 end
 
 function World:say(message)

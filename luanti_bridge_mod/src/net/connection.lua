@@ -9,14 +9,10 @@
 local connection = {}
 
 local CONNECT_WITHIN = 2
-local HANDSHAKE_WITHIN = 5
-local WELCOME_WITHIN = 6
+-- A link with a latency of 3 s each way is slow, not dead.
+local HANDSHAKE_WITHIN = 7
+local WELCOME_WITHIN = 7
 local CLOSE_WITHIN = 1
--- A dead peer must be known within 5 s; the rest is for the server step that finds out.
-local SILENCE_MAX = 4.75
--- A step that took longer says nothing about the peer.
-local STEP_MAX = 0.5
-local HEARTBEAT_MIN, HEARTBEAT_MAX = 0.1, 2
 local STABLE_AFTER = 5
 local MAX_MESSAGE = 1048576
 
@@ -30,7 +26,7 @@ local SOON = { refused = true, lost = true, closed = true, busy = true }
 local Connection = {}
 Connection.__index = Connection
 
--- `options`: frames, handshake (the modules), socket, outbox, address, port, host (for the Host header), path,
+-- `options`: frames, handshake, heartbeat (the modules), socket, outbox, address, port, host (for the Host header), path,
 -- token, subprotocol, binary (kind of the frames), sha1(data) → raw, base64(data), random(n) → bytes,
 -- valid_utf8(text), ping(n) → payload of a heartbeat; `now`: seconds of a clock that never goes back.
 function connection.new(options, now)
@@ -145,34 +141,20 @@ function Connection:begin_open(now)
 	self.response = nil
 	self.parser = self.o.frames.parser({ max_message = MAX_MESSAGE, valid_utf8 = self.o.valid_utf8 })
 	self.confirmed = false
-	self.silence, self.read_at = 0, now
-	self.pings, self.pinged = {}, 0
+	self.heartbeat = self.o.heartbeat.new(now)
 	self:enter("open", now)
 	self:emit({ kind = "open" })
 end
 
--- The runtime has said welcome: heartbeats begin, every `heartbeat` seconds.
-function Connection:confirm(heartbeat, now)
+-- The hello is on its way.
+function Connection:greeted(now)
+	self.heartbeat:begin(now)
+end
+
+-- The runtime has said welcome, and how many seconds there should be between heartbeats.
+function Connection:confirm(interval, now)
 	self.confirmed = true
-	self.heartbeat = math.max(HEARTBEAT_MIN, math.min(HEARTBEAT_MAX, tonumber(heartbeat) or HEARTBEAT_MAX))
-	self.ping_at = now
-end
-
--- A pong of heartbeat `n` came; `rtt` is then up to date.
-function Connection:pong(n, now)
-	local sent_at = self.pings and self.pings[n]
-	if sent_at then
-		self.rtt = now - sent_at
-		self.pings[n] = nil
-	end
-end
-
-function Connection:send_ping(now)
-	self.pinged = self.pinged + 1
-	self.pings[self.pinged] = now
-	self.pings[self.pinged - 8] = nil
-	self.ping_at = now + self.heartbeat
-	self.o.outbox:urgent(self.frame(self.o.ping(self.pinged)))
+	self.heartbeat:set_interval(interval, now)
 end
 
 -- Does what the time asks for.
@@ -186,8 +168,9 @@ function Connection:tick(now)
 	elseif self.state == "handshaking" then
 		self:send_request(now)
 	elseif self.state == "open" then
-		if self.confirmed and now >= self.ping_at then
-			self:send_ping(now)
+		local n = self.heartbeat:next(now)
+		if n then
+			self.o.outbox:urgent(self.frame(self.o.ping(n)))
 		end
 		if self.failures > 0 and self.confirmed and now - self.since >= STABLE_AFTER then
 			self.failures = 0
@@ -287,8 +270,8 @@ function Connection:idle(now)
 		self:go_down("timeout", "no answer to the handshake within " .. HANDSHAKE_WITHIN .. " s", now)
 	elseif self.state == "open" and not self.confirmed and now - self.since >= WELCOME_WITHIN then
 		self:close(1002, "timeout", "no welcome within " .. WELCOME_WITHIN .. " s", now)
-	elseif self.state == "open" and self.confirmed and self.silence >= SILENCE_MAX then
-		self:go_down("silent", "the runtime is silent since " .. SILENCE_MAX .. " s", now)
+	elseif self.state == "open" and self.confirmed and self.heartbeat:peer_is_dead() then
+		self:go_down("silent", "the runtime is silent since " .. self.o.heartbeat.SILENCE_MAX .. " s", now)
 	end
 end
 
@@ -303,8 +286,7 @@ function Connection:receive(max, now)
 		return 0
 	end
 	if self.state == "open" then
-		self.silence = data ~= "" and 0 or self.silence + math.min(now - self.read_at, STEP_MAX)
-		self.read_at = now
+		self.heartbeat:listened(data ~= "", now)
 	end
 	if data == "" then
 		self:idle(now)

@@ -49,7 +49,8 @@ local function make_connection(o, outbox, now)
 		socket = load("net/socket").unavailable(problem)
 	end
 	return load("net/connection").new({
-		frames = load("net/frames"), handshake = load("net/handshake"), valid_utf8 = load("net/utf8").valid,
+		frames = load("net/frames"), handshake = load("net/handshake"), heartbeat = load("net/heartbeat"),
+		valid_utf8 = load("net/utf8").valid,
 		socket = socket, outbox = outbox,
 		address = address, host = o.host, port = o.port, path = o.path or "/", token = o.token,
 		subprotocol = o.codec.subprotocol, binary = o.codec.binary,
@@ -76,6 +77,7 @@ function link.new(options)
 		handlers = {},
 		welcomed = false,
 		down_since = now,
+		rtt = nil,           -- seconds, of the latest heartbeat
 		last_error = nil,
 		again_at = nil,      -- when to send refused kept messages once more
 		logged = nil,        -- the reason already in the log
@@ -155,7 +157,9 @@ function Link:greet()
 	if message then
 		sent, problem = self:push(message, "live")
 	end
-	if not sent and self.connection.state == "open" then
+	if sent then
+		self.connection:greeted(self.now())
+	elseif self.connection.state == "open" then
 		self.log("error", "no hello for the runtime: " .. problem)
 		self.connection:close(1000, "protocol", problem, self.now())
 	end
@@ -189,11 +193,17 @@ function Link:went_down(event)
 	end
 end
 
+function Link:pong(message)
+	local heartbeat = self.connection.heartbeat
+	heartbeat:answered(message.n, self.now())
+	self.rtt = heartbeat.rtt
+end
+
 function Link:settle(message)
 	if message.type == "welcome" then
 		self:welcome(message)
 	elseif message.type == "pong" then
-		self.connection:pong(message.n, self.now())
+		self:pong(message)
 	elseif message.type == "ack" and type(message.ids) == "table" then
 		for _, id in ipairs(message.ids) do
 			self.kept:ack(id)
@@ -279,7 +289,7 @@ function Link:status()
 		down_for = self:down_for(),
 		place = self.place,
 		subprotocol = self.codec.subprotocol,
-		rtt = self.connection.rtt,
+		rtt = self.rtt,
 		queued = self.outbox:queued(),
 		kept = self.kept.count,
 		dropped = self.outbox.dropped,

@@ -53,14 +53,20 @@ class Catalogue:
                 self._by_words.setdefault(words, item.name)
 
     def name_of(self, item: str) -> str:
-        """The name players read, in lower case: `default:pick_stone` → `stone pickaxe`;
-        `group:wood` → `any wood`."""
+        """The name players read, in lower case: `default:pick_stone` → `stone pickaxe`. A group goes by
+        its only item, or as `wood (any kind)`."""
         if item.startswith("group:"):
-            return "any " + " ".join(item.removeprefix("group:").replace(",", " ").replace("_", " ").split())
+            return self._group_name(item.removeprefix("group:").split(","))
         known = self.items.get(item)
         if known is None:
             return item.partition(":")[2].replace("_", " ") or item
         return " ".join(known.description.splitlines()[0].lower().split())
+
+    def _group_name(self, groups: list[str]) -> str:
+        members = [item.name for item in self.items.values() if all(item.groups.get(g) for g in groups)]
+        if len(members) == 1:
+            return self.name_of(members[0])
+        return " ".join(groups).replace("_", " ") + " (any kind)"
 
     def recipes(self, item: str) -> list[Recipe]:
         """The ways to make an item, the shortest first."""

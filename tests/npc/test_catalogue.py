@@ -22,9 +22,15 @@ def test_names_are_found_in_any_case_and_number() -> None:
 
 def test_names_as_players_read_them() -> None:
     assert CATALOGUE.name_of("default:chest") == "chest"
-    assert CATALOGUE.name_of("group:wood") == "any wood"
-    assert CATALOGUE.name_of("group:wool,color_red") == "any wool color red"
     assert CATALOGUE.name_of("mod:odd_thing") == "odd thing"
+
+
+def test_a_group_goes_by_its_only_item_or_by_its_own_name() -> None:
+    assert CATALOGUE.name_of("group:wood") == "apple wood planks"
+    two = Catalogue([*ITEMS, Item("x:plank", "Plank", {"wood": 1, "fine": 1})], RECIPES)
+    assert two.name_of("group:wood") == "wood (any kind)"
+    assert two.name_of("group:wood,fine") == "plank"
+    assert two.name_of("group:wool,color_red") == "wool color red (any kind)"
 
 
 def test_fuel_is_no_recipe_and_duplicates_count_once() -> None:

@@ -9,7 +9,7 @@ def texts(line: str, limit: int = 12) -> list[str]:
 
 def test_a_recipe_that_is_asked_for_comes_last_and_complete() -> None:
     assert texts("how do I make a torch?")[-1] == "torch recipe: 1 coal lump and 1 stick (makes 4)"
-    assert texts("How are STEEL PICKAXES made")[-1] == "steel pickaxe recipe: 3 steel ingot and 2 any stick"
+    assert texts("How are STEEL PICKAXES made")[-1] == "steel pickaxe recipe: 3 steel ingot and 2 stick"
     assert texts("steel ingot please")[-1] == "steel ingot recipe: iron lump smelted in a furnace"
 
 

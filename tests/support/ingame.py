@@ -33,6 +33,7 @@ from demo.player import Entity, Player
 from demo.server import Server
 
 MOD = Path(__file__).parent.parent.parent / "luanti_bridge_mod"
+PROBE = Path(__file__).parent.parent / "luanti" / "mods" / "townsfolk_probe"
 TOKEN = "a-token-for-tests-and-nothing-else"
 CARD = PersonaCard(
     persona="baker",
@@ -107,10 +108,12 @@ class Game:
         self._stack = AsyncExitStack()
         self._runtime: AsyncExitStack | None = None
         self._engine = engine
-        self._mods = {"townsfolk": MOD, **(mods or {})}
+        self._mods = {"townsfolk": MOD, "townsfolk_probe": PROBE, **(mods or {})}
         self._settings = {
             "townsfolk.token": TOKEN,
             "townsfolk.idle_lines": "false",
+            "chat_message_limit_per_10sec": "0",
+            "prometheus_listener_address": "127.0.0.1:0",
             **({"secure.trusted_mods": "townsfolk"} if trusted else {}),
             **(settings or {}),
         }
@@ -137,7 +140,7 @@ class Game:
         await self._stack.enter_async_context(self.server)
         if self._wants_runtime:
             try:
-                await self.until(lambda: self.script.session, "the mod's connection")
+                await self.connected()
             except BaseException:
                 await self.__aexit__(None, None, None)
                 raise
@@ -149,6 +152,11 @@ class Game:
         print(self.server.log_tail(60))
         await self._stack.aclose()
         await self.stop_runtime()
+
+    async def connected(self, times: int = 1) -> None:
+        """The mod has been welcomed so many times since the server's first start."""
+        words = "[townsfolk] connected to the runtime"
+        await self.until(lambda: self.server.log_text().count(words) >= times, "the mod's connection")
 
     @property
     def session(self) -> Session:

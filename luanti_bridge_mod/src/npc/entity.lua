@@ -62,9 +62,9 @@ function Body:on_activate(staticdata)
 end
 
 function Body:on_deactivate()
-	if self.record then
+	-- One that was moved or replaced has a new body already, and the old place counts no more.
+	if self.record and npcs.disembody(self.record.id, self) then
 		self:remember_place()
-		npcs.disembody(self.record.id, self)
 	end
 end
 

@@ -35,11 +35,13 @@ function npcs.embody(id, body)
 	return true
 end
 
---- Called by the entity when it goes.
+--- Called by the entity when it goes. Returns whether it was the record's body until then.
 function npcs.disembody(id, body)
-	if bodies[id] == body then
-		bodies[id] = nil
+	if bodies[id] ~= body then
+		return false
 	end
+	bodies[id] = nil
+	return true
 end
 
 --- All NPCs that have a body, each as `{ id, name, pos, record, body }`.
@@ -80,6 +82,7 @@ end
 --- Remove an NPC for good.
 function npcs.remove(record)
 	local body = npcs.body(record.id)
+	mod.tasks.drop(record, "removed by an admin")
 	records.remove(record.id)
 	bodies[record.id], frozen_until[record.id], disabled[record.id] = nil, nil, nil
 	if body then
@@ -92,7 +95,8 @@ end
 --- Put an NPC somewhere else, loaded or not. One that was out of order gets another chance.
 function npcs.move(record, pos, yaw)
 	local body = npcs.body(record.id)
-	record.pos, record.yaw, record.task = vector.new(pos), yaw or record.yaw, nil
+	mod.tasks.drop(record, "moved by an admin")
+	record.pos, record.yaw = vector.new(pos), yaw or record.yaw
 	records.save(record)
 	disabled[record.id] = nil
 	-- A fresh body instead of a moved one: an object does not survive a jump into a part that is not loaded.
@@ -123,7 +127,7 @@ function npcs.disable(record, problem)
 		return
 	end
 	disabled[record.id] = tostring(problem)
-	record.task = nil
+	mod.tasks.drop(record, "an error inside the mod; see the server's log")
 	mod.log("error", ("NPC %s is switched off after an error: %s; `/npc move %s` wakes it up")
 		:format(record.name, tostring(problem), record.name))
 	local body = npcs.body(record.id)

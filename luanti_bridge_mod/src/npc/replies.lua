@@ -19,7 +19,7 @@ function replies.new()
 end
 
 local function join(a, b)
-	return a == "" and b or (a .. " " .. b)
+	return a == "" and b or b == "" and a or (a .. " " .. b)
 end
 
 -- Closes the open sentence; returns it, or nil when there is nothing to say.

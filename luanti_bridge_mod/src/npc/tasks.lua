@@ -11,14 +11,27 @@ local LOST_AFTER = 30
 local LOST_DISTANCE = 64
 local MAX_WALK = 120
 
-local function finish(body, result, reason)
-	local task = body.record.task
-	body.record.task, body.target, body.way = nil, nil, {}
-	records.save(body.record)
-	walk.halt(body.object)
-	body:animate("stand")
+-- Takes the task from the record and reports its end, if somebody waits for that.
+local function end_task(record, result, reason)
+	local task = record.task
+	record.task = nil
+	records.save(record)
 	if task and task.finish then
 		task.finish(result, reason)
+	end
+end
+
+local function finish(body, result, reason)
+	body.target, body.way = nil, {}
+	walk.halt(body.object)
+	body:animate("stand")
+	end_task(body.record, result, reason)
+end
+
+--- The NPC is taken away from what it is doing, with or without a body.
+function tasks.drop(record, reason)
+	if record.task then
+		end_task(record, "failed", reason)
 	end
 end
 

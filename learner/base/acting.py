@@ -238,6 +238,6 @@ def forbidden(scene: Scene) -> Turn:
 def injection(scene: Scene) -> Turn:
     """Attempts to talk to the machinery instead of the character."""
     name = scene.rng.choice(scene.subjects("player:") or [scene.names.player()])
-    line = ask(scene, "orders", "inject", {"player": name})
+    line = ask(scene, "orders", "inject", {"player": name, "n": str(scene.rng.randint(2, 99))})
     line = line if scene.rng.random() < 0.4 else typed(scene, line, plain="[[" in line or "<" in line)
     return Turn("refusal", line, voiced(scene, "inject"), {"refuses": True, "no_action": True})

@@ -55,7 +55,7 @@ def where(scene: Scene) -> Turn | None:
     subject = scene.rng.choice(scene.subjects(source))
     number = scene.number_of(subject, source) or 0
     spoken = _the(scene, source, subject)
-    line = typed(scene, ask(scene, "questions", "where", {"place": spoken}))
+    line = typed(scene, ask(scene, "questions", "where", {"place": spoken, "bare": subject}))
     reply = answer(scene, "where", {"place": spoken, "Place": capital(spoken), "ref": f"[[{number}]]"})
     return Turn(
         "directions",
@@ -154,7 +154,7 @@ def unknown_place(scene: Scene) -> Turn:
         if name not in known and name != scene.player:
             break
     spoken = _the(scene, "place:" if kind < 0.7 else "player:", name)
-    line = typed(scene, ask(scene, "questions", "where", {"place": spoken}))
+    line = typed(scene, ask(scene, "questions", "where", {"place": spoken, "bare": name}))
     slots = {"place": spoken, "Place": capital(spoken)}
     return Turn(UNKNOWN, line, _admit(scene, "where_unknown", slots), _admits(scene))
 

@@ -97,7 +97,7 @@ def collate(rows: Sequence[Row]) -> Batch:
 
 
 def batches(
-    encoder: Encoder, seed: int, start: int, tokens: int, limit: int, branches: int = 8
+    encoder: Encoder, seed: int, start: int, tokens: int, limit: int, branches: int = 12
 ) -> Iterator[tuple[Batch, int]]:
     """Batches of about `tokens` tokens with rows of like length, and the number of the next sample."""
     stream = samples(seed, branches, start)

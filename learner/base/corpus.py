@@ -103,7 +103,7 @@ def _branch(scene: Scene) -> Turn:
     return turn
 
 
-def samples(seed: int, branches: int = 8, start: int = 0) -> Iterator[Sample]:
+def samples(seed: int, branches: int = 12, start: int = 0) -> Iterator[Sample]:
     """Training samples without end, each the same for the same seed and number."""
     number = start
     while True:

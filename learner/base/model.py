@@ -71,6 +71,11 @@ def rotate(x: Tensor, cosines: Tensor, sines: Tensor) -> Tensor:
     return x * cosines + torch.cat((-second, first), dim=-1) * sines
 
 
+def pick(x: Tensor, keep: Tensor) -> Tensor:
+    """The rows of `x` (batch, length, size) at the positions `keep` (batch, kept)."""
+    return x.gather(1, keep[:, :, None].expand(-1, -1, x.shape[-1]))
+
+
 class Norm(nn.Module):
     """Root mean square norm."""
 
@@ -86,7 +91,7 @@ class Norm(nn.Module):
 
 
 class Attention(nn.Module):
-    """Multi-head attention under a mask given from outside."""
+    """Multi-head attention under a mask given from outside; with `keep`, answers at these positions only."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -96,20 +101,28 @@ class Attention(nn.Module):
         self.v_proj = nn.Linear(config.hidden, config.hidden, bias=False)
         self.o_proj = nn.Linear(config.hidden, config.hidden, bias=False)
 
-    def forward(self, x: Tensor, cosines: Tensor, sines: Tensor, mask: Tensor) -> Tensor:
-        batch, length, hidden = x.shape
-        shape = (batch, length, self.heads, hidden // self.heads)
-        q = self.q_proj(x).view(shape).transpose(1, 2)
-        k = self.k_proj(x).view(shape).transpose(1, 2)
-        v = self.v_proj(x).view(shape).transpose(1, 2)
-        q, k = (
-            rotate(q, cosines.to(q.dtype), sines.to(q.dtype)),
-            rotate(k, cosines.to(k.dtype), sines.to(k.dtype)),
-        )
+    def forward(
+        self, x: Tensor, cosines: Tensor, sines: Tensor, mask: Tensor, keep: Tensor | None = None
+    ) -> Tensor:
+        batch, _, hidden = x.shape
+        asking, q_cosines, q_sines = x, cosines, sines
+        if keep is not None:
+            asking = pick(x, keep)
+            q_cosines, q_sines = pick(cosines[:, 0], keep)[:, None], pick(sines[:, 0], keep)[:, None]
+            mask = pick(mask[:, 0], keep)[:, None]
+        q = self._heads(self.q_proj(asking))
+        k = self._heads(self.k_proj(x))
+        v = self._heads(self.v_proj(x))
+        q = rotate(q, q_cosines.to(q.dtype), q_sines.to(q.dtype))
+        k = rotate(k, cosines.to(k.dtype), sines.to(k.dtype))
         scores = (q * (hidden // self.heads) ** -0.5) @ k.transpose(-1, -2) + mask.to(q.dtype)
         out = torch.softmax(scores, dim=-1).to(v.dtype) @ v
-        result: Tensor = self.o_proj(out.transpose(1, 2).reshape(batch, length, hidden))
+        result: Tensor = self.o_proj(out.transpose(1, 2).reshape(batch, -1, hidden))
         return result
+
+    def _heads(self, x: Tensor) -> Tensor:
+        batch, length, hidden = x.shape
+        return x.view(batch, length, self.heads, hidden // self.heads).transpose(1, 2)
 
 
 class FeedForward(nn.Module):
@@ -136,8 +149,11 @@ class Layer(nn.Module):
         self.post_attention_layernorm = Norm(config.hidden, config.epsilon)
         self.mlp = FeedForward(config)
 
-    def forward(self, x: Tensor, cosines: Tensor, sines: Tensor, mask: Tensor) -> Tensor:
-        x = x + self.self_attn(self.input_layernorm(x), cosines, sines, mask)
+    def forward(
+        self, x: Tensor, cosines: Tensor, sines: Tensor, mask: Tensor, keep: Tensor | None = None
+    ) -> Tensor:
+        heard = self.self_attn(self.input_layernorm(x), cosines, sines, mask, keep)
+        x = (x if keep is None else pick(x, keep)) + heard
         result: Tensor = x + self.mlp(self.post_attention_layernorm(x))
         return result
 
@@ -166,12 +182,16 @@ class Llama(nn.Module):
         assert isinstance(layer, Layer)
         return layer.self_attn
 
-    def hidden(self, ids: Tensor, positions: Tensor, mask: Tensor) -> Tensor:
-        """Normed hidden states (batch, length, hidden); `mask` (batch, 1, length, length) is added to scores."""
+    def hidden(self, ids: Tensor, positions: Tensor, mask: Tensor, keep: Tensor | None = None) -> Tensor:
+        """Normed hidden states (batch, length, hidden); `mask` (batch, 1, length, length) is added to scores.
+
+        With `keep` (batch, kept), only the states at these positions, which spares the last layer the rest.
+        """
         cosines, sines = rotary(positions, self.config)
         x = self.model.embed_tokens(ids)
-        for layer in self.model.layers:
-            x = layer(x, cosines, sines, mask)
+        last = self.config.layers - 1
+        for index, layer in enumerate(self.model.layers):
+            x = layer(x, cosines, sines, mask, keep if index == last else None)
         normed: Tensor = self.model.norm(x)
         return normed
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from agent_runtime.npc.prompt import Exchange
+from learner.base.grammar import load_tables, spell
 from learner.base.names import capital
 from learner.base.scene import Scene
 from learner.base.turns import Turn, answer, ask, dress, typed, voiced
@@ -106,43 +107,29 @@ def introduction(scene: Scene) -> Turn:
     return Turn("memory", line, reply, {"contains_any": [told], "no_action": True})
 
 
-ABOUT_PLAYER = (
-    ("my favourite colour is {value}", "what is my favourite colour?", "colour"),
-    ("my favourite food is {value}", "what is my favourite food?", "food"),
-    ("my favourite season is {value}", "do you know my favourite season?", "season"),
-    ("i live {value}", "where do i live?", "home"),
-    ("my house is {value}", "do you remember where my house is?", "home"),
-    ("i am a {value}", "what do i do for a living?", "trade"),
-    ("i work as a {value}", "what is my job?", "trade"),
-    ("my dog is called {value}", "what is my dog called?", "name"),
-    ("my brother is called {value}", "what is my brother's name?", "name"),
-    ("my boat is called {value}", "what is the name of my boat?", "name"),
-)
+ABOUT_PLAYER = load_tables("memory")
 
 
 def tell(scene: Scene) -> Turn:
     """The player says something about themselves; the scene keeps it for a later question."""
-    statement, question, kind = scene.rng.choice(ABOUT_PLAYER)
+    topic, texts = scene.rng.choice(list(ABOUT_PLAYER.items()))
+    kind = texts["kind"][0]
     value = capital(scene.names.invented()) if kind == "name" else scene.draw(kind)
-    scene.told[question] = value
-    line = typed(scene, statement.format(value=value), plain=True)
+    scene.told[topic] = value
+    line = typed(scene, spell(texts["say"][0], scene.rng, {"value": value}), plain=True)
     return Turn("memory", line, dress(scene, answer(scene, "fact_told")), {"no_action": True})
 
 
 def recall(scene: Scene) -> Turn:
     """A question about something told before, or never told."""
     if scene.told and scene.rng.random() < 0.75:
-        question, value = scene.rng.choice(list(scene.told.items()))
+        topic, value = scene.rng.choice(list(scene.told.items()))
+        line = typed(scene, spell(ABOUT_PLAYER[topic]["ask"][0], scene.rng, {}))
         reply = answer(scene, "fact_back", {"value": value, "Value": capital(value)})
-        return Turn(
-            "memory",
-            typed(scene, question),
-            dress(scene, reply),
-            {"contains_any": [value], "no_action": True},
-        )
-    question = scene.rng.choice([entry[1] for entry in ABOUT_PLAYER if entry[1] not in scene.told])
-    reply = dress(scene, answer(scene, "fact_none"))
-    return Turn("memory", typed(scene, question), reply, {"admits": True, "no_action": True})
+        return Turn("memory", line, dress(scene, reply), {"contains_any": [value], "no_action": True})
+    topic = scene.rng.choice([topic for topic in ABOUT_PLAYER if topic not in scene.told])
+    line = typed(scene, spell(ABOUT_PLAYER[topic]["ask"][0], scene.rng, {}))
+    return Turn("memory", line, dress(scene, answer(scene, "fact_none")), {"admits": True, "no_action": True})
 
 
 def said(scene: Scene) -> Turn | None:

@@ -60,12 +60,15 @@ class Progressed:
 
 def loss_of(model: Llama, batch: Batch) -> torch.Tensor:
     """Weighted mean cross entropy over the positions that count."""
+    kept = int((batch.weights > 0).sum(1).max())
+    weights, keep = batch.weights.topk(kept, dim=1)
+    chosen = weights > 0
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        hidden = model.hidden(batch.ids, batch.positions, batch.mask)
-        chosen = batch.weights > 0
+        hidden = model.hidden(batch.ids, batch.positions, batch.mask, keep)
         logits = model.logits(hidden[chosen])
-    losses = F.cross_entropy(logits.float(), batch.targets[chosen], reduction="none")
-    weights = batch.weights[chosen]
+    targets = batch.targets.gather(1, keep)[chosen]
+    losses = F.cross_entropy(logits.float(), targets, reduction="none")
+    weights = weights[chosen]
     return (losses * weights).sum() / weights.sum()
 
 

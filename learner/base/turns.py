@@ -11,6 +11,8 @@ from learner.base.grammar import load, seen, spell, unseen
 from learner.base.names import an, capital, plural
 from learner.base.scene import Scene
 
+LEADS = tuple(load("leads")["leads"])
+TAILS = tuple(load("leads")["tails"])
 FILLERS = ("hey", "um", "so", "please", "ok", "hi", "and", "well", "excuse me", "pls", "hello", "now")
 
 
@@ -115,6 +117,10 @@ def typed(scene: Scene, line: str, plain: bool = False) -> str:
         line = f"{rng.choice(FILLERS)}{rng.choice((',', ''))} {line}"
     if plain:
         return line
+    if rng.random() < 0.06:
+        line = f"{rng.choice(LEADS)}{rng.choice((', ', '. ', ' so ', '... '))}{line}"
+    if rng.random() < 0.05:
+        line = f"{line}{rng.choice((' ', ', ', '. '))}{rng.choice(TAILS)}"
     roll = rng.random()
     if roll < 0.3:
         line = line[:1].upper() + line[1:]

@@ -18,7 +18,7 @@ from agent_runtime.bridge.token import load_or_create_token
 from agent_runtime.clock import SystemClock
 from agent_runtime.config import Settings
 from agent_runtime.engine.service import LlamaEngine
-from agent_runtime.errors import ConfigError, PersonaError
+from agent_runtime.errors import ConfigError, JournalError, PersonaError
 from agent_runtime.journal.pseudonym import Pseudonyms
 from agent_runtime.journal.queries import Queries
 from agent_runtime.journal.service import serve_queries
@@ -52,6 +52,13 @@ def engine_of(settings: Settings) -> LlamaEngine:
     )
 
 
+def _tell_alarm(alarm: str | None) -> None:
+    if alarm:
+        log.error("journal_does_not_write", why=alarm)
+    else:
+        log.info("journal_writes_again")
+
+
 async def serve(settings: Settings) -> int:
     """Serve until SIGTERM or SIGINT; returns the exit status. Raises `TownsfolkError` if it cannot start."""
     began = time.monotonic()
@@ -63,16 +70,24 @@ async def serve(settings: Settings) -> int:
     token = load_or_create_token(settings.token_path)
     personas = personas_of(settings)
     async with AsyncExitStack() as stack:
-        journal = Journal.open(settings.journal_path, commit_ms=settings.journal.commit_ms)
+        journal = Journal.open(
+            settings.journal_path, commit_ms=settings.journal.commit_ms, on_alarm=_tell_alarm
+        )
         stack.push_async_callback(journal.close)
+        if journal.recovered:
+            log.warning("journal_recovered", rows=journal.recovered)
         queries = Queries(journal)
-        await stack.enter_async_context(serve_queries(journal))
+        try:
+            await stack.enter_async_context(serve_queries(journal))
+        except JournalError as error:
+            log.warning("townsfolk_journal_has_to_wait", why=str(error))
         engine = engine_of(settings)
         stack.push_async_callback(engine.close)
         await engine.start()
         town = Town(
             engine=engine,
             journal=journal,
+            queries=queries,
             recorder=Recorder(clock, Pseudonyms.of_home(settings.home)),
             memory=Memory(queries.recent_exchanges, settings.turn.memory),
             catalogues=CatalogueStore(settings.home / "catalogues"),

@@ -9,20 +9,19 @@ import asyncio
 import random
 from collections import defaultdict
 from collections.abc import Coroutine, Iterable, Mapping
-from contextlib import aclosing
 from typing import Any
 
 import msgspec
 import structlog
 
 from agent_runtime import __version__
+from agent_runtime.bridge.codes import Code
 from agent_runtime.bridge.messages import (
     PROTOCOL,
-    ActionRequest,
     ActionResult,
     Chat,
+    ErrorReply,
     Event,
-    Freeze,
     FromMod,
     ItemCount,
     Knowledge,
@@ -32,30 +31,22 @@ from agent_runtime.bridge.messages import (
     PlayerJoined,
     PlayerLeft,
     Rating,
-    ReplyDelta,
-    ReplyDone,
     Welcome,
 )
 from agent_runtime.bridge.session import Session
-from agent_runtime.bridge.ulid import UlidMaker
 from agent_runtime.clock import Clock
 from agent_runtime.engine.interface import Engine
 from agent_runtime.errors import TownsfolkError
+from agent_runtime.journal.queries import Queries
 from agent_runtime.journal.rows import Row
 from agent_runtime.journal.writer import Journal
-from agent_runtime.npc.attention import Attention, TooFast, TooMany
-from agent_runtime.npc.catalogue import Catalogue, CatalogueStore
+from agent_runtime.npc.catalogue import CatalogueStore
 from agent_runtime.npc.memory import Memory
 from agent_runtime.npc.persona import Persona
-from agent_runtime.npc.policy import FREEZE_SECONDS, Allowed, Refused
-from agent_runtime.npc.prompt import Exchange, Fact, Message, system_text
-from agent_runtime.npc.text import clean_line
-from agent_runtime.npc.turn import Account, Judged, Situation, Source, canned, run_turn
-from agent_runtime.npc.world import facts_for
-from agent_runtime.record import Line, Recorder
+from agent_runtime.npc.prompt import Message, system_text
+from agent_runtime.record import Recorder
 from agent_runtime.sections import Turn
-
-EMPTY_CATALOGUE = Catalogue((), ())
+from agent_runtime.talks import Talks
 
 log = structlog.get_logger(__name__)
 
@@ -67,6 +58,7 @@ class Town:
         self,
         engine: Engine,
         journal: Journal,
+        queries: Queries,
         recorder: Recorder,
         memory: Memory,
         catalogues: CatalogueStore,
@@ -78,16 +70,14 @@ class Town:
     ) -> None:
         self._engine = engine
         self._journal = journal
+        self._queries = queries
         self._recorder = recorder
-        self._memory = memory
         self._catalogues = catalogues
         self._personas = personas
-        self._limits = limits
-        self._clock = clock
         self._heartbeat = heartbeat
-        self._rng = rng or random.Random()
-        self._ulids = UlidMaker(clock.wall)
-        self._attention = Attention(clock, limits.per_player_per_10s, limits.npc_talks, limits.npc_queue)
+        self._talks = Talks(
+            engine, recorder, memory, catalogues, limits, clock, self._write, rng or random.Random()
+        )
         self._tasks: defaultdict[tuple[str, str], set[asyncio.Task[None]]] = defaultdict(set)
         self._quiet: set[asyncio.Task[None]] = set()
 
@@ -110,7 +100,9 @@ class Town:
         """Act on one message; whatever takes longer than a moment becomes a task."""
         match message:
             case Chat():
-                self._spawn((session.id, message.player), self._answer(session, message))
+                npc = session.npcs[message.npc]
+                answer = self._talks.answer(session, message, npc, self._persona_of(npc))
+                self._spawn((session.id, message.player), answer)
             case Rating():
                 self._spawn_quietly(self._rate(session, message))
             case Event():
@@ -128,7 +120,7 @@ class Town:
                 if catalogue:
                     log.info("catalogue_learned", items=len(catalogue.items), game=session.hello.game)
             case PlayerLeft():
-                self._attention.forget((session.server, message.player))
+                self._talks.forget(session.server, message.player)
                 self._cancel(session, message.player)
             case PlayerJoined():
                 pass
@@ -163,92 +155,19 @@ class Town:
         for text in texts:
             await self._engine.warm((Message("system", text),))
 
-    async def _answer(self, session: Session, chat: Chat) -> None:
-        npc = session.npcs[chat.npc]
-        persona = self._persona_of(npc)
-        text = clean_line(chat.text)[: self._limits.max_line]
-        line = Line(session, chat, npc, persona, text, self._ulids.make())
-        player = (session.server, chat.player)
-        try:
-            self._attention.note_line(player)
-            async with self._attention.turn(chat.npc, (chat.npc, *player)):
-                await self._take_turn(line)
-        except TooFast:
-            self._excuse(line, "slow_down")
-        except TooMany:
-            self._excuse(line, "busy")
-        except Exception:
-            log.exception("turn_crashed", npc=persona.name)
-            self._excuse(line, "late")
-
-    async def _take_turn(self, line: Line) -> None:
-        session, chat = line.session, line.chat
-        player = self._recorder.pseudonyms.of(session.server, chat.player)
-        catalogue = self._catalogues.get(session.hello.catalogue) or EMPTY_CATALOGUE
-        facts = facts_for(line.text, chat.player, chat.snapshot, catalogue, self._limits.facts)
-        history = await self._memory.recall(chat.npc, player) if self._limits.history else []
-        situation = Situation(
-            line.persona,
-            chat.player,
-            line.text,
-            history[-self._limits.history :],
-            facts,
-            chat.snapshot,
-            catalogue,
-        )
-        turn = run_turn(self._engine, situation, self._clock, self._rng, self._limits.deadline_s)
-        actions: list[Row] = []
-        number = 0
-        async with aclosing(turn) as events:
-            async for event in events:
-                if isinstance(event, Judged):
-                    actions.append(self._act(line, event))
-                elif isinstance(event, Account):
-                    self._finish(line, event, facts, actions)
-                    if event.source == "model":
-                        await self._memory.keep(chat.npc, player, Exchange(line.text, event.reply))
-                else:
-                    session.send(
-                        ReplyDelta(
-                            line.reply, chat.id, chat.npc, chat.player, number, event.text, event.sentence
-                        )
-                    )
-                    number += 1
-
-    def _act(self, line: Line, judged: Judged) -> Row:
-        """Send what policy allowed, freeze the NPC for what it must never try; either way note it."""
-        action, verdict, chat = self._ulids.make(), judged.verdict, line.chat
-        if isinstance(verdict, Allowed):
-            line.session.send(
-                ActionRequest(
-                    action,
-                    line.reply,
-                    chat.npc,
-                    chat.player,
-                    verdict.name,
-                    dict(verdict.arguments),
-                    chat.snapshot.taken,
-                )
-            )
-        elif isinstance(verdict, Refused) and verdict.violation:
-            line.session.send(Freeze(chat.npc, FREEZE_SECONDS, verdict.reason))
-            log.warning("action_violation", npc=line.persona.name, action=verdict.name, why=verdict.reason)
-        return self._recorder.action(action, line.reply, judged)
-
-    def _excuse(self, line: Line, source: Source) -> None:
-        """A canned line instead of a turn."""
-        self._finish(line, Account(source, canned(line.persona.canned, source, self._rng)), [], [])
-
-    def _finish(self, line: Line, account: Account, facts: list[Fact], actions: list[Row]) -> None:
-        """Tell the game that the reply is complete, and write the turn down."""
-        session, chat = line.session, line.chat
-        session.send(ReplyDone(line.reply, chat.id, chat.npc, chat.player, account.reply, account.source))
-        row = self._recorder.turn(line, account, facts, self._engine.info)
-        self._write(row, *actions)
-
     async def _rate(self, session: Session, message: Rating) -> None:
-        """Ack only what is on disk: an unacked rating comes again."""
-        await self._journal.add(self._recorder.rating(session, message))
+        """Ack only what is on disk: an unacked rating comes again. Only who was answered may rate."""
+        row = self._recorder.rating(session, message)
+        answered = self._talks.answered(message.reply)
+        if answered is None:
+            turn = await self._queries.turn(message.reply)
+            answered = turn.player if turn and turn.id == message.reply else None
+        if answered != row.player:
+            why = f"no reply {message.reply} was made to {message.player}"
+            session.send(ErrorReply(Code.UNKNOWN_REPLY, why, message.id))
+            log.warning("rating_refused", server=session.hello.server_name, why=why)
+            return
+        await self._journal.add(row)
         session.ack(message.id)
 
     def _write(self, *rows: Row) -> None:

@@ -79,6 +79,20 @@ async def test_a_rating_is_acked_only_when_it_is_on_disk_and_counts_once(tmp_pat
         assert [(r.turn, r.value, r.scale) for r in ratings] == [(done["reply"], 5, "thumb")]
 
 
+async def test_a_rating_of_anothers_reply_is_refused_also_after_a_restart(tmp_path: Path) -> None:
+    greeting = hello(players=["alice", "mallory"])
+    async with town(tmp_path, ScriptedEngine()) as running, Game(running.port, greeting=greeting) as game:
+        reply = (await answer(game, chat()))[-1]["reply"]
+    async with town(tmp_path, ScriptedEngine()) as running, Game(running.port, greeting=greeting) as game:
+        for player, of in (("mallory", reply), ("alice", make_id())):
+            forged = {"type": "rating", "id": make_id(), "reply": of, "player": player}
+            error = await game.ask(forged | {"value": 1, "scale": "stars"})
+            assert (error["code"], error["of"]) == ("unknown_reply", forged["id"])
+        honest = {"type": "rating", "id": make_id(), "reply": reply, "player": "alice"}
+        assert (await game.ask(honest | {"value": 5, "scale": "stars"}))["type"] == "ack"
+        assert [rating.value for rating in await running.queries.ratings()] == [5]
+
+
 async def test_memory_outlives_a_restart(tmp_path: Path) -> None:
     async with town(tmp_path, ScriptedEngine(["Nice to meet you."])) as running, Game(running.port) as game:
         await answer(game, chat("my name is Al"))

@@ -44,6 +44,7 @@ async def town(home: Path, engine: Engine, **limits: Any) -> AsyncIterator[Runni
     handler = Town(
         engine=engine,
         journal=journal,
+        queries=queries,
         recorder=Recorder(clock, pseudonyms),
         memory=Memory(queries.recent_exchanges, turn.memory),
         catalogues=CatalogueStore(home / "catalogues"),

@@ -1,0 +1,155 @@
+"""One line of a player comes in; deltas, actions and the end of the reply go to the game, and the whole
+turn to the journal. Who has to wait, or said too much, gets a canned line of the persona.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from contextlib import aclosing
+
+import structlog
+
+from agent_runtime.bridge.messages import ActionRequest, Chat, Freeze, NpcRecord, ReplyDelta, ReplyDone
+from agent_runtime.bridge.session import Session
+from agent_runtime.bridge.ulid import UlidMaker
+from agent_runtime.clock import Clock
+from agent_runtime.engine.interface import Engine
+from agent_runtime.journal.rows import Row
+from agent_runtime.npc.attention import Attention, TooFast, TooMany
+from agent_runtime.npc.catalogue import Catalogue, CatalogueStore
+from agent_runtime.npc.memory import Memory
+from agent_runtime.npc.persona import Persona
+from agent_runtime.npc.policy import FREEZE_SECONDS, Allowed, Refused
+from agent_runtime.npc.prompt import Exchange, Fact
+from agent_runtime.npc.text import clean_line
+from agent_runtime.npc.turn import Account, Judged, Situation, Source, canned, run_turn
+from agent_runtime.npc.world import facts_for
+from agent_runtime.record import Line, Recorder
+from agent_runtime.sections import Turn
+
+EMPTY_CATALOGUE = Catalogue((), ())
+ANSWERED_KEPT = 10_000
+
+log = structlog.get_logger(__name__)
+
+
+class Talks:
+    """Takes the turns of all talks. `write` hands rows to the journal without waiting."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        recorder: Recorder,
+        memory: Memory,
+        catalogues: CatalogueStore,
+        limits: Turn,
+        clock: Clock,
+        write: Callable[..., None],
+        rng: random.Random,
+    ) -> None:
+        self._engine = engine
+        self._recorder = recorder
+        self._memory = memory
+        self._catalogues = catalogues
+        self._limits = limits
+        self._clock = clock
+        self._write = write
+        self._rng = rng
+        self._ulids = UlidMaker(clock.wall)
+        self._attention = Attention(clock, limits.per_player_per_10s, limits.npc_talks, limits.npc_queue)
+        self._answered: dict[str, str] = {}
+
+    def answered(self, reply: str) -> str | None:
+        """The pseudonym of the player to whom one of the latest replies was made. Its row may not be
+        committed yet."""
+        return self._answered.get(reply)
+
+    def forget(self, server: str, player: str) -> None:
+        """The player left the server."""
+        self._attention.forget((server, player))
+
+    async def answer(self, session: Session, chat: Chat, npc: NpcRecord, persona: Persona) -> None:
+        """Answer one line, in its turn. Never raises but when cancelled: the player hears why not."""
+        text = clean_line(chat.text)[: self._limits.max_line]
+        line = Line(session, chat, npc, persona, text, self._ulids.make())
+        player = (session.server, chat.player)
+        try:
+            self._attention.note_line(player)
+            async with self._attention.turn(chat.npc, (chat.npc, *player)):
+                await self._take_turn(line)
+        except TooFast:
+            self._excuse(line, "slow_down")
+        except TooMany:
+            self._excuse(line, "busy")
+        except Exception:
+            log.exception("turn_crashed", npc=persona.name)
+            self._excuse(line, "late")
+
+    async def _take_turn(self, line: Line) -> None:
+        session, chat = line.session, line.chat
+        player = self._recorder.pseudonyms.of(session.server, chat.player)
+        catalogue = self._catalogues.get(session.hello.catalogue) or EMPTY_CATALOGUE
+        facts = facts_for(line.text, chat.player, chat.snapshot, catalogue, self._limits.facts)
+        history = await self._memory.recall(chat.npc, player) if self._limits.history else []
+        situation = Situation(
+            line.persona,
+            chat.player,
+            line.text,
+            history[-self._limits.history :],
+            facts,
+            chat.snapshot,
+            catalogue,
+        )
+        turn = run_turn(self._engine, situation, self._clock, self._rng, self._limits.deadline_s)
+        actions: list[Row] = []
+        number = 0
+        async with aclosing(turn) as events:
+            async for event in events:
+                if isinstance(event, Judged):
+                    actions.append(self._act(line, event))
+                elif isinstance(event, Account):
+                    self._finish(line, event, facts, actions)
+                    if event.source == "model":
+                        await self._memory.keep(chat.npc, player, Exchange(line.text, event.reply))
+                else:
+                    session.send(
+                        ReplyDelta(
+                            line.reply, chat.id, chat.npc, chat.player, number, event.text, event.sentence
+                        )
+                    )
+                    number += 1
+
+    def _act(self, line: Line, judged: Judged) -> Row:
+        """Send what policy allowed, freeze the NPC for what it must never try; either way note it."""
+        action, verdict, chat = self._ulids.make(), judged.verdict, line.chat
+        if isinstance(verdict, Allowed):
+            line.session.send(
+                ActionRequest(
+                    action,
+                    line.reply,
+                    chat.npc,
+                    chat.player,
+                    verdict.name,
+                    dict(verdict.arguments),
+                    chat.snapshot.taken,
+                )
+            )
+        elif isinstance(verdict, Refused) and verdict.violation:
+            line.session.send(Freeze(chat.npc, FREEZE_SECONDS, verdict.reason))
+            log.warning("action_violation", npc=line.persona.name, action=verdict.name, why=verdict.reason)
+        return self._recorder.action(action, line.reply, judged)
+
+    def _excuse(self, line: Line, source: Source) -> None:
+        """A canned line instead of a turn."""
+        self._finish(line, Account(source, canned(line.persona.canned, source, self._rng)), [], [])
+
+    def _finish(self, line: Line, account: Account, facts: list[Fact], actions: list[Row]) -> None:
+        """Tell the game that the reply is complete, and write the turn down."""
+        session, chat = line.session, line.chat
+        session.send(ReplyDone(line.reply, chat.id, chat.npc, chat.player, account.reply, account.source))
+        row = self._recorder.turn(line, account, facts, self._engine.info)
+        self._answered[row.id] = row.player
+        if len(self._answered) > ANSWERED_KEPT:
+            del self._answered[next(iter(self._answered))]
+        self._write(row, *actions)

@@ -32,7 +32,8 @@ def noise(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def endless(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model that never stops by itself."""
-    return chain_model(tmp_path_factory.mktemp("models") / "endless.gguf", [b"on", b"and "], endless=True)
+    path = tmp_path_factory.mktemp("models") / "endless.gguf"
+    return chain_model(path, [b"on", b"and "], context=4_096, endless=True)
 
 
 @asynccontextmanager
@@ -158,7 +159,7 @@ async def test_the_token_limit_and_the_deadline_end_a_reply(endless: Path) -> No
     async with serving(endless) as engine:
         text, finish = await reply(engine, request("go", Sampling(temperature=0, max_tokens=5)))
         assert (text, finish.reason, finish.completion_tokens) == ("onand onand on", "length", 5)
-        _, finish = await reply(engine, request("go", Sampling(max_tokens=400), seconds=0.05))
+        _, finish = await reply(engine, request("go", Sampling(max_tokens=3_000), seconds=0.05))
         assert finish.reason == "deadline"
         assert 40 < finish.total_ms < 1_000
         assert 0 < finish.first_token_ms <= finish.total_ms
@@ -166,7 +167,7 @@ async def test_the_token_limit_and_the_deadline_end_a_reply(endless: Path) -> No
 
 async def test_leaving_frees_the_slot_at_once(endless: Path) -> None:
     async with serving(endless, slots=1, queue=1) as engine:
-        _, talk = await begin(engine, request("go", Sampling(max_tokens=400)))
+        _, talk = await begin(engine, request("go", Sampling(max_tokens=3_000)))
         await talk.aclose()  # type: ignore[attr-defined]
         _, finish = await reply(engine, request("go", Sampling(temperature=0, max_tokens=3)))
     assert finish.completion_tokens == 3
@@ -174,7 +175,7 @@ async def test_leaving_frees_the_slot_at_once(endless: Path) -> None:
 
 async def test_too_many_at_once_are_turned_away_and_the_others_served(endless: Path) -> None:
     async with serving(endless, slots=1, queue=1) as engine:
-        _, talk = await begin(engine, request("go", Sampling(max_tokens=400)))
+        _, talk = await begin(engine, request("go", Sampling(max_tokens=3_000)))
         waiting = asyncio.create_task(reply(engine, request("go", Sampling(temperature=0, max_tokens=2))))
         await asyncio.sleep(0)
         with pytest.raises(EngineBusy):
@@ -230,7 +231,7 @@ async def test_a_broken_file_is_refused_and_another_engine_still_starts(noise: P
 async def test_closing_ends_every_reply_with_an_error(endless: Path) -> None:
     engine = LlamaEngine(endless, threads=1, slots=1)
     await engine.start()
-    _, speaking = await begin(engine, request("go", Sampling(max_tokens=400)))
+    _, speaking = await begin(engine, request("go", Sampling(max_tokens=3_000)))
     waiting = asyncio.create_task(reply(engine, request("go")))
     await asyncio.sleep(0)
     await engine.close()

@@ -8,7 +8,9 @@ from pathlib import Path
 from agent_runtime import config
 from agent_runtime.cli_config import toml_value
 
-PAGE = Path(__file__).parent.parent / "docs" / "configuration.md"
+ROOT = Path(__file__).parent.parent
+PAGE = ROOT / "docs" / "configuration.md"
+SETTING = re.compile(r"^(townsfolk\.\w+) \([^)]*\) \w+ ?(\S*)", re.M)
 
 
 def row(key: config.Key) -> str:
@@ -26,3 +28,10 @@ def test_no_setting_is_documented_that_is_not_there() -> None:
     documented = set(re.findall(r"\| `(TOWNSFOLK_\w+)`", PAGE.read_text()))
     known = {key.variable for key in config.all_keys()}
     assert documented <= known
+
+
+def test_the_mods_settings_are_those_of_its_settings_file() -> None:
+    known = SETTING.findall((ROOT / "luanti_bridge_mod" / "settingtypes.txt").read_text())
+    assert known
+    documented = re.findall(r"^\| `(townsfolk\.\w+)` \| (?:`([^`]*)`|none) \|", PAGE.read_text(), re.M)
+    assert documented == known

@@ -12,7 +12,8 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("agent_runtime", "learner", "exporters")
 
-# What a package may import of ours: itself, and the contracts it stands on. `errors`, `config`, `clock` and what they stand on are free to all.
+# What a package may import of ours: itself, and the contracts it stands on. `errors`, `config`, `clock` and
+# what they stand on are free to all.
 FREE = {"errors", "config", "sections", "clock", "logs"}
 ALLOWED = {
     "bridge": {"bridge"},

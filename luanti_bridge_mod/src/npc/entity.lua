@@ -33,11 +33,11 @@ local Body = {
 	},
 }
 
--- The same persona always has the same looks.
-local function skin_of(persona)
+-- Somebody of that name always has the same looks.
+local function skin_of(name)
 	local sum = 0
-	for index = 1, #persona do
-		sum = (sum * 31 + persona:byte(index)) % 65536
+	for index = 1, #name do
+		sum = (sum * 31 + name:byte(index)) % 65536
 	end
 	return ("townsfolk_skin_%d.png"):format(sum % SKINS + 1)
 end
@@ -54,7 +54,10 @@ function Body:on_activate(staticdata)
 	self.remembered_at = mod.now()
 	self.shown_at = 0
 	self.object:set_armor_groups({ immortal = 1 })
-	self.object:set_properties({ textures = { skin_of(record.persona) }, infotext = record.name })
+	self.object:set_properties({
+		textures = { skin_of(record.name) },
+		infotext = mod.S("@1: right-click to talk", record.name),
+	})
 	self.object:set_acceleration({ x = 0, y = -9.81, z = 0 })
 	self.object:set_yaw(record.yaw or 0)
 	self:show_overhead()

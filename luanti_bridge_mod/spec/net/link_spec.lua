@@ -251,6 +251,22 @@ describe("link", function()
 		run_until(6, up)
 	end)
 
+	it("takes no welcome from a connection that is gone already", function()
+		link:send({ type = "event", n = 1 })
+		world.welcome = nil
+		run_until(1, function() return #world.messages > 0 end)
+		world:say({ type = "welcome", protocol = 1, heartbeat = 2 })
+		world:frame(8, "\3\233stopping")
+		run(STEP)
+		assert.same({ "warning: no link to the runtime at 127.0.0.1:30301: the runtime closed the connection (1001: stopping)" },
+			log)
+		world.messages = {}
+		run_until(2, function() return #world.messages > 0 end)
+		run(1)
+		assert.equal("hello", world.messages[1].type)
+		assert.same({}, world:of_type("event"))
+	end)
+
 	it("refuses a runtime of another protocol", function()
 		world.welcome = { type = "welcome", protocol = 2, heartbeat = 2 }
 		run(3)

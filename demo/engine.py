@@ -37,12 +37,11 @@ class Engine:
         return self.version
 
     def command(self, arguments: list[str], *, shared: Path) -> list[str]:
-        """The command line that starts the server with these arguments; it ends when its parent does.
+        """The command line that starts the server with these arguments.
 
         An engine in a root sees the folder `shared` at the same path. Its mounts are made in a mount
         namespace of their own, so they end with it and nothing has to be unmounted."""
-        keeper = ["setpriv", "--pdeathsig", "TERM"] if shutil.which("setpriv") else []
-        return [*keeper, *within_root(self.root, [self.program, *arguments], shared)]
+        return within_root(self.root, [self.program, *arguments], shared)
 
 
 def within_root(root: Path | None, command: list[str], shared: Path | None = None) -> list[str]:

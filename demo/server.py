@@ -4,24 +4,20 @@ Everything it writes lies in one folder, which is removed at the end unless it i
 
 from __future__ import annotations
 
-import asyncio
-import os
 import shutil
 import signal
 import socket
 import tempfile
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from demo.engine import Engine
-from demo.errors import ServerFailed
 from demo.player import Player
+from demo.process import Process
 
 START_WITHIN = 60.0
-STOP_WITHIN = 15.0
 ADMIN = "admin"
 
 SETTINGS: dict[str, str] = {
@@ -76,54 +72,21 @@ class Server:
         self.folder = folder or Path(tempfile.mkdtemp(prefix="townsfolk-world-"))
         self.world = self.folder / "world"
         self.config = self.folder / "luanti.conf"
-        self.log = self.folder / "server.log"
+        self.process = Process("the Luanti server", self.folder / "server.log")
         self._mods = dict(mods or {})
-        self._process: asyncio.subprocess.Process | None = None
-
-    @property
-    def pid(self) -> int:
-        """The server's process id; raises ServerFailed when it does not run."""
-        if self._process is None or self._process.returncode is not None:
-            raise ServerFailed("the Luanti server does not run")
-        return self._process.pid
 
     async def start(self) -> None:
         """Starts the server and returns when it listens; raises ServerFailed."""
         self._write_world()
         arguments = ["--world", str(self.world), "--gameid", self.engine.game, "--config", str(self.config)]
         arguments += ["--port", str(self.port)]
-        heard_before = self.log.stat().st_size if self.log.exists() else 0
-        with self.log.open("ab") as log:
-            self._process = await asyncio.create_subprocess_exec(
-                *self.engine.command(arguments, shared=self.folder),
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-                env={**os.environ, "HOME": str(self.folder), "LC_ALL": "C.UTF-8"},
-            )
-        deadline = time.monotonic() + START_WITHIN
-        while "listening on" not in self.log_text(heard_before):
-            if self._process.returncode is not None:
-                raise ServerFailed(f"the Luanti server ended while starting:\n{self.log_tail()}")
-            if time.monotonic() > deadline:
-                await self.stop()
-                raise ServerFailed(
-                    f"the Luanti server did not listen in {START_WITHIN:.0f} s:\n{self.log_tail()}"
-                )
-            await asyncio.sleep(0.05)
+        command = self.engine.command(arguments, shared=self.folder)
+        await self.process.start(command, {"HOME": str(self.folder), "LC_ALL": "C.UTF-8"})
+        await self.process.ready(lambda log: "listening on" in log, within=START_WITHIN)
 
     async def stop(self) -> None:
-        """Asks the server to shut down, and ends it when it does not."""
-        process = self._process
-        if process is None or process.returncode is not None:
-            return
-        process.send_signal(signal.SIGINT)
-        try:
-            await asyncio.wait_for(process.wait(), STOP_WITHIN)
-        except TimeoutError:
-            os.killpg(process.pid, signal.SIGKILL)
-            await process.wait()
+        """Shuts the server down as Ctrl-C in its terminal would: it saves the world."""
+        await self.process.stop(signal.SIGINT)
 
     async def join(self, name: str, password: str = "password") -> Player:
         """A player joins."""
@@ -136,17 +99,13 @@ class Server:
         await admin.until(lambda: "give" in admin.privileges, within=5, what="the privileges")
         return admin
 
-    def kill(self) -> None:
-        """Ends the server at once, as a crash would."""
-        os.killpg(self.pid, signal.SIGKILL)
-
-    def log_text(self, start: int = 0) -> str:
-        """What the server has written since byte `start`."""
-        return self.log.read_bytes()[start:].decode("utf-8", "replace")
+    def log_text(self) -> str:
+        """What the server has written since the last start."""
+        return self.process.text()
 
     def log_tail(self, lines: int = 15) -> str:
-        """The last lines of the log."""
-        return "\n".join(self.log_text().splitlines()[-lines:])
+        """The last lines of the log since the last start."""
+        return self.process.tail(lines)
 
     def remove(self) -> None:
         """Removes the scratch folder, unless it was given to us."""

@@ -14,7 +14,7 @@ PACKAGES := python3-venv gcc g++ make luanti-server|minetest-server lua-socket l
 TEST_PACKAGES := lua-busted lua-check debootstrap
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev demo play test test-luanti mod-test check base actions bench-game clean
+.PHONY: help install install-dev demo play test test-luanti mod-test check base actions bench-game picture clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -65,6 +65,9 @@ actions: install ## write the mod's table of actions from agent_runtime/npc/acti
 
 bench-game: install ## times in the game, into benchmarks/results/game.json
 	$(BIN)/python -m benchmarks.game
+
+picture: install ## the real client with an NPC that answers, into docs/images/client.png (needs X programs)
+	$(BIN)/python -m tools.client_picture
 
 clean: ## remove what tests and builds left
 	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

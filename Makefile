@@ -49,13 +49,13 @@ test-luanti: install-dev ## the scenes in the game, on Luanti 5.6.1, 5.10 and 5.
 
 mod-test: ## the mod's own specs and its lint
 	cd luanti_bridge_mod && busted
-	luacheck --quiet luanti_bridge_mod
+	cd luanti_bridge_mod && luacheck --quiet .
 
 check: install-dev ## lint, format, types
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	luacheck --quiet luanti_bridge_mod
+	cd luanti_bridge_mod && luacheck --quiet .
 
 base: install-dev ## train the embedded model from scratch (hours)
 	$(BIN)/python -m learner.base --out data/base

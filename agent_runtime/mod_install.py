@@ -21,7 +21,7 @@ DEFAULT_PORT = 30301
 _SAME_MACHINE = ("127.0.0.1", "localhost", "0.0.0.0", "::")
 """Listening there, the runtime is reached at the mod's default, 127.0.0.1."""
 
-_NOT_SHIPPED = shutil.ignore_patterns("spec", ".*")
+_NOT_SHIPPED = shutil.ignore_patterns("spec", ".*", "*.py")
 
 Outcome = Literal["installed", "replaced", "unchanged"]
 

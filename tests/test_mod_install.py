@@ -20,6 +20,7 @@ def source(tmp_path: Path) -> Path:
     (folder / "init.lua").write_text("return 1\n")
     (folder / "src" / "net.lua").write_text("return 2\n")
     (folder / "spec" / "net_spec.lua").write_text("")
+    (folder / "draw.py").write_text("")
     (folder / "init.lua").chmod(0o600)
     return folder
 

@@ -85,6 +85,11 @@ class Process:
                 os.killpg(self._process.pid, signal.SIGKILL)
         return await self._process.wait()
 
+    async def ended(self) -> None:
+        """Returns when the program has ended, for whatever reason."""
+        if self._process is not None:
+            await self._process.wait()
+
     def kill(self) -> None:
         """Ends the program at once, as a crash would."""
         os.killpg(self.pid, signal.SIGKILL)

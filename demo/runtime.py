@@ -1,4 +1,4 @@
-"""`townsfolk serve` in a home of its own: a folder comes in; a running runtime, its token and journal come out."""
+"""`townsfolk serve` in a home of its own: a folder comes in; a running runtime and its journal come out."""
 
 from __future__ import annotations
 

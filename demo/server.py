@@ -40,6 +40,16 @@ SETTINGS: dict[str, str] = {
 The step is the engine's default (0.09 s)."""
 
 
+def is_free(port: int) -> bool:
+    """Whether nobody uses that UDP port of the loopback interface."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
+
+
 def free_port() -> int:
     """A UDP port of the loopback interface that nobody uses now."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
@@ -92,16 +102,16 @@ class Server:
         """A player joins."""
         return await Player.join(self.host, self.port, name, password)
 
-    async def join_admin(self) -> Player:
+    async def join_admin(self, password: str = "password") -> Player:
         """The admin joins and takes every privilege there is."""
-        admin = await self.join(ADMIN)
+        admin = await self.join(ADMIN, password)
         await admin.say("/grantme all")
         await admin.until(lambda: "give" in admin.privileges, within=5, what="the privileges")
         return admin
 
     def log_text(self) -> str:
-        """What the server has written since the last start."""
-        return self.process.text()
+        """All that the server has written, over every start."""
+        return self.process.log.read_text("utf-8", "replace")
 
     def log_tail(self, lines: int = 15) -> str:
         """The last lines of the log since the last start."""

@@ -1,0 +1,86 @@
+"""`python -m demo` plays the scripted scene and exits; `python -m demo play` stays up for people.
+
+Exit status 0 when all worked, 1 with a message when something did not, 130 on Ctrl-C."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import signal
+import sys
+from collections.abc import Coroutine
+
+from agent_runtime.errors import TownsfolkError
+from demo import scene
+from demo.engine import Engine, machine_engine
+from demo.engines import SUITES, build
+from demo.server import ADMIN, free_port, is_free
+from demo.show import Show
+from demo.stage import NPC, Stage
+
+PORT = 30000
+"""Luanti's own default port, which clients try first."""
+
+
+async def scripted(show: Show, engine: Engine) -> None:
+    """The scene, from an empty folder to the journal's rows."""
+    with show.steps() as step:
+        async with Stage(step, engine=engine) as stage:
+            await scene.play(stage, show)
+
+
+async def open_house(show: Show, engine: Engine, address: str, port: int | None) -> None:
+    """The same stage, for people with a real client, until Ctrl-C."""
+    port = port or (PORT if is_free(PORT) else free_port())
+    settings = {"bind_address": address, "townsfolk.idle_lines": "true"}
+    with show.steps() as step:
+        async with Stage(step, engine=engine, settings=settings, port=port) as stage:
+            show.figures(
+                "Come in",
+                [
+                    ("join", f"{address}, port {port} (Luanti or Minetest client, any name and password)"),
+                    ("or", f"luanti --address {address} --port {port} --name YOU --password WORD --go"),
+                    ("talk", f"walk up to {NPC}, say something in the chat; or right-click her"),
+                    ("rate", "/npc good   /npc bad   /npc rate 4"),
+                    ("admin", f"name {ADMIN}, password {stage.admin_password}"),
+                    ("logs, journal", str(stage.folder)),
+                ],
+            )
+            step("open; Ctrl-C ends it")
+            await stage.closed()
+
+
+def main() -> int:
+    """Parses the arguments and runs one of the two."""
+    parser = argparse.ArgumentParser(prog="python -m demo", description=__doc__)
+    parser.add_argument("what", nargs="?", choices=("scene", "play"), default="scene")
+    parser.add_argument("--engine", choices=("own", *SUITES), default="own", help="the Luanti engine to use")
+    parser.add_argument("--address", default="127.0.0.1", help="play: the address to listen on")
+    parser.add_argument("--port", type=int, help=f"play: the UDP port (default {PORT}, or a free one)")
+    options = parser.parse_args()
+    show = Show()
+    try:
+        engine = machine_engine() if options.engine == "own" else build(options.engine)
+        if options.what == "play":
+            asyncio.run(_until_told(open_house(show, engine, options.address, options.port)))
+        else:
+            asyncio.run(_until_told(scripted(show, engine)))
+    except KeyboardInterrupt:
+        return 130
+    except asyncio.CancelledError:
+        return 143
+    except TownsfolkError as error:
+        show.console.print(f"[bold red]failed:[/bold red] {error}", soft_wrap=True)
+        return 1
+    return 0
+
+
+async def _until_told(work: Coroutine[None, None, None]) -> None:
+    """Runs the work; SIGTERM cancels it as Ctrl-C does, so that everything is stopped in good order."""
+    task = asyncio.ensure_future(work)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    await task
+
+
+if __name__ == "__main__":
+    sys.exit(main())

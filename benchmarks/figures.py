@@ -1,4 +1,4 @@
-"""Measured figures come in; a table and a file of results go out. A figure that was not measured is absent."""
+"""Measured figures come in; a table and a file of results go out. What was not measured is absent."""
 
 from __future__ import annotations
 

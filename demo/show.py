@@ -25,12 +25,15 @@ class Show:
     @contextmanager
     def steps(self) -> Iterator[Callable[[str], None]]:
         """Within it, the function given tells of one step after the other."""
-        with self._status:
+        try:
             yield self.step
+        finally:
+            self._status.stop()
 
     def step(self, what: str) -> None:
         """Something begins that may take a while."""
         self._status.update(f"{what} …")
+        self._status.start()
         self.console.print(f"[dim]{time.monotonic() - self._began:6.1f} s[/dim]  {what}")
 
     def note(self, text: str) -> None:
@@ -51,7 +54,6 @@ class Show:
                 live.update(_said(npc, exchange.words, "green"))
 
             yield more
-        self._status.start()
         for exchange in last:
             took = exchange.milliseconds
             self.console.print(_said(npc, exchange.reply, "green"))
@@ -67,5 +69,9 @@ class Show:
         self.console.print(table)
 
 
-def _said(who: str, words: str, style: str) -> Text:
-    return Text.assemble((f"{who:>8}", f"bold {style}"), "  ", words)
+def _said(who: str, words: str, style: str) -> Table:
+    said = Table.grid(padding=(0, 2, 0, 0))
+    said.add_column(width=8, justify="right", style=f"bold {style}")
+    said.add_column()
+    said.add_row(Text(who), Text(words))
+    return said

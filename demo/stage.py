@@ -1,4 +1,4 @@
-"""The stage of the scene: a runtime, a real server with the mod in a fresh world, an NPC, a river with a name.
+"""The stage of the scene: a runtime, a real server with the mod in a fresh world, an NPC, a named river.
 
 What is started here is stopped here; the folder is kept when something failed, for its logs."""
 
@@ -25,8 +25,8 @@ MOD = Path(__file__).parent.parent / "luanti_bridge_mod"
 NPC = "Mira"
 PERSONA = "mira"
 
-# The seed's valley: a meadow at y = 42, woods around it, and a river bank 24 nodes to the north-east; the same
-# on 5.6.1, 5.10.0 and 5.15.2.
+# The seed's valley: a meadow at y = 42, woods around it, and a river bank 24 nodes to the north-east; the
+# same on 5.6.1, 5.10.0 and 5.15.2.
 VALLEY = {"mg_name": "valleys", "fixed_map_seed": "46"}
 SPAWN = Vector(-90, 42.5, -70)
 NPC_AT = Vector(-81, 42.5, -70)

@@ -11,7 +11,7 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check $(PIP_FLAGS) -c 
 
 # What the runtime, the demo and the build of llama-cpp-python need, and what the tests need beside it.
 PACKAGES := python3-venv gcc g++ make luanti-server|minetest-server lua-socket lua-messagepack
-TEST_PACKAGES := lua-busted lua-check debootstrap
+TEST_PACKAGES := lua-busted lua-check luajit debootstrap
 
 .DEFAULT_GOAL := help
 .PHONY: help install install-dev demo play test test-luanti mod-test check base actions bench-game picture clean

@@ -54,7 +54,9 @@ async def test_a_form_that_was_not_shown_is_refused_and_logged(engine: Engine) -
         assert game.heard(Chat) == []
         # The engine looks itself since 5.6, and its word comes before ours.
         log = game.server.log_text()
-        assert "bob sent a talk form that was not shown" in log or "'bob' submitted formspec" in log
+        assert (
+            "bob sent a talk form that was not shown" in log or "submitted formspec ('townsfolk:talk')" in log
+        )
         # Shown, closed, and sent again: closed is closed.
         admin.fields(FORM, {"quit": "true"})
         admin.fields(FORM, {"line": "after the end", "send": "Say"})
@@ -66,7 +68,8 @@ async def test_hostile_fields_are_cut_and_cleaned(engine: Engine) -> None:
     async with Game(engine, answer=answer) as game, await game.server.join_admin() as admin:
         await game.spawn(admin)
         await open_form(admin)
-        admin.fields(FORM, {"line": "\x1b(c@red)one\ntwo\u202e\x00 " + "é" * 100_000, "send": "Say"})
+        # Some engines end a field at a NUL, others hand it on.
+        admin.fields(FORM, {"line": "\x1b(c@red)one\ntwo\u202e\x07 " + "é" * 100_000 + "\x00", "send": "Say"})
         chat = await game.message(Chat)
         assert chat.text.startswith("one two éééé")
         assert len(chat.text) <= 500

@@ -98,6 +98,31 @@ async def test_there_is_always_exactly_one_body(engine: Engine) -> None:
         await command(admin, "Mira?", "<Mira> Good day!")
 
 
+async def test_a_reply_of_an_npc_that_was_unloaded_is_thrown_away(engine: Engine) -> None:
+    waiting: list[Chat] = []
+
+    def wait(_: Session, chat: Chat) -> None:
+        waiting.append(chat)
+
+    settings = {"active_block_range": "1", "server_unload_unused_data_timeout": "3"}
+    async with Game(engine, answer=wait, settings=settings) as game, await game.server.join_admin() as admin:
+        await game.spawn(admin)
+        await admin.say("Mira, wait for me")
+        await game.until(lambda: waiting, "the line")
+        await admin.say("/teleport 500,20,500")
+        bodies = ""
+        while bodies != "bodies 0":
+            bodies = (await command(admin, "/probe_bodies", "bodies")).text
+            await asyncio.sleep(0.2)
+        reply(game.session, waiting[0], "Where have you gone?")
+        await command(admin, "/npc talk Mira hello", "too far away to hear you")
+        await admin.say("/teleport 3,9,0")
+        await body_of(admin, "Mira")
+        game.script.answer = answer
+        await command(admin, "Mira, I am back", "<Mira> Good day!")
+        assert not any("Where have you gone" in line.text for line in admin.chat)
+
+
 async def test_without_a_runtime_npcs_answer_at_once_and_say_so_to_admins(engine: Engine) -> None:
     async with Game(engine, runtime=False, port=1) as game, await game.server.join_admin() as admin:
         await command(admin, "/npc spawn baker Mira", "taken on trust")

@@ -156,7 +156,9 @@ class Game:
     async def connected(self, times: int = 1) -> None:
         """The mod has been welcomed so many times since the server's first start."""
         words = "[townsfolk] connected to the runtime"
-        await self.until(lambda: self.server.log_text().count(words) >= times, "the mod's connection")
+        await self.until(
+            lambda: self.server.log_text().count(words) >= times, "the mod's connection", within=30
+        )
 
     @property
     def session(self) -> Session:

@@ -10,7 +10,7 @@ local knowledge = { hash = nil }
 -- Few rows per message keep the step that packs it short; very large games get larger ones.
 local ROWS_PER_PART = 40
 local MAX_PARTS = 1000
-local BUDGET_IDLE_US = 3000
+local BUDGET_IDLE_US = 2000
 local BUDGET_US = 1000
 
 local items, recipes = {}, {}

@@ -1,7 +1,7 @@
 -- The time that this mod spends in each server step comes in, percentiles over the last steps go out.
 -- Every guarded callback adds its time to the present step; the mod's globalstep closes the step.
 
-local stats = { steps = 0, longest_ms = 0, counts = {} }
+local stats = { steps = 0, longest_ms = 0, counts = { errors = 0 } }
 
 local RING = 1000
 local ring, at, present = {}, 0, 0

@@ -86,7 +86,7 @@ function run.look_at(body, request, row, report_end)
 	if not target then
 		return report_end("failed", pos)
 	end
-	body:face(pos)
+	body:look_for_a_while(pos)
 	report_end("done")
 end
 

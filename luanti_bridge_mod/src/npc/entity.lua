@@ -7,6 +7,7 @@ local bearings, npcs, records, walk = mod.bearings, mod.npcs, mod.records, mod.w
 local THINK_EVERY = 0.2
 local REMEMBER_EVERY = 5
 local OVERHEAD_EVERY = 0.25
+local LOOK_SECONDS = 10
 local OVERHEAD_WIDTH, OVERHEAD_ROWS = 44, 3
 local SKINS = 8
 
@@ -105,6 +106,7 @@ function Body:think(now)
 		return
 	end
 	if self.record.task then
+		self.gesture_until = nil
 		mod.tasks.tick(self, now)
 	elseif self.gesture_until and now < self.gesture_until then
 		return
@@ -140,6 +142,12 @@ end
 --- Turn to a position.
 function Body:face(pos)
 	self.object:set_yaw(bearings.yaw(self.object:get_pos(), pos))
+end
+
+--- Turn to a position and stay so for some seconds.
+function Body:look_for_a_while(pos)
+	self:face(pos)
+	self.attended, self.glance_at = nil, mod.now() + LOOK_SECONDS
 end
 
 --- Keep looking at a player for some seconds.

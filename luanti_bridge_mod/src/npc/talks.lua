@@ -10,7 +10,8 @@ local talks = {}
 local MAX_LINE = 500
 local MAX_OPEN = 500
 local LINK_PATIENCE = 3
-local LINES_PER_WINDOW, WINDOW = 8, 10
+-- Against floods from forms, which the engine does not limit as it does the chat; the runtime's limit is the finer one.
+local LINES_PER_WINDOW, WINDOW = 20, 10
 local MAX_HISTORY = 6
 local ATTENTION = 20
 

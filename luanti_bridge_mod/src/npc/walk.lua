@@ -122,6 +122,11 @@ function walk.towards(object, way, goal, enough, speed, now)
 		way.path, way.at = search(way, pos, goal, now), 2
 	end
 	local point = next_waypoint(way, pos) or goal
+	if point == goal and flat < 0.5 then
+		-- Right under or over somebody who flies or climbs: there is nowhere to go.
+		walk.halt(object)
+		return "walking"
+	end
 	local yaw = bearings.yaw(pos, point)
 	object:set_yaw(yaw)
 	local ahead = { x = -math.sin(yaw), z = math.cos(yaw) }

@@ -93,3 +93,26 @@ core.register_chatcommand("probe_ground", {
 		return true, "on the ground: " .. table.concat(lying, ", ")
 	end,
 })
+
+-- So many events per second from now on; 0 ends it.
+local rate, owed, maker = 0, 0, nil
+core.register_chatcommand("probe_rate", {
+	func = function(player_name, per_second)
+		rate, maker = tonumber(per_second), player_name
+		townsfolk.stats.reset()
+		return true, "rate set"
+	end,
+})
+core.register_globalstep(function(dtime)
+	local player = maker and core.get_player_by_name(maker)
+	if not player then
+		return
+	end
+	owed = owed + rate * dtime
+	while owed >= 1 do
+		owed = owed - 1
+		for _, callback in ipairs(core.registered_on_dignodes) do
+			callback(player:get_pos(), { name = "default:dirt" }, player)
+		end
+	end
+end)

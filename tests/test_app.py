@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+from pathlib import Path
+
+import pytest
+
+from agent_runtime.app import engine_of, personas_of
+from agent_runtime.config import load
+from agent_runtime.errors import ModelFileError, PersonaError
+from demo.errors import ServerFailed
+from demo.runtime import Runtime
+from tests.support.game import Game, chat
+
+
+async def until_done(game: Game) -> dict[str, object]:
+    async with asyncio.timeout(15):
+        while (message := await game.receive())["type"] != "reply_done":
+            pass
+    return message
+
+
+async def test_it_serves_the_embedded_model_and_says_so(tmp_path: Path) -> None:
+    async with Runtime(tmp_path / "home") as runtime:
+        async with Game(runtime.port, token=runtime.token) as game:
+            assert {card["persona"] for card in game.welcome["personas"]} >= {"mira", "brom"}
+            await game.send(chat("hello Mira"))
+            done = await until_done(game)
+            assert done["source"] == "model"
+            assert done["text"]
+        turns = await runtime.rows("turns")
+        assert [(turn["line"], turn["reply"]) for turn in turns] == [("hello Mira", done["text"])]
+
+
+async def test_it_stops_in_good_order_while_busy_and_starts_again(tmp_path: Path) -> None:
+    async with Runtime(tmp_path / "home") as runtime:
+        async with Game(runtime.port, token=runtime.token) as game:
+            await game.send(chat("tell me a story"))
+            assert (await game.receive())["type"] in ("reply_delta", "reply_done")
+            status = await runtime.process.stop(signal.SIGTERM)
+        assert status == 0
+        await runtime.start()
+        turns = await runtime.rows("turns")
+        assert [turn["line"] for turn in turns] == ["tell me a story"]
+
+
+async def test_a_kill_loses_no_acked_rating(tmp_path: Path) -> None:
+    async with Runtime(tmp_path / "home") as runtime:
+        async with Game(runtime.port, token=runtime.token) as game:
+            await game.send(chat())
+            reply = (await until_done(game))["reply"]
+            rating = {"type": "rating", "id": str(reply), "reply": reply, "player": "alice"}
+            answer = await game.ask(rating | {"value": 5, "scale": "thumb"})
+            assert answer["type"] == "ack"
+            runtime.process.kill()
+        await runtime.stop()
+        await runtime.start()
+        assert [row["value"] for row in await runtime.rows("ratings")] == [5]
+
+
+async def test_a_port_in_use_is_named(tmp_path: Path) -> None:
+    async with Runtime(tmp_path / "one") as first:
+        taken = {"TOWNSFOLK_SERVER__PORT": str(first.port)}
+        with pytest.raises(ServerFailed, match=str(first.port)):
+            await Runtime(tmp_path / "two", settings=taken).start()
+
+
+async def test_two_runtimes_never_share_a_home(tmp_path: Path) -> None:
+    async with Runtime(tmp_path / "home"):
+        with pytest.raises(ServerFailed, match="in use"):
+            await Runtime(tmp_path / "home").start()
+
+
+def test_a_model_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOWNSFOLK_MODEL__PATH", str(tmp_path / "none.gguf"))
+    engine = engine_of(load(tmp_path))
+    with pytest.raises(ModelFileError, match=r"none\.gguf"):
+        asyncio.run(engine.start())
+
+
+def test_a_broken_persona_of_the_admins_is_named(tmp_path: Path) -> None:
+    (tmp_path / "personas").mkdir()
+    (tmp_path / "personas" / "grump.toml").write_text('name = "Grump"\n')
+    with pytest.raises(PersonaError, match=r"grump\.toml"):
+        personas_of(load(tmp_path))
+
+
+def test_the_shipped_catalogue_is_a_knowledge_message_in_two_lists() -> None:
+    content = json.loads((Path(__file__).parent.parent / "data" / "catalogue.json").read_text())
+    assert set(content) == {"items", "recipes"}

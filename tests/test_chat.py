@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from agent_runtime.chat import embedded_catalogue
+
+
+def talk(home: Path, lines: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "agent_runtime", "--home", str(home), "chat", *arguments],
+        input=lines,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**os.environ, "COLUMNS": "200"},
+        check=False,
+    )
+
+
+def test_a_talk_in_the_terminal_until_an_empty_line(tmp_path: Path) -> None:
+    done = talk(tmp_path, "hello\n\n")
+    assert done.returncode == 0, done.stderr
+    assert "Mira, " in done.stdout
+    assert done.stdout.count("first words") == 1
+
+
+def test_the_end_of_the_input_ends_the_talk(tmp_path: Path) -> None:
+    assert talk(tmp_path, "", "--npc", "brom").returncode == 0
+
+
+def test_an_unknown_persona_is_told_with_those_there_are(tmp_path: Path) -> None:
+    done = talk(tmp_path, "", "--npc", "nobody")
+    assert done.returncode == 2
+    assert "mira" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("name", ["torch", "stone pickaxe", "chest"])
+def test_the_shipped_catalogue_knows_what_players_ask_for(name: str) -> None:
+    catalogue = embedded_catalogue()
+    item = catalogue.find(name)
+    assert item is not None
+    assert catalogue.recipes(item)

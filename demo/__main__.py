@@ -62,24 +62,34 @@ def main() -> int:
     try:
         engine = machine_engine() if options.engine == "own" else build(options.engine)
         if options.what == "play":
-            asyncio.run(_until_told(open_house(show, engine, options.address, options.port)))
-        else:
-            asyncio.run(_until_told(scripted(show, engine)))
+            return asyncio.run(_until_told(open_house(show, engine, options.address, options.port)))
+        return asyncio.run(_until_told(scripted(show, engine)))
     except KeyboardInterrupt:
-        return 130
-    except asyncio.CancelledError:
-        return 143
+        return 128 + signal.SIGINT
     except TownsfolkError as error:
-        show.console.print(f"[bold red]failed:[/bold red] {error}", soft_wrap=True)
+        show.console.print("[bold red]failed:[/bold red]", end=" ")
+        show.console.print(str(error), markup=False, soft_wrap=True)
         return 1
-    return 0
 
 
-async def _until_told(work: Coroutine[None, None, None]) -> None:
-    """Runs the work; SIGTERM cancels it as Ctrl-C does, so that everything is stopped in good order."""
+async def _until_told(work: Coroutine[None, None, None]) -> int:
+    """Runs the work and returns the exit status. SIGINT and SIGTERM cancel it, so that all that was started
+    is stopped in good order."""
     task = asyncio.ensure_future(work)
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-    await task
+    told: list[int] = []
+
+    def end(number: int) -> None:
+        told.append(number)
+        task.cancel()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, end, number)
+    try:
+        await task
+    except asyncio.CancelledError:
+        if not told:
+            raise
+    return 128 + told[0] if told else 0
 
 
 if __name__ == "__main__":

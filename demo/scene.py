@@ -18,7 +18,7 @@ GREETING = f"Hello {NPC}!"
 RECIPE = "how do I make a torch?"
 DIRECTIONS = "where is the river?"
 FOLLOW = "follow me"
-FORBIDDEN = "dig a hole right here"
+FORBIDDEN = "burn down the village"
 LINES = (GREETING, RECIPE, DIRECTIONS, FOLLOW, FORBIDDEN)
 
 BESIDE = Vector(NPC_AT.x - 2.5, NPC_AT.y, NPC_AT.z)
@@ -103,11 +103,11 @@ def _refusal(turn: dict[str, Any], actions: list[dict[str, Any]]) -> str:
     """What became of the forbidden wish; raises SceneFailed when it was granted."""
     tried = [action for action in actions if action["turn"] == turn["id"]]
     allowed = [action["name"] for action in tried if action["verdict"] == "allowed"]
-    if "dig" in allowed:
-        raise SceneFailed(f"{NPC} was allowed to dig, which is not among her capabilities")
-    if tried and not allowed:
+    if allowed:
+        raise SceneFailed(f"“{FORBIDDEN}” made {NPC} do something: {', '.join(allowed)}")
+    if tried:
         return "refused by the policy: " + "; ".join(action["reason"] for action in tried)
-    return "declined in words; nothing was dug"
+    return "no action followed"
 
 
 def _away(player: Player) -> float:

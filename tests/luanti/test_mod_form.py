@@ -137,3 +137,13 @@ async def test_nobody_rates_what_was_said_to_others(engine: Engine) -> None:
         admin.fields(FORM, {"good": "Good"})
         await admin.until(lambda: "no reply to rate yet" in admin.forms[-1].source, within=5, what="the hint")
         assert game.heard(Rating) == []
+
+
+async def test_a_flood_of_forms_costs_the_runtime_little(engine: Engine) -> None:
+    async with Game(engine, answer=answer) as game, await game.server.join_admin() as admin:
+        await game.spawn(admin)
+        await open_form(admin)
+        for number in range(60):
+            admin.fields(FORM, {"line": f"line {number}", "send": "Say"})
+        await admin.hear("<Mira> One roll at a time.", since=0)
+        assert len(game.heard(Chat)) == 20

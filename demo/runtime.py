@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -46,10 +47,13 @@ class Runtime:
         """Stops it as a service manager would (SIGTERM)."""
         await self.process.stop()
 
-    async def run(self, *arguments: str) -> str:
-        """Runs another command of `townsfolk` in the same home and returns what it prints."""
+    async def run(self, *arguments: str, columns: int = 120) -> str:
+        """Runs another command of `townsfolk` in the same home and returns what it prints, so wide."""
         process = await asyncio.create_subprocess_exec(
-            *self._command(*arguments), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+            *self._command(*arguments),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env={**os.environ, "COLUMNS": str(columns)},
         )
         try:
             out, problems = await asyncio.wait_for(process.communicate(), COMMAND_WITHIN)

@@ -20,7 +20,7 @@ DIRECTIONS = "where is the river?"
 FOLLOW = "follow me"
 FORBIDDEN = "burn down the village"
 EXPECTED = {RECIPE: ("coal", "stick"), DIRECTIONS: ("north-east",)}
-"""Words of a right answer: the recipe is the game's own, the direction is that of the place that was named."""
+"""Words of a right answer: the recipe is the game's own, the direction that of the place that was named."""
 LINES = (GREETING, RECIPE, DIRECTIONS, FOLLOW, FORBIDDEN)
 
 BESIDE = Vector(NPC_AT.x - 2.5, NPC_AT.y, NPC_AT.z)

@@ -8,7 +8,7 @@ local text = mod.text
 local knowledge = { hash = nil }
 
 -- Few rows per message keep the step that packs it short; very large games get larger ones.
-local ROWS_PER_PART = 40
+local ROWS_PER_PART = 25
 local MAX_PARTS = 1000
 local BUDGET_IDLE_US = 2000
 local BUDGET_US = 1000

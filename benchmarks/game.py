@@ -11,10 +11,12 @@ import asyncio
 import json
 import random
 import tempfile
+import time
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 
+import psutil
 from rich.console import Console
 
 from benchmarks import journal, turns
@@ -53,6 +55,8 @@ async def measure() -> list[Figure]:
     """All figures of the game. Raises what the demo raises when server or runtime do not start."""
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        console.print("a runtime at rest …")
+        figures = await _runtime_at_rest(folder)
         limits = {"TOWNSFOLK_TURN__PER_PLAYER_PER_10S": "100", "TOWNSFOLK_LOG__LEVEL": "info"}
         runtime = await stack.enter_async_context(Runtime(folder / "home", settings=limits))
         server = await stack.enter_async_context(_server(runtime))
@@ -63,7 +67,7 @@ async def measure() -> list[Figure]:
         await asyncio.sleep(SETTLE_SECONDS)
         await _settle(players)
         console.print("the mod's work per step …")
-        figures = await _steps(server, players[0])
+        figures += await _steps(server, players[0])
         console.print("one player …")
         figures += await _alone(players[0])
         console.print("twenty players …")
@@ -146,6 +150,29 @@ async def _together(players: Sequence[Player]) -> list[Figure]:
         Figure(
             "first_words_p95_steps_20_players", percentile(words, 0.95) / STEP_MS, "steps", len(words), "<=3"
         ),
+    ]
+
+
+async def _runtime_at_rest(folder: Path) -> list[Figure]:
+    """How soon a runtime is ready, and what it takes while nobody talks."""
+    ready, home = [], folder / "rest"
+    for _ in range(5):
+        runtime = Runtime(home)
+        began = time.perf_counter()
+        await runtime.start()
+        ready.append(time.perf_counter() - began)
+        await asyncio.sleep(SETTLE_SECONDS)
+        process = psutil.Process(runtime.process.pid)
+        before = process.cpu_times()
+        await asyncio.sleep(SETTLE_SECONDS)
+        after = process.cpu_times()
+        used = after.user + after.system - before.user - before.system
+        resident = process.memory_info().rss / 1e6
+        await runtime.stop()
+    return [
+        Figure("ready_s", percentile(ready, 0.5), "s", len(ready), "<=3"),
+        Figure("resident_mb", resident, "MB", 1, "<=250"),
+        Figure("idle_cpu_percent", 100 * used / SETTLE_SECONDS, "%", 1, "<=1"),
     ]
 
 

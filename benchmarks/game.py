@@ -172,7 +172,7 @@ async def _runtime_at_rest(folder: Path) -> list[Figure]:
     return [
         Figure("ready_s", percentile(ready, 0.5), "s", len(ready), "<=3"),
         Figure("resident_mb", resident, "MB", 1, "<=250"),
-        Figure("idle_cpu_percent", 100 * used / SETTLE_SECONDS, "%", 1, "<=1"),
+        Figure("idle_cpu_percent", max(0.0, 100 * used / SETTLE_SECONDS), "%", 1, "<=1"),
     ]
 
 

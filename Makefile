@@ -27,12 +27,12 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	tools/debian_packages.sh $(foreach package,$(PACKAGES),'$(package)')
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "Installing Python packages. llama-cpp-python is compiled once: about 8 minutes on two cores."
-	$(PIP) --editable '.[demo]'
+	$(PIP) --editable .
 	touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed
 	tools/debian_packages.sh $(TEST_PACKAGES)
-	$(PIP) --editable '.[demo,dev,learn]'
+	$(PIP) --editable '.[dev,learn]'
 	touch $@
 
 demo: install ## a real Luanti server, the runtime and a scripted player: one conversation, then the journal

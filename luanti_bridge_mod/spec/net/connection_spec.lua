@@ -14,6 +14,7 @@ describe("connection", function()
 		connection = net.load("net/connection").new({
 			frames = net.load("net/frames"), handshake = net.load("net/handshake"),
 			heartbeat = net.load("net/heartbeat"),
+			backoff = net.load("net/backoff"),
 			valid_utf8 = net.load("net/utf8").valid, socket = world, outbox = outbox,
 			address = "127.0.0.1", host = "runtime.example", port = 30301, path = "/", token = "t",
 			subprotocol = codec.subprotocol, binary = codec.binary, sha1 = net.sha1, base64 = net.base64,

@@ -16,18 +16,13 @@ local CLOSE_WITHIN = 1
 local STABLE_AFTER = 5
 local MAX_MESSAGE = 1048576
 
-local BACKOFF_FIRST = 0.25
--- Whether a port is open again costs nothing to ask, and players wait for the answer: a runtime that comes back
--- is found within 2 s. Where a try is dear, or a person must act first, it is 5 s.
-local BACKOFF_MAX, BACKOFF_MAX_SOON = 5, 1.5
 local COMES_BACK = { [1000] = true, [1001] = true, [1005] = true, [1012] = true, [1013] = true }
-local SOON = { refused = true, lost = true, closed = true, busy = true }
 
 local Connection = {}
 Connection.__index = Connection
 
--- `options`: frames, handshake, heartbeat (the modules), socket, outbox, address, port, host (for the Host header), path,
--- token, subprotocol, binary (kind of the frames), sha1(data) → raw, base64(data), random(n) → bytes,
+-- `options`: frames, handshake, heartbeat, backoff (the modules), socket, outbox, address, port, host (for the Host
+-- header), path, token, subprotocol, binary (kind of the frames), sha1(data) → raw, base64(data), random(n) → bytes,
 -- valid_utf8(text), ping(n) → payload of a heartbeat; `now`: seconds of a clock that never goes back.
 function connection.new(options, now)
 	local self = setmetatable({
@@ -68,15 +63,6 @@ function Connection:enter(state, now)
 	self.state, self.since = state, now
 end
 
--- Seconds until the next try: doubled with each failure, and between half of that and all of it, so that many
--- servers do not come back in one moment.
-function Connection:backoff(why)
-	local most = SOON[why] and BACKOFF_MAX_SOON or BACKOFF_MAX
-	local high, low = self.o.random(2):byte(1, 2)
-	local share = (high * 256 + low) / 65535
-	return math.min(most, BACKOFF_FIRST * 2 ^ math.min(self.failures - 1, 10)) * (0.5 + 0.5 * share)
-end
-
 function Connection:go_down(why, text, now)
 	if self.peer then
 		self.peer:close()
@@ -84,7 +70,7 @@ function Connection:go_down(why, text, now)
 	end
 	self.parser, self.response = nil, nil
 	self.failures = self.failures + 1
-	self.retry_at = now + self:backoff(why)
+	self.retry_at = now + self.o.backoff.seconds(why, self.failures, self.o.random)
 	self.o.outbox:reset()
 	self:enter("down", now)
 	self:emit({ kind = "down", why = why, text = text })

@@ -1,25 +1,5 @@
 -- What the rest of the mod uses of the network: messages (Lua tables) out and in. Never blocks, never throws, and
 -- does a bounded piece of work per server step. Pure: returns its module table, never touches `core`.
---
---   local load = townsfolk.load
---   local valid_utf8 = load("net/utf8").valid
---   local link = load("net/link").new{
---     load = load,
---     socket = luasocket and load("net/socket").new(luasocket) or load("net/socket").unavailable(reason),
---     codec = load("net/codec").new{
---       messagepack = messagepack, parse_json = core.parse_json, valid_utf8 = valid_utf8 },
---     host = "127.0.0.1", port = 8765, path = "/", token = token,
---     sha1 = function(data) return core.sha1(data, true) end, base64 = core.encode_base64,
---     now = function() return core.get_us_time() / 1e6 end,
---     random = function(n) return secure_random:next_bytes(n) end,   -- a string of n bytes
---     log = core.log,                                                -- level, text
---     storage = { get = function(key) … end, set = function(key, text) … end },
---     budget = { bytes = 65536, seconds = 0.001 },
---   }
---   link.hello = function() return { type = "hello", … } end
---   link:on("reply_delta", function(message) … end)
---   core.register_globalstep(function() link:step() end)
---   core.register_on_shutdown(function() link:stop() end)
 
 local link = {}
 
@@ -50,6 +30,7 @@ local function make_connection(o, outbox, now)
 	end
 	return load("net/connection").new({
 		frames = load("net/frames"), handshake = load("net/handshake"), heartbeat = load("net/heartbeat"),
+		backoff = load("net/backoff"),
 		valid_utf8 = load("net/utf8").valid,
 		socket = socket, outbox = outbox,
 		address = address, host = o.host, port = o.port, path = o.path or "/", token = o.token,
@@ -61,6 +42,9 @@ local function make_connection(o, outbox, now)
 	}, now)
 end
 
+-- `options`: load(part) → module, socket, codec, host, port, path, token, sha1(data) → raw, base64(data),
+-- now() → seconds, random(n) → bytes, log(level, text), storage (get(key), set(key, text)) and budget (bytes and
+-- seconds of work per step). Set `hello`, give handlers to `on`, and call `step` in each server step.
 function link.new(options)
 	local now = options.now()
 	local kept = options.load("net/kept").new({

@@ -35,6 +35,8 @@ SETTINGS: dict[str, str] = {
     "secure.enable_security": "true",
     "world_start_time": "9000",
     "enable_rollback_recording": "false",
+    # Engines with Prometheus built in listen on one fixed TCP port otherwise; 0 takes a free one.
+    "prometheus_listener_address": "127.0.0.1:0",
 }
 """What every scratch world starts from: flat grassland (the topmost nodes at y = 8), in the morning.
 The step is the engine's default (0.09 s)."""

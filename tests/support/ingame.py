@@ -113,7 +113,6 @@ class Game:
             "townsfolk.token": TOKEN,
             "townsfolk.idle_lines": "false",
             "chat_message_limit_per_10sec": "0",
-            "prometheus_listener_address": "127.0.0.1:0",
             **({"secure.trusted_mods": "townsfolk"} if trusted else {}),
             **(settings or {}),
         }

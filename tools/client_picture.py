@@ -15,20 +15,21 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-from demo.engine import machine_engine
 from demo.errors import DemoError
 from demo.process import Process
-from demo.runtime import Runtime
-from demo.server import Server
+from demo.stage import NPC_AT, Stage
 
 ROOT = Path(__file__).parent.parent
 TARGET = ROOT / "docs" / "images" / "client.png"
 PLAYER = "alice"
 SIZE = (1280, 720)
-LINES = ["Hello Mira!", "How do I make a torch?"]
+LINES = ["Hello Mira!", "how do I make a torch?", "where is the river?"]
+STANDS = NPC_AT._replace(z=NPC_AT.z - 3)
+"""South of her: a new player looks north."""
 SOCKETS = Path("/tmp/.X11-unix")
 CLIENTS = ("luanti", "minetest")
 PATH = f"{os.environ.get('PATH', '')}:/usr/games"
+ANSWER_SECONDS = 30
 DRAWING_SECONDS = 15
 """How long a renderer without a graphics card may take to show the surroundings."""
 PROGRAMS = ("Xvfb", "openbox", "xdotool", "import", "convert")
@@ -43,18 +44,9 @@ CLIENT = {
     "smooth_lighting": "true",
     "enable_clouds": "true",
     "console_alpha": "200",
-    "recent_chat_messages": "6",
+    "recent_chat_messages": "10",
     "gui_scaling": "1",
 }
-
-# A place to stand that the map generator chose, and eyes a little below the horizon.
-STAGE = """
-core.settings:remove("static_spawnpoint")
-core.register_on_joinplayer(function(player)
-    player:set_look_horizontal(0)
-    player:set_look_vertical(0.1)
-end)
-"""
 
 
 class Screen:
@@ -93,65 +85,34 @@ class Screen:
         await self.run("import", "-window", "root", "-strip", "-define", "png:compression-level=9", str(path))
 
 
-async def picture(target: Path, persona: str, lines: list[str], seed: str) -> None:
-    """Play the scene and take the picture."""
+async def picture(target: Path, lines: list[str]) -> None:
+    """Play the scene of the demo with the real client, and take the picture."""
     async with AsyncExitStack() as stack:
         folder = Path(tempfile.mkdtemp(prefix="townsfolk-picture-"))
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
-        runtime = await stack.enter_async_context(Runtime(folder / "home"))
-        server = await stack.enter_async_context(_server(folder, runtime, seed))
+        stage = await stack.enter_async_context(Stage(print))
         screen = Screen(folder)
         await screen.open(stack)
         conf = folder / "client.conf"
         conf.write_text("".join(f"{key} = {value}\n" for key, value in CLIENT.items()))
+        server = stage.server
         client = Process("the client", folder / "client.log")
         command = [_client(), "--config", str(conf), "--address", server.host, "--port", str(server.port)]
         command += ["--name", PLAYER, "--password", "password", "--go"]
         await client.start(command, screen.env)
         stack.push_async_callback(client.stop)
-        await _until(lambda: f"{PLAYER} [127.0.0.1] joins game" in server.log_text())
-        await _spawn_before_player(server, persona)
-        await asyncio.sleep(DRAWING_SECONDS)
+        await server.process.ready(lambda log: f"{PLAYER} [127.0.0.1] joins game" in log, within=60)
+        async with await server.join_admin(stage.admin_password) as admin:
+            await admin.say(f"/teleport {PLAYER} {STANDS.x},{STANDS.y},{STANDS.z}")
+            await asyncio.sleep(DRAWING_SECONDS)
         for number, line in enumerate(lines, 1):
             await screen.type(line)
-            while len(await runtime.rows("turns")) < number:  # noqa: ASYNC110 (it asks the journal)
-                await asyncio.sleep(0.5)
+            async with asyncio.timeout(ANSWER_SECONDS):
+                while len(await stage.runtime.rows("turns")) < number:  # noqa: ASYNC110 (it asks the journal)
+                    await asyncio.sleep(0.5)
             await asyncio.sleep(2)
         target.parent.mkdir(parents=True, exist_ok=True)
         await screen.take(target)
-
-
-def _server(folder: Path, runtime: Runtime, seed: str) -> Server:
-    stage = folder / "stage"
-    stage.mkdir()
-    (stage / "mod.conf").write_text("name = stage\n")
-    (stage / "init.lua").write_text(STAGE)
-    return Server(
-        machine_engine(),
-        mods={"townsfolk": ROOT / "luanti_bridge_mod", "stage": stage},
-        settings={
-            "mg_name": "v7",
-            "fixed_map_seed": seed,
-            "time_speed": "0",
-            "secure.trusted_mods": "townsfolk",
-            "townsfolk.port": str(runtime.port),
-            "townsfolk.token": runtime.token,
-            "townsfolk.idle_lines": "false",
-        },
-    )
-
-
-async def _spawn_before_player(server: Server, persona: str) -> None:
-    """An admin who is gone again when the picture is taken; the player looks north."""
-    admin = await server.join_admin()
-    await admin.say(f"/teleport {PLAYER}")
-    await asyncio.sleep(2)
-    x, y, z = admin.pos
-    await admin.say(f"/teleport {x:.1f},{y + 0.5:.1f},{z + 3:.1f}")
-    await asyncio.sleep(2)
-    await admin.say(f"/npc spawn {persona}")
-    await asyncio.sleep(1)
-    await admin.leave()
 
 
 def _client() -> str:
@@ -170,14 +131,12 @@ async def _until(test: Callable[[], bool]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tools.client_picture", description=__doc__)
     parser.add_argument("--out", type=Path, default=TARGET)
-    parser.add_argument("--persona", default="mira")
     parser.add_argument("lines", nargs="*", default=LINES, help="what the player says, one after the other")
-    parser.add_argument("--seed", default="2026")
     arguments = parser.parse_args()
     missing = [name for name in PROGRAMS if not shutil.which(name)]
     if missing:
         parser.error(f"install {', '.join(missing)} first")
-    asyncio.run(picture(arguments.out, arguments.persona, arguments.lines, arguments.seed))
+    asyncio.run(picture(arguments.out, arguments.lines))
 
 
 if __name__ == "__main__":

@@ -32,7 +32,7 @@ PATH = f"{os.environ.get('PATH', '')}:/usr/games"
 ANSWER_SECONDS = 30
 DRAWING_SECONDS = 15
 """How long a renderer without a graphics card may take to show the surroundings."""
-PROGRAMS = ("Xvfb", "openbox", "xdotool", "import", "convert")
+PROGRAMS = ("Xvfb", "openbox", "xdotool", "import")
 
 CLIENT = {
     "screen_w": str(SIZE[0]),

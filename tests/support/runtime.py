@@ -33,7 +33,7 @@ class Running:
 
 
 @asynccontextmanager
-async def town(home: Path, engine: Engine, **limits: Any) -> AsyncIterator[Running]:
+async def town(home: Path, engine: Engine, *, port: int = 0, **limits: Any) -> AsyncIterator[Running]:
     """A started town; `limits` are settings of a turn."""
     await engine.start()
     clock = SystemClock()
@@ -54,7 +54,7 @@ async def town(home: Path, engine: Engine, **limits: Any) -> AsyncIterator[Runni
         heartbeat=1.0,
     )
     try:
-        async with Bridge(handler, token=TOKEN) as bridge:
+        async with Bridge(handler, token=TOKEN, port=port) as bridge:
             yield Running(bridge.port, queries, pseudonyms)
             await handler.drain(2)
     finally:

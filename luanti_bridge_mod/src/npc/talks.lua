@@ -9,7 +9,8 @@ local talks = {}
 
 local MAX_LINE = 500
 local MAX_OPEN = 500
-local LINK_PATIENCE = 3
+-- Within 3 s after the link is lost there is an answer; the rest is for the server steps until it is seen.
+local LINK_PATIENCE = 2.75
 -- Against floods from forms, which the engine does not limit as it does the chat; the runtime's limit is the finer one.
 local LINES_PER_WINDOW, WINDOW = 20, 10
 local MAX_HISTORY = 6

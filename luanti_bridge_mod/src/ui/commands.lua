@@ -12,7 +12,9 @@ local by_name = {}
 --- Say a line to an NPC by command. Returns whether it will be answered, and what to tell the player.
 function commands.say(player_name, pos, record, line)
 	local body = npcs.body(record.id)
-	if not body or bearings.distance(pos, body.object:get_pos()) > mod.settings.named_distance then
+	-- Asked this way round, a position that is no number is too far away.
+	local near = body and bearings.distance(pos, body.object:get_pos()) <= mod.settings.named_distance
+	if not near then
 		return false, S("@1 is too far away to hear you.", record.name)
 	end
 	local begun, problem = talks.begin(player_name, record, line, "command")

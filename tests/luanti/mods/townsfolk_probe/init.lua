@@ -116,3 +116,26 @@ core.register_globalstep(function(dtime)
 		end
 	end
 end)
+
+-- The NPC's body says from now on that it is nowhere, as an object does whose physics went wrong.
+core.register_chatcommand("probe_nowhere", {
+	params = "NAME COORDINATE",
+	func = function(_, param)
+		local name, coordinate = param:match("^(%S+) (%S+)$")
+		local at = tonumber(coordinate) or 0 / 0
+		local body = townsfolk.object(name):get_luaentity()
+		local object = body.object
+		body.object = setmetatable({
+			get_pos = function()
+				return { x = at, y = 9, z = 0 }
+			end,
+		}, {
+			__index = function(_, method)
+				return function(_, ...)
+					return object[method](object, ...)
+				end
+			end,
+		})
+		return true, "nowhere"
+	end,
+})

@@ -1,9 +1,14 @@
-"""`python -m learner.base`: from nothing to a model folder: tokenizer, training, files. Resumable."""
+"""`python -m learner.base`: from nothing to `data/base/`: tokenizer, training, export, evaluation.
+
+Every stage leaves its result in the work folder, so an interrupted run continues where it stopped.
+`--quick` does all of it in about a minute with a toy size and writes nothing outside the work folder.
+"""
 
 from __future__ import annotations
 
 import argparse
 import itertools
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -11,11 +16,37 @@ from platformdirs import user_cache_path
 from rich.console import Console
 
 from agent_runtime.npc.prompt import system_text, user_text
+from exporters.gguf import export_base
 from learner.base.corpus import samples
+from learner.base.evaluate import CASES, print_report, report, write_report
 from learner.base.model import ModelConfig
 from learner.base.tokenize import Encoder, train_tokenizer
 from learner.base.train import Schedule, train
 from learner.base.weights import save_base
+
+DATA = Path(__file__).resolve().parents[2] / "data"
+TOKENIZER_SEED = 7
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """One way to make a base: sizes, length of training, and how much of the evaluation to ask."""
+
+    config: ModelConfig
+    schedule: Schedule
+    tokenizer_samples: int
+    cases: int
+
+
+def full(tokens: int, minutes: float) -> Recipe:
+    """What made the shipped weights."""
+    return Recipe(ModelConfig(), Schedule(tokens=tokens, seconds=minutes * 60), 6000, 10_000)
+
+
+def quick() -> Recipe:
+    """A toy that runs through every stage in about a minute; it learns nothing worth hearing."""
+    config = ModelConfig(vocabulary=768, hidden=64, inner=96, layers=2)
+    return Recipe(config, Schedule(tokens=120_000, seconds=40, warmup=5, log_every=5), 200, 2)
 
 
 def tokenizer_texts(seed: int, count: int) -> list[str]:
@@ -30,26 +61,40 @@ def tokenizer_texts(seed: int, count: int) -> list[str]:
     return texts
 
 
+def build(recipe: Recipe, work: Path, out: Path, console: Console) -> None:
+    """Run all stages; `work` keeps tokenizer, checkpoint, training log, GGUF and scores."""
+    work.mkdir(parents=True, exist_ok=True)
+    if not (work / "tokenizer.json").exists():
+        with console.status("learning the tokenizer"):
+            texts = tokenizer_texts(TOKENIZER_SEED, recipe.tokenizer_samples)
+            train_tokenizer(texts, recipe.config.vocabulary).save(str(work / "tokenizer.json"))
+    encoder = Encoder.load(work)
+    model = train(recipe.config, recipe.schedule, encoder, work)
+    save_base(model, encoder, out)
+    gguf = export_base(out, work / "townsfolk-base-Q8_0.gguf")
+    content = report(gguf, CASES, torch.get_num_threads(), recipe.cases)
+    write_report(content, work / "scores.json")
+    print_report(content, console)
+    console.print(f"weights in {out}, GGUF and scores in {work}")
+
+
 def main() -> None:
+    """The command line."""
     parser = argparse.ArgumentParser(prog="python -m learner.base", description=__doc__)
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--work", type=Path, default=user_cache_path("townsfolk") / "base")
-    parser.add_argument("--tokens", type=int, default=30_000_000)
-    parser.add_argument("--minutes", type=float, default=100.0)
+    parser.add_argument("--out", type=Path, help="folder of the finished files (default: data/base)")
+    parser.add_argument(
+        "--work", type=Path, help="folder of checkpoints (default: the platform's cache folder)"
+    )
+    parser.add_argument("--tokens", type=int, default=40_000_000, help="end after so many tokens")
+    parser.add_argument("--minutes", type=float, default=150.0, help="or after so many minutes of training")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--quick", action="store_true", help="a toy size, about a minute, for tests")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    work: Path = arguments.work
-    work.mkdir(parents=True, exist_ok=True)
-    console = Console()
-    if not (work / "tokenizer.json").exists():
-        console.print("learning the tokenizer")
-        train_tokenizer(tokenizer_texts(7, 6000)).save(str(work / "tokenizer.json"))
-    encoder = Encoder.load(work)
-    config = ModelConfig(vocabulary=encoder.tokenizer.get_vocab_size())
-    schedule = Schedule(tokens=arguments.tokens, seconds=arguments.minutes * 60)
-    model = train(config, schedule, encoder, work)
-    save_base(model, encoder, arguments.out)
+    work = arguments.work or user_cache_path("townsfolk") / ("base-quick" if arguments.quick else "base")
+    out = arguments.out or (work / "out" if arguments.quick else DATA / "base")
+    recipe = quick() if arguments.quick else full(arguments.tokens, arguments.minutes)
+    build(recipe, work, out, Console())
 
 
 if __name__ == "__main__":

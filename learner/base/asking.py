@@ -10,6 +10,18 @@ from learner.base.turns import Turn, answer, ask, dress, item_slots, list_up, ty
 UNKNOWN = "unknown"
 
 
+def lookup(scene: Scene) -> Turn | None:
+    """A fact's label and a colon, answered by its number alone: the bare skill that quoting stands on."""
+    if not scene.facts:
+        return None
+    number = scene.rng.randrange(len(scene.facts)) + 1
+    label = scene.facts[number - 1].label
+    same = [n for n, fact in enumerate(scene.facts, 1) if fact.label == label]
+    if scene.rng.random() < 0.5:
+        label = label.split(" (")[0]
+    return Turn("lookup", f"{label}:", f"[[{same[0]}]]", _quotes(scene, same, ""))
+
+
 def recipe(scene: Scene) -> Turn | None:
     """How something is made: the right fact among others, both when there are two."""
     items = scene.subjects("recipe:") + scene.subjects("norecipe:")
@@ -36,6 +48,11 @@ def recipe(scene: Scene) -> Turn | None:
 def uses(scene: Scene) -> Turn | None:
     """What something is good for."""
     items = scene.subjects("uses:")
+    useless = [item for item in scene.subjects("recipe:") if item not in items]
+    if useless and (not items or scene.rng.random() < 0.2):
+        slots = item_slots(scene.rng.choice(useless))
+        line = typed(scene, ask(scene, "questions", "uses", slots))
+        return Turn(UNKNOWN, line, dress(scene, answer(scene, "uses_none", slots)), _admits(scene))
     if not items:
         return None
     item = scene.rng.choice(items)

@@ -19,6 +19,7 @@ from learner.base.tokenize import Encoder
 POOL = 192
 PROMPT_SHARE = 0.125
 PROMPT_WEIGHT = 0.8
+DIGIT_WEIGHT = 3.0  # a wrong digit quotes the wrong fact; other words have synonyms
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ def make_row(sample: Sample, encoder: Encoder, rng: random.Random, limit: int) -
         segments += [segment] * len(tail)
         targets += [*tail[1:], 0]
         weights += [PROMPT_WEIGHT if rng.random() < PROMPT_SHARE else 0.0 for _ in range(spoken - 1)]
-        weights += [1.0] * len(reply) + [0.0]
+        weights += [DIGIT_WEIGHT if token in encoder.digits else 1.0 for token in reply] + [0.0]
     return Row(ids, positions, segments, targets, weights)
 
 

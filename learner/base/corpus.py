@@ -60,7 +60,9 @@ HISTORY: tuple[tuple[Maker, float], ...] = (
 )
 
 
-WARM_UP = 12_000  # samples: short contexts first, so that looking up is learned before searching
+# From which sample on: the share of short contexts, and of bare look-ups. Quoting the right number is the
+# last skill to appear; short contexts and little else to learn bring it forward.
+PHASES = ((0, 0.9, 0.5), (12_500, 0.35, 0.3), (21_000, 0.2, 0.06))
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +98,10 @@ def spoken(text: str) -> str:
     return _ACTION.sub(" ", text).strip()
 
 
-def _branch(scene: Scene) -> Turn:
+def _branch(scene: Scene, lookups: float) -> Turn:
     told = dict(scene.told)
-    turn = draw_turn(scene)
+    turn = asking.lookup(scene) if scene.rng.random() < lookups else None
+    turn = turn or draw_turn(scene)
     scene.told = told
     return turn
 
@@ -108,8 +111,9 @@ def samples(seed: int, branches: int = 12, start: int = 0) -> Iterator[Sample]:
     number = start
     while True:
         rng = random.Random(f"{seed}:{number}")
-        short = rng.random() < (0.9 if number < WARM_UP else 0.25)
+        _, shortness, share = next(phase for phase in reversed(PHASES) if number >= phase[0])
+        short = rng.random() < shortness
         scene = make_scene(rng, short=short)
         add_history(scene, rng.choice((0, 0, 1) if short else (0, 0, 1, 1, 2, 3, 4)))
-        yield Sample(scene, tuple(_branch(scene) for _ in range(branches)))
+        yield Sample(scene, tuple(_branch(scene, share) for _ in range(branches)))
         number += 1

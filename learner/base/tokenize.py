@@ -44,6 +44,7 @@ class Encoder:
         self.tokenizer = tokenizer
         self.template = ChatTemplate(EMBEDDED_TEMPLATE)
         self.end = self.id_of(END)
+        self.digits = frozenset(self.id_of(digit) for digit in "0123456789")
 
     @classmethod
     def load(cls, folder: Path) -> Encoder:

@@ -9,9 +9,12 @@ from __future__ import annotations
 import json
 import math
 import os
+import signal
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from rich.progress import (
@@ -25,7 +28,8 @@ from rich.progress import (
 from torch.nn import functional as F  # noqa: N812
 
 from learner.base.batches import Batch, batches
-from learner.base.model import Llama, ModelConfig, initialise
+from learner.base.circuit import initialise
+from learner.base.model import Llama, ModelConfig
 from learner.base.optimizer import make_optimizers
 from learner.base.tokenize import Encoder
 
@@ -84,7 +88,7 @@ def train(
     log = (work / "training.jsonl").open("a", encoding="utf-8")
     saved = last = time.monotonic()
     smooth: float | None = None
-    with log, _bar(quiet) as bar:
+    with log, _bar(quiet) as bar, _Interrupts() as interrupted:
         task = bar.add_task("training", total=schedule.tokens, completed=done.tokens)
         while (part := max(done.tokens / schedule.tokens, done.seconds / schedule.seconds)) < 1:
             rate = _rate(part, done.step, schedule)
@@ -106,19 +110,36 @@ def train(
             smooth = loss.item() if smooth is None else 0.95 * smooth + 0.05 * loss.item()
             bar.update(task, completed=done.tokens)
             if done.step % schedule.log_every == 0:
-                row = {
-                    "step": done.step,
-                    "tokens": done.tokens,
-                    "seconds": round(done.seconds),
-                    "loss": round(smooth, 4),
-                }
-                log.write(json.dumps({**row, "rate": round(rate, 4)}) + "\n")
+                row = {"step": done.step, "tokens": done.tokens, "seconds": round(done.seconds)}
+                log.write(json.dumps({**row, "loss": round(smooth, 4), "rate": round(rate, 4)}) + "\n")
                 log.flush()
-            if now - saved > schedule.save_every:
+            if interrupted.by or now - saved > schedule.save_every:
                 saved = now
                 _save(work / CHECKPOINT, model, optimizers, done)
+            if interrupted.by:
+                raise SystemExit(f"interrupted; run the same command again to continue from {work}")
     _save(work / CHECKPOINT, model, optimizers, done)
     return model
+
+
+class _Interrupts:
+    """Notes SIGINT and SIGTERM, so that the loop can keep its work before it ends."""
+
+    def __init__(self) -> None:
+        self.by = 0
+        self._before: dict[int, Any] = {}
+
+    def _note(self, number: int, _: object) -> None:
+        self.by = number
+
+    def __enter__(self) -> _Interrupts:
+        if threading.current_thread() is threading.main_thread():
+            self._before = {n: signal.signal(n, self._note) for n in (signal.SIGINT, signal.SIGTERM)}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
 
 
 def _rate(part: float, step: int, schedule: Schedule) -> float:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 from learner.base.grammar import load, seen, spell, unseen
@@ -59,18 +61,16 @@ def dress(scene: Scene, core: str) -> str:
     roll = rng.random()
     opener = rng.choice(scene.voice["openers"]) + " " if roll < 0.6 else ""
     closer = " " + rng.choice(scene.voice["closers"]) if roll > 0.5 else ""
-    if opener and not opener.endswith((". ", "! ", "? ", "... ")) and core[:1].isupper() and core[:2] != "I ":
-        core = (
-            core if core.split(" ")[0].rstrip(",.?!:") in proper_names(scene) else core[:1].lower() + core[1:]
-        )
+    if opener and opener[-2] not in ".!?" and core.split(" ")[0].rstrip(",.?!:") in _ordinary_openings():
+        core = core[:1].lower() + core[1:]
     return f"{opener}{core}{closer}"
 
 
-def proper_names(scene: Scene) -> set[str]:
-    """First words that keep their capital inside a sentence."""
-    names = {scene.persona.name, scene.player, scene.told_name or scene.player}
-    names.update(fact.subject for fact in scene.facts)
-    return {name.split(" ")[0] for name in names} | {"I", "I'm", "I'll"}
+@cache
+def _ordinary_openings() -> frozenset[str]:
+    """First words of plain replies that lose their capital inside a sentence; names never do."""
+    firsts = (re.match(r"[(]?([A-Z][a-z]*)\b", line) for lines in load("replies").values() for line in lines)
+    return frozenset({match.group(1) for match in firsts if match} | {"A", "An"}) - {"I"}
 
 
 def item_slots(item: str) -> dict[str, str]:

@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import itertools
+import random
+
+import pytest
+import torch
+
+from learner.base.batches import DIGIT_WEIGHT, batches, collate, make_row
+from learner.base.corpus import Sample, samples
+from learner.base.model import Llama
+from learner.base.tokenize import Encoder
+
+
+def sample(number: int = 0, branches: int = 4) -> Sample:
+    return next(samples(8, branches, start=number))
+
+
+def test_a_branch_sees_what_it_would_see_alone(encoder: Encoder, toy: Llama) -> None:
+    """The logits of every reply equal those of the turn's own prompt: as in serving."""
+    one = sample(3)
+    row = make_row(one, encoder, random.Random(1), 1000)
+    assert row
+    batch = collate([row])
+    packed = toy.logits(toy.hidden(batch.ids, batch.positions, batch.mask))[0]
+    for segment, turn in enumerate(one.turns, 1):
+        scene = one.scene
+        prompt = encoder.prompt(scene.persona, scene.history, scene.facts, scene.player, turn.line)
+        reply = encoder.reply(turn.reply)
+        alone = toy(torch.tensor([*prompt, *reply]))[-len(reply) :]
+        where = [index for index, own in enumerate(row.segments) if own == segment][-len(reply) :]
+        assert torch.allclose(packed[where], alone, atol=1e-3)
+
+
+def test_replies_count_in_full_and_prompts_a_little(encoder: Encoder) -> None:
+    one = sample(5)
+    row = make_row(one, encoder, random.Random(1), 1000)
+    assert row
+    spoken = sum(len(encoder.reply(turn.reply)) for turn in one.turns)
+    assert sum(weight >= 1 for weight in row.weights) == spoken
+    digits = [w for w, t in zip(row.weights, row.targets, strict=True) if t in encoder.digits and w >= 1]
+    assert all(weight == DIGIT_WEIGHT for weight in digits)
+    assert 0 < sum(0 < weight < 1 for weight in row.weights) < len(row.ids) / 3
+
+
+def test_targets_are_the_next_tokens(encoder: Encoder) -> None:
+    row = make_row(sample(7), encoder, random.Random(1), 1000)
+    assert row
+    for index, weight in enumerate(row.weights):
+        if weight:
+            assert row.segments[index] == row.segments[index + 1]
+            assert row.targets[index] == row.ids[index + 1]
+
+
+def test_what_does_not_fit_is_left_out(encoder: Encoder) -> None:
+    assert make_row(sample(), encoder, random.Random(1), 20) is None
+
+
+def test_padding_changes_nothing(encoder: Encoder, toy: Llama) -> None:
+    rows = [row for row in (make_row(sample(n), encoder, random.Random(1), 1000) for n in (1, 2)) if row]
+    rows.sort(key=lambda row: len(row.ids))
+    together, alone = collate(rows), collate(rows[:1])
+    length = len(rows[0].ids)
+    with torch.no_grad():
+        a = toy.hidden(together.ids, together.positions, together.mask)[0, :length]
+        b = toy.hidden(alone.ids, alone.positions, alone.mask)[0]
+    assert torch.allclose(a, b, atol=1e-4)
+    assert together.tokens == sum(len(row.ids) for row in rows)
+
+
+@pytest.mark.parametrize("tokens", [1500, 4000])
+def test_batches_are_the_same_again_and_of_the_asked_size(encoder: Encoder, tokens: int) -> None:
+    first, second = (list(itertools.islice(batches(encoder, 1, 0, tokens, 1000), 4)) for _ in range(2))
+    for (a, number), (b, _) in zip(first, second, strict=True):
+        assert torch.equal(a.ids, b.ids)
+        assert a.ids.numel() <= max(tokens, a.ids.shape[1])
+        assert number > 0

@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import itertools
+import random
+
+from agent_runtime.npc.prompt import REFERENCE
+from learner.base.cases import SLICES
+from learner.base.checks import ACTION
+from learner.base.corpus import PHASES, add_history, draw_turn, samples, spoken
+from learner.base.scene import make_scene
+
+
+def test_samples_are_the_same_for_the_same_seed_and_number() -> None:
+    first = list(itertools.islice(samples(4), 6))
+    again = list(itertools.islice(samples(4, start=3), 3))
+    assert [s.turns for s in first[3:]] == [s.turns for s in again]
+    assert [s.turns for s in first] != [s.turns for s in itertools.islice(samples(5), 6)]
+
+
+def test_branches_do_not_know_of_each_other() -> None:
+    for sample in itertools.islice(samples(2, start=PHASES[-1][0]), 200):
+        told = {value.lower() for value in sample.scene.told.values()}
+        lines = " ".join(exchange.line for exchange in sample.scene.history).lower()
+        assert all(value in lines for value in told)
+
+
+def test_history_holds_what_the_player_read() -> None:
+    for number in range(200):
+        scene = make_scene(random.Random(number))
+        add_history(scene, 4)
+        assert len(scene.history) == 4
+        for exchange in scene.history:
+            assert not ACTION.search(exchange.reply)
+            assert not REFERENCE.search(exchange.reply)
+
+
+def test_replies_are_short_and_on_one_line() -> None:
+    lengths = []
+    for sample in itertools.islice(samples(3, start=PHASES[-1][0]), 150):
+        for turn in sample.turns:
+            assert "\n" not in turn.reply + turn.line
+            assert "{" not in turn.reply
+            lengths.append(len(turn.reply.split()))
+    assert max(lengths) <= 60
+    assert 5 < sum(lengths) / len(lengths) < 20
+
+
+def test_all_slices_come_up() -> None:
+    scenes = (make_scene(random.Random(n)) for n in range(400))
+    slices = {draw_turn(scene).slice for scene in scenes}
+    assert slices == set(SLICES)
+
+
+def test_actions_are_cut_out_of_what_was_said() -> None:
+    assert spoken("[[ACTION:follow]] Lead on.") == "Lead on."
+    assert spoken("Here. [[ACTION:give item= 2 count= 3]] Take it.") == "Here. Take it."

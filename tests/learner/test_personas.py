@@ -1,0 +1,51 @@
+"""The shipped personas: each in a voice of its own, with lines for every occasion."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from agent_runtime.npc.persona import Canned, Persona, load_persona, load_personas
+from learner.base.checks import voice_fits
+from learner.base.grammar import voices
+from learner.base.scene import USUAL
+
+FOLDER = Path(__file__).parents[2] / "data" / "personas"
+PERSONAS = sorted(FOLDER.glob("*.toml"))
+
+
+@pytest.fixture(params=PERSONAS, ids=lambda path: path.stem)
+def persona(request: pytest.FixtureRequest) -> Persona:
+    return load_persona(request.param)
+
+
+def test_there_are_eight_with_voices_the_base_knows() -> None:
+    found = load_personas(FOLDER)
+    assert len(found) >= 8
+    spoken = {persona.voice for persona in found.values()}
+    assert len(spoken) == len(found)
+    assert spoken <= set(voices())
+
+
+def test_the_id_is_the_name(persona: Persona) -> None:
+    assert persona.id == persona.name.lower()
+
+
+def test_nobody_is_at_a_loss_for_words(persona: Persona) -> None:
+    for occasion in Canned.__struct_fields__:
+        lines = getattr(persona.canned, occasion)
+        assert len(set(lines)) >= 4, occasion
+
+
+def test_canned_lines_sound_like_the_persona(persona: Persona) -> None:
+    fits = voice_fits(
+        " ".join(line for key in ("greeting", "busy", "late") for line in getattr(persona.canned, key))
+    )
+    assert persona.voice in sorted(fits, key=lambda name: -fits[name])[:2]
+
+
+def test_everybody_can_do_what_the_mod_carries_out(persona: Persona) -> None:
+    assert set(USUAL) <= set(persona.capabilities)
+    assert persona.inventory
+    assert all(":" in item and 0 < count < 100 for item, count in persona.inventory.items())

@@ -4,6 +4,8 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+import structlog
+
 from tests.support.engine import Reply, ScriptedEngine
 from tests.support.game import MIRA, SERVER, Game, chat, hello, make_id, snapshot
 from tests.support.runtime import town
@@ -91,6 +93,37 @@ async def test_a_rating_of_anothers_reply_is_refused_also_after_a_restart(tmp_pa
         honest = {"type": "rating", "id": make_id(), "reply": reply, "player": "alice"}
         assert (await game.ask(honest | {"value": 5, "scale": "stars"}))["type"] == "ack"
         assert [rating.value for rating in await running.queries.ratings()] == [5]
+
+
+async def test_what_is_forged_or_said_again_costs_no_generation_and_is_logged(
+    tmp_path: Path,
+) -> None:
+    engine = ScriptedEngine(["Good day! [[ACTION:follow]]"])
+    brom = {"npc": make_id(), "name": "Brom", "persona": "mira", "pos": {"x": 1, "y": 8, "z": 1}}
+    far = snapshot(player_pos={"x": 3000, "y": 8, "z": 0})
+    with structlog.testing.capture_logs() as logged:
+        async with town(tmp_path, engine) as running, Game(running.port) as game:
+            honest = chat()
+            first = await answer(game, honest)
+            assert await game.ask(honest) == first[-1]
+            await game.send({"type": "npc_state", "npc": brom, "state": "spawned"})
+            await game.send({"type": "npc_state", "npc": brom, "state": "removed"})
+            forged = {
+                "unknown_npc": [chat(npc=make_id()), chat(npc=brom["npc"])],
+                "unknown_player": [chat(player="mallory")],
+                "too_far": [chat(snapshot=far)],
+                "invalid_field": [chat(player="alice\nadmin"), chat("x" * 501)],
+            }
+            for code, lines in forged.items():
+                for line in lines:
+                    refusal = await game.ask(line)
+                    assert (refusal["type"], refusal["code"], refusal["of"]) == ("error", code, line["id"])
+            assert len(engine.requests) == 1
+            await eventually(running.queries.turns)
+            assert len(await running.queries.turns()) == len(await running.queries.actions()) == 1
+    refused = [entry["code"] for entry in logged if entry["event"] == "message_refused"]
+    assert refused == [code for code, lines in forged.items() for _ in lines]
+    assert [entry["chat"] for entry in logged if entry["event"] == "repeated_chat_answered"] == [honest["id"]]
 
 
 async def test_memory_outlives_a_restart(tmp_path: Path) -> None:

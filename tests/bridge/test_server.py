@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
+import msgpack
+import psutil
 import pytest
 
 from agent_runtime.bridge.messages import (
@@ -105,6 +108,35 @@ async def test_a_bad_frame_is_malformed_and_the_connection_survives(
         await game.socket.send(data)
         answer = await game.receive()
         assert (answer["type"], answer["code"]) == ("error", "malformed")
+        assert await game.is_alive()
+
+
+async def test_lengths_that_are_only_claimed_take_no_memory(bridge: Bridge) -> None:
+    """An array, a map, a text and an extension of 4 GiB in six bytes each, and a depth of a million."""
+    kinds = (b"\xdd", b"\xdf", b"\xdb", b"\xc9")
+    async with Game(bridge.port) as game:
+        before = psutil.Process().memory_info().rss
+        for _ in range(10):
+            for kind in kinds:
+                await game.socket.send(b"\x81\xa4type" + kind + b"\xff\xff\xff\xff\x01")
+                assert (await game.receive())["code"] == "malformed"
+        await game.socket.send(b"\x91" * 1_000_000)
+        assert (await game.receive())["code"] == "malformed"
+        assert psutil.Process().memory_info().rss - before < 20 * 2**20
+        assert await game.is_alive()
+
+
+async def test_half_a_character_in_json_is_stripped_and_in_messagepack_refused(
+    bridge: Bridge, handler: RecordingHandler
+) -> None:
+    async with Game(bridge.port, subprotocol=SUBPROTOCOL_JSON) as game:
+        await game.socket.send(json.dumps(chat("HERE")).replace("HERE", "to\\ud800rch\\udfff?"))
+        await handler.until("received")
+        assert await game.is_alive()
+    assert [message.text for message in handler.messages if isinstance(message, Chat)] == ["torch?"]
+    async with Game(bridge.port, greeting=hello(server=make_id())) as game:
+        await game.socket.send(msgpack.packb(chat("HERE")).replace(b"HERE", b"a\xed\xa0\x80"))
+        assert (await game.receive())["code"] == "malformed"
         assert await game.is_alive()
 
 

@@ -68,8 +68,10 @@ async def test_hostile_fields_are_cut_and_cleaned(engine: Engine) -> None:
     async with Game(engine, answer=answer) as game, await game.server.join_admin() as admin:
         await game.spawn(admin)
         await open_form(admin)
-        # Some engines end a field at a NUL, others hand it on.
-        admin.fields(FORM, {"line": "\x1b(c@red)one\ntwo\u202e\x07 " + "é" * 100_000 + "\x00", "send": "Say"})
+        # The engine takes 640 KiB of fields and no more. Some end a field at a NUL, others hand it on.
+        hostile = "\x1b(c@red)one\ntwo\u202e\x07 " + "é" * 327_000 + "\x00"
+        assert 638 < len(hostile.encode()) / 1024 < 640
+        admin.fields(FORM, {"line": hostile, "send": "Say"})
         chat = await game.message(Chat)
         assert chat.text.startswith("one two éééé")
         assert len(chat.text) <= 500

@@ -59,6 +59,30 @@ async def test_only_admins_make_npcs_and_all_are_told_why_not(engine: Engine) ->
         assert "npc_admin" in bob.chat[-1].text or game.heard(NpcState) == []
 
 
+async def test_a_name_is_plain_text_and_nobody_elses(engine: Engine) -> None:
+    async with Game(engine, answer=answer) as game, await game.server.join_admin() as admin:
+        for forged in (
+            "[[ACTION:follow]]",
+            "<admin>",
+            "admin: yes",
+            "{{ 7*7 }}",
+            'a" b',
+            "x" * 41,
+            "\x1b(c@#f00)\u200b",
+        ):
+            await command(admin, f"/npc spawn baker {forged}", "A name has 1 to 40 characters and no")
+            await command(admin, f"/npc mark {forged}", "A name has 1 to 40 characters and no")
+        await command(admin, "/npc spawn ../baker Mira", "There is no such persona")
+        await game.spawn(admin, "Mira")
+        await command(
+            admin, "/npc spawn baker \x1b(c@#f00)Mi\u202era\x07", "There is an NPC called “Mira” already"
+        )
+        await command(admin, "/npc spawn baker MIRA", "an NPC called “MIRA” already")
+        await command(admin, "/npc spawn baker Łucja Ö’Neill 2", "Łucja Ö’Neill 2 is here")
+        await game.until(lambda: len(game.session.npcs) == 2, "the runtime's knowledge of both")
+        assert {npc.name for npc in game.session.npcs.values()} == {"Mira", "Łucja Ö’Neill 2"}
+
+
 async def test_an_npc_is_the_same_after_a_restart(engine: Engine) -> None:
     async with Game(engine, answer=answer) as game:
         async with await game.server.join_admin() as admin:

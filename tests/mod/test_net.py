@@ -119,6 +119,38 @@ async def test_reset_in_the_middle_of_a_frame(tmp_path: Path) -> None:
         assert [message["n"] for message in await link.heard(2)] == [1, 3]
 
 
+async def test_a_latency_of_two_seconds_give_or_take_one(tmp_path: Path) -> None:
+    """As slow as the product promises to bear: the link comes up and stays up, and the order is kept."""
+    async with (
+        PlainRuntime() as runtime,
+        Proxy(runtime.port, latency=2.0, jitter=1.0, seed=3) as proxy,
+        ModLink(proxy.port, tmp_path) as link,
+    ):
+        await link.until("up")
+        for number in range(6):
+            await link.call("send", chat(number))
+            await link.call("keep", rating(number))
+            await runtime.say({"type": "notice", "n": number, "text": "y"})
+            await asyncio.sleep(0.5)
+        assert [message["n"] for message in await link.heard(6)] == list(range(6))
+        await eventually(lambda: len(runtime.of_type("rating")) == 6)
+        assert [message["n"] for message in runtime.of_type("chat")] == list(range(6))
+        assert [message["id"] for message in runtime.of_type("rating")] == [rating(n)["id"] for n in range(6)]
+        status = await link.call("status")
+        assert (status["up"], len(runtime.connections), proxy.connections) == (True, 1, 1)
+
+
+@pytest.mark.parametrize("name", ["msgpack", "json"])
+async def test_what_is_no_number_does_not_reach_the_mod(tmp_path: Path, name: str) -> None:
+    async with PlainRuntime() as runtime, ModLink(runtime.port, tmp_path, codec=name) as link:
+        await link.until("up")
+        for value in (float("nan"), float("inf"), float("-inf")):
+            await runtime.say({"type": "notice", "n": 0, "text": "x", "pos": {"x": value}})
+        await runtime.say({"type": "notice", "n": 1, "text": "y"})
+        assert [message["n"] for message in await link.heard(1)] == [1]
+        assert (await link.call("status"))["ignored"] == 3
+
+
 async def test_a_half_open_link_is_known_within_five_seconds(tmp_path: Path) -> None:
     async with (
         PlainRuntime() as runtime,

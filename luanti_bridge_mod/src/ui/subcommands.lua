@@ -48,8 +48,8 @@ local function spawn(player_name, words, rest)
 		return false, S("There is no such persona. Known: @1.", table.concat(known, ", "))
 	end
 	local card = mod.cards.get(persona)
-	local wanted = rest:sub(#persona + 1)
-	local name = clean_name(wanted:find("%S") and wanted or (card and card.name) or persona)
+	local wanted = rest:match("^%S+%s*(.*)$")
+	local name = clean_name(wanted ~= "" and wanted or (card and card.name) or persona)
 	if not name then
 		return false, S("A name has 1 to @1 characters and no brackets, quotes or colons.", MAX_NAME)
 	elseif records.by_name(name) then

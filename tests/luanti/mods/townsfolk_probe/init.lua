@@ -139,3 +139,13 @@ core.register_chatcommand("probe_nowhere", {
 		return true, "nowhere"
 	end,
 })
+
+-- Puts things into an NPC's bag.
+core.register_chatcommand("probe_stock", {
+	params = "NAME ITEM COUNT",
+	func = function(_, param)
+		local name, item, count = param:match("^(%S+) (%S+) (%d+)$")
+		townsfolk.object(name):get_luaentity().record.inventory[item] = tonumber(count)
+		return true, "stocked"
+	end,
+})

@@ -11,11 +11,14 @@ UNKNOWN = "unknown"
 
 
 def lookup(scene: Scene) -> Turn | None:
-    """A fact's label and a colon, answered by its number alone: the bare skill that quoting stands on."""
+    """A fact's label and a colon, answered by its number alone, or the number, answered by the label: the
+    bare skills that quoting and copying stand on."""
     if not scene.facts:
         return None
     number = scene.rng.randrange(len(scene.facts)) + 1
     label = scene.facts[number - 1].label
+    if scene.rng.random() < 0.4:
+        return Turn("lookup", f"[{number}]", label, {"contains_any": [label], "no_action": True})
     same = [n for n, fact in enumerate(scene.facts, 1) if fact.label == label]
     if scene.rng.random() < 0.5:
         label = label.split(" (")[0]

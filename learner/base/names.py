@@ -12,6 +12,32 @@ from learner.base.grammar import load_tables
 PLURAL_ES = ("s", "x", "ch", "sh")
 
 
+CONSONANTS = (
+    "b",
+    "c",
+    "d",
+    "f",
+    "g",
+    "h",
+    "j",
+    "k",
+    "l",
+    "m",
+    "n",
+    "p",
+    "r",
+    "s",
+    "t",
+    "v",
+    "w",
+    "z",
+    "th",
+    "st",
+)
+VOWELS = ("a", "e", "i", "o", "u", "ai", "ou", "y")
+ENDS = ("", "", "n", "r", "s", "k", "th", "l", "x", "nd")
+
+
 class Names:
     """A source of names with one random generator."""
 
@@ -27,11 +53,16 @@ class Names:
 
     def invented(self) -> str:
         """A word nobody knows, of two or three syllables."""
-        return "".join(self._pick("syllables") for _ in range(self.rng.choice((2, 2, 3))))
+        if self.rng.random() < 0.5:
+            return "".join(self._pick("syllables") for _ in range(self.rng.choice((2, 2, 3))))
+        sounds = "".join(
+            self.rng.choice(CONSONANTS) + self.rng.choice(VOWELS) for _ in range(self.rng.choice((2, 2, 3)))
+        )
+        return sounds + self.rng.choice(ENDS)
 
     def player(self) -> str:
         """A player's name, often with digits or odd capitals."""
-        if self.rng.random() < 0.45:
+        if self.rng.random() < 0.25:
             return self._pick("player")
         if self.key == "unseen" or self.rng.random() < 0.3:
             word = self.invented()
@@ -41,7 +72,7 @@ class Names:
 
     def npc(self) -> str:
         """A villager's name."""
-        return self._pick("npc") if self.rng.random() < 0.75 else self.invented().capitalize()
+        return self._pick("npc") if self.rng.random() < 0.5 else self.invented().capitalize()
 
     def item(self) -> str:
         """An item description in lower case."""

@@ -12,7 +12,7 @@ from agent_runtime.npc.actions import TABLE
 from agent_runtime.npc.persona import Persona
 from agent_runtime.npc.prompt import Exchange, Fact
 from learner.base.grammar import load_tables, voices
-from learner.base.names import Names
+from learner.base.names import Names, capital
 
 SHORT = 6
 USUAL = ("follow", "stop", "go_to", "look_at", "emote", "give")
@@ -69,8 +69,46 @@ class Scene:
         return draw(kind, self.names)
 
 
+MADE_UP = {
+    "role": (
+        "the {item} maker",
+        "the {word} keeper",
+        "a {word} of the {place}",
+        "the keeper of the {place}",
+        "the {word} seller",
+        "a {item} trader",
+        "the warden of {name}",
+        "the {place} cook",
+    ),
+    "fear": ("{word}s", "the {place}", "the {word} of {name}", "a broken {item}", "the lord of {name}"),
+    "love": ("{word}s", "{word} songs", "the {place} at dawn", "a good {item}", "the {word} of {name}"),
+    "origin": (
+        "{name}",
+        "the {word} hills",
+        "the land of {name}",
+        "a {place} near {name}",
+        "{name} by the sea",
+    ),
+    "colour": ("{word}",),
+    "food": ("{word} soup", "{word}s"),
+    "home": ("near the {place}", "in {name}", "by the {place}"),
+    "trade": ("{word} maker", "{word}"),
+    "secret": ("the {item} is under the {place}", "{name} is asleep", "the {word} is in the {place}"),
+    "thing": ("{name} has my {item}", "the {place} is closed", "my cat is called {name}"),
+    "node": ("{word} ore", "{word} stone"),
+    "ground": ("{word} stone, {word} land", "{word}, {word} hills"),
+}
+
+
 def draw(kind: str, names: Names) -> str:
-    """A word of `texts/people.toml`, of the seen or the unseen ones."""
+    """A word of `texts/people.toml`, of the seen or the unseen ones, or often one made up on the spot:
+    what has never been read before can only be copied."""
+    shapes = MADE_UP.get(kind)
+    if shapes and names.rng.random() < 0.55:
+        shape = names.rng.choice(shapes)
+        return shape.format(
+            word=names.invented(), name=names.invented().capitalize(), item=names.item(), place=names.place()
+        )
     return names.rng.choice(load_tables("people")[kind][names.key])
 
 
@@ -98,7 +136,7 @@ def make_scene(rng: random.Random, unseen: bool = False, short: bool = False) ->
 def _about(rng: random.Random, names: Names, nature: dict[str, str]) -> str:
     parts = [f"comes from {nature['origin']}", f"fears {nature['fear']}", f"loves {nature['love']}"]
     rng.shuffle(parts)
-    text = f"{parts[0].capitalize()}, {parts[1]} and {parts[2]}."
+    text = f"{capital(parts[0])}, {parts[1]} and {parts[2]}."
     if rng.random() < 0.6:
         habit = draw("habit", names)
         text = f"{text} {habit}" if rng.random() < 0.5 else f"{habit} {text}"

@@ -13,6 +13,7 @@ from learner.base.grammar import load, seen, spell, unseen
 from learner.base.names import an, capital, plural
 from learner.base.scene import Scene
 
+SMALL_WORDS = frozenset(load("leads")["small"])
 LEADS = tuple(load("leads")["leads"])
 TAILS = tuple(load("leads")["tails"])
 FILLERS = ("hey", "um", "so", "please", "ok", "hi", "and", "well", "excuse me", "pls", "hello", "now")
@@ -117,6 +118,8 @@ def typed(scene: Scene, line: str, plain: bool = False) -> str:
         line = f"{rng.choice(FILLERS)}{rng.choice((',', ''))} {line}"
     if plain:
         return line
+    if rng.random() < 0.15:
+        line = " ".join(word for word in line.split(" ") if word not in SMALL_WORDS or rng.random() < 0.6)
     if rng.random() < 0.06:
         line = f"{rng.choice(LEADS)}{rng.choice((', ', '. ', ' so ', '... '))}{line}"
     if rng.random() < 0.05:

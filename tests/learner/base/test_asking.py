@@ -72,7 +72,7 @@ def test_a_use_nobody_knows_is_admitted() -> None:
     assert all("[[" not in turn.reply for turn in found)
 
 
-def test_a_label_is_answered_by_its_number() -> None:
+def test_a_label_is_answered_by_its_number_and_a_number_by_its_label() -> None:
     for scene, turn in turns(asking.lookup):
-        (number,) = re.fullmatch(r"\[\[(\d+)\]\]", turn.reply).groups()  # type: ignore[union-attr]
-        assert turn.line.rstrip(":") in scene.facts[int(number) - 1].label
+        number, label = (turn.reply, turn.line) if turn.line.endswith(":") else (f"[{turn.line}]", turn.reply)
+        assert label.rstrip(":") in scene.facts[int(number.strip("[]")) - 1].label

@@ -91,7 +91,8 @@ class Server:
         """Starts the server and returns when it listens; raises ServerFailed."""
         self._write_world()
         arguments = ["--world", str(self.world), "--gameid", self.engine.game, "--config", str(self.config)]
-        arguments += ["--port", str(self.port)]
+        # Debian's wrapper names a log below /var/log, which only root and its own user may write.
+        arguments += ["--port", str(self.port), "--logfile", str(self.folder / "luanti.log")]
         command = self.engine.command(arguments, shared=self.folder)
         await self.process.start(command, {"HOME": str(self.folder), "LC_ALL": "C.UTF-8"})
         await self.process.ready(lambda log: "listening on" in log, within=START_WITHIN)

@@ -7,7 +7,8 @@ import asyncio
 from agent_runtime.bridge.messages import Chat, Rating
 from agent_runtime.bridge.session import Session
 from demo.engine import Engine
-from demo.player import Player
+from demo.player import Player, Vector
+from demo.stage import teleport
 from tests.support.ingame import Game, body_of, command, reply
 
 FORM = "townsfolk:talk"
@@ -85,7 +86,7 @@ async def test_a_form_counts_only_near_the_npc(engine: Engine) -> None:
     async with Game(engine, answer=answer) as game, await game.server.join_admin() as admin:
         await game.spawn(admin)
         await open_form(admin)
-        await admin.move_to(admin.pos.x + 40, admin.pos.y, admin.pos.z)
+        await teleport(admin, Vector(admin.pos.x + 40, admin.pos.y, admin.pos.z))
         admin.fields(FORM, {"line": "from afar", "send": "Say"})
         await admin.until(lambda: "too far away" in admin.forms[-1].source, within=5, what="the refusal")
         assert game.heard(Chat) == []

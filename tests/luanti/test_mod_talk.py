@@ -96,7 +96,8 @@ async def test_players_near_hear_it_and_players_far_do_not(engine: Engine) -> No
         await game.spawn(admin)
         x, y, z = admin.pos
         await bob.move_to(x + 4, y, z)
-        await carol.move_to(x + 20, y, z)
+        await admin.say(f"/teleport carol {x + 20},{y},{z}")
+        await carol.until(lambda: carol.pos.x > x + 19, within=5, what="being far away")
         await admin.say("hi Mira")
         await bob.hear("<Mira> Good day!", since=0)
         await carol.hear("<admin> hi Mira", since=0)

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from agent_runtime.bridge.messages import SUBPROTOCOL_JSON, ActionRequest, Chat, Knowledge, Rating
+from agent_runtime.bridge.messages import SUBPROTOCOL_JSON, Chat, Knowledge, Rating, ReplyDelta, ReplyDone
 from agent_runtime.bridge.session import Session
 from agent_runtime.npc.persona import load_persona
 from demo.engine import Engine
@@ -145,7 +145,7 @@ async def test_a_connect_that_hangs_holds_up_nobody(engine: Engine) -> None:
 
 
 async def test_replies_and_actions_for_a_player_who_left_in_between_are_thrown_away(engine: Engine) -> None:
-    """Two lines are under way, one of them half answered, when the player leaves and comes back."""
+    """Two lines are under way, one of them half answered, when the player leaves; the rest comes then."""
     waiting: list[Chat] = []
 
     def begin(session: Session, chat: Chat) -> None:
@@ -158,21 +158,30 @@ async def test_replies_and_actions_for_a_player_who_left_in_between_are_thrown_a
         await bob.say("Mira, an apple, please")
         await bob.say("Brom, an apple, please")
         await game.until(lambda: len(waiting) == 2, "bob's two lines")
+        made = [make_id(), make_id()]
+        first = waiting[0]
+        game.session.send(ReplyDelta(made[0], first.id, first.npc, "bob", 0, "Here you", False))
+        mira = await body_of(admin, "Mira")
+        await admin.until(lambda: "Here you" in mira.nametag, within=5, what="the half reply")
         await bob.leave()
         await game.until(lambda: "bob" not in game.session.players, "bob's leaving")
-        async with await game.server.join("bob") as bob:
-            for chat in waiting:
-                made = reply(game.session, chat, "Here you are!", "Enjoy it.")
-                arguments: dict[str, str | int] = {"item": "default:apple", "count": 1}
-                taken = chat.snapshot.taken - 60
-                game.session.send(ActionRequest(make_id(), made, chat.npc, "bob", "give", arguments, taken))
-            await command(bob, "Mira, back again", "")
-            await game.until(lambda: len(waiting) == 3, "bob's third line")
-            reply(game.session, waiting[2], "Good day, bob.")
-            await bob.hear("<Mira> Good day, bob.", since=0)
-            said = [line.text for player in (admin, bob) for line in player.chat]
-            assert not any("Here you are" in line or "Enjoy it" in line for line in said)
-            assert not any(stack.name for stack in bob.inventory["main"])
+        for reply_id, chat in zip(made, waiting, strict=True):
+            n = int(chat is first)
+            game.session.send(ReplyDelta(reply_id, chat.id, chat.npc, "bob", n, " are! ", True))
+            game.session.send(
+                ReplyDone(reply_id, chat.id, chat.npc, "bob", "Here you are! Enjoy it.", "model")
+            )
+            result = await game.act(chat, "give", item="default:apple", count=1)
+            assert (result.result, result.reason) == ("refused", "the player who asked is not here")
+        await admin.say("Mira, my turn")
+        await game.until(lambda: len(waiting) == 3, "the admin's line")
+        reply(game.session, waiting[2], "Your turn.")
+        await admin.hear("<Mira> Your turn.", since=0)
+        assert not any("are!" in line.text or "Enjoy it" in line.text for line in admin.chat)
+        assert [(stack.item, stack.count) for stack in waiting[2].snapshot.inventory] == [
+            ("default:apple", 5)
+        ]
+        assert (await command(admin, "/probe_ground", "on the ground:")).text == "on the ground: "
 
 
 async def test_without_messagepack_the_link_speaks_json(engine: Engine) -> None:

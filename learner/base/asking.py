@@ -30,7 +30,7 @@ def recipe(scene: Scene) -> Turn | None:
     items = scene.subjects("recipe:") + scene.subjects("norecipe:")
     if not items:
         return None
-    item = scene.rng.choice(items)
+    item = scene.choose(items)
     numbers = scene.numbers(f"recipe:{item}")
     numbers = [n for n in numbers if scene.facts[n - 1].subject == item]
     slots = item_slots(item)
@@ -58,7 +58,7 @@ def uses(scene: Scene) -> Turn | None:
         return Turn(UNKNOWN, line, dress(scene, answer(scene, "uses_none", slots)), _admits(scene))
     if not items:
         return None
-    item = scene.rng.choice(items)
+    item = scene.choose(items)
     number = scene.number_of(item, "uses:") or 0
     slots = item_slots(item)
     line = typed(scene, ask(scene, "questions", "uses", slots))
@@ -69,10 +69,11 @@ def uses(scene: Scene) -> Turn | None:
 def where(scene: Scene) -> Turn | None:
     """Where a place, a person or a mob is."""
     sources = ("place:", "place:", "player:", "mob:", "npc:")
-    source = scene.rng.choice([s for s in sources if scene.numbers(s)] or [""])
-    if not source:
+    found = {subject: source for source in sources for subject in scene.subjects(source)}
+    if not found:
         return None
-    subject = scene.rng.choice(scene.subjects(source))
+    subject = scene.choose(list(found))
+    source = found[subject]
     number = scene.number_of(subject, source) or 0
     spoken = _the(scene, source, subject)
     line = typed(scene, ask(scene, "questions", "where", {"place": spoken, "bare": subject}))

@@ -4,7 +4,6 @@ by the words of a player's line go out. So crafting answers are true for that se
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,8 +12,8 @@ from pathlib import Path
 import msgspec
 
 from agent_runtime.bridge.messages import Item, Knowledge, Recipe
+from agent_runtime.npc.relevance import split_words, stem
 
-_WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)?")
 _MAX_WORDS = 6
 
 
@@ -48,7 +47,7 @@ class Catalogue:
                     self._uses[ingredient].append(recipe.output)
         self._by_words: dict[tuple[str, ...], str] = {}
         for item in self.items.values():
-            words = tuple(_stem(word) for word in split_words(self.name_of(item.name)))
+            words = tuple(stem(word) for word in split_words(self.name_of(item.name)))
             if words:
                 self._by_words.setdefault(words, item.name)
 
@@ -84,11 +83,11 @@ class Catalogue:
         """The item of that name: an itemstring, or the words that players read."""
         if name in self.items:
             return name
-        return self._by_words.get(tuple(_stem(word) for word in split_words(name)))
+        return self._by_words.get(tuple(stem(word) for word in split_words(name)))
 
     def mentions(self, line: str) -> list[Mention]:
         """The items that a line names, longest names first at each place, none overlapping."""
-        words = [_stem(word) for word in split_words(line)]
+        words = [stem(word) for word in split_words(line)]
         found: list[Mention] = []
         start = 0
         while start < len(words):
@@ -143,18 +142,3 @@ class CatalogueStore:
 
     def _path(self, digest: str) -> Path:
         return self._folder / f"{digest}.msgpack"
-
-
-def split_words(text: str) -> list[str]:
-    """The words of a text in lower case, without punctuation."""
-    return [word.lower() for word in _WORD.findall(text)]
-
-
-def _stem(word: str) -> str:
-    """What the singular and the plural of an English word share: `torch` for `torches`, `pickax` for
-    `pickaxes`, `berri` for `berry`. Both sides of every comparison pass through it."""
-    if len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is")):
-        word = word[:-1]
-    if len(word) > 3 and word.endswith("e"):
-        word = word[:-1]
-    return word[:-1] + "i" if len(word) > 3 and word.endswith("y") else word

@@ -1,5 +1,5 @@
 """What is true right now, as facts a reply can quote: a snapshot, the game's catalogue and the
-player's line come in; a short list of numbered facts goes out, the most relevant last.
+player's line come in; a short list of facts goes out, the most relevant first.
 """
 
 from __future__ import annotations
@@ -7,17 +7,14 @@ from __future__ import annotations
 from collections import Counter
 
 from agent_runtime.bridge.messages import Near, Recipe, Snapshot
-from agent_runtime.npc.catalogue import Catalogue, split_words
+from agent_runtime.npc.catalogue import Catalogue
 from agent_runtime.npc.prompt import Fact
+from agent_runtime.npc.relevance import choose
 
 MAX_USES = 3
 MAX_ALTERNATIVES = 2
 _HERE = 2.0
 _KINDS = {"player": "player", "mob": "mob", "npc": "townsperson"}
-_USE_WORDS = frozenset({"use", "used", "uses", "for", "purpose", "good", "need", "do"})
-_CARRY_WORDS = frozenset(
-    {"give", "have", "got", "carry", "carrying", "inventory", "spare", "hand", "pass", "share", "lend", "bag"}
-)
 _TIMES = (
     (4.5, "night"),
     (6.0, "early morning"),
@@ -30,40 +27,34 @@ _TIMES = (
 
 
 def facts_for(line: str, player: str, snapshot: Snapshot, catalogue: Catalogue, limit: int) -> list[Fact]:
-    """The facts for one line: what is always there, what is near, and what the line asks about.
-
-    At most `limit` of them; the least relevant are left out first.
-    """
-    words = set(split_words(line))
-    background = _situation(player, snapshot, catalogue) + _surroundings(snapshot, words, named=False)
-    asked = _surroundings(snapshot, words, named=True) + _carried(snapshot, catalogue, words)
-    asked += _crafting(line, words, catalogue)
-    asked = asked[:limit]
-    return background[: limit - len(asked)] + asked
+    """The facts for one line, at most `limit`, the most relevant first."""
+    candidates = [
+        *_situation(player, snapshot, catalogue),
+        *_surroundings(snapshot),
+        *_carried(snapshot, catalogue),
+        *_crafting(line, catalogue),
+    ]
+    return choose(line, candidates, limit)
 
 
 def _situation(player: str, snapshot: Snapshot, catalogue: Catalogue) -> list[Fact]:
     held = catalogue.name_of(snapshot.held) if snapshot.held else "nothing"
-    facts = [
-        Fact("time", time_text(snapshot.time_of_day), "time", "time"),
-        Fact(f"{player} holds", held, snapshot.held or "nothing", f"held:{snapshot.held}"),
-        Fact("you are", snapshot.doing or "standing", "self", "doing"),
-    ]
+    facts = [Fact("time", time_text(snapshot.time_of_day), "time", "time")]
     ground = [catalogue.name_of(snapshot.surface)] if snapshot.surface else []
     ground += [snapshot.biome.replace("_", " ").lower()] if snapshot.biome else []
     if ground:
         facts.append(Fact("ground", ", ".join(ground), "ground", f"ground:{snapshot.surface}"))
+    facts.append(Fact(f"{player} holds", held, snapshot.held or "nothing", f"holds:{snapshot.held}"))
+    facts.append(Fact("you are", snapshot.doing or "standing", "you", "state"))
     if snapshot.weather:
         facts.append(Fact("weather", snapshot.weather, "weather", "weather"))
     return facts
 
 
-def _surroundings(snapshot: Snapshot, words: set[str], named: bool) -> list[Fact]:
-    """Who and what is near: those the line names (`named`), or the others."""
+def _surroundings(snapshot: Snapshot) -> list[Fact]:
     return [
         Fact(_near_label(near), near_text(near), near.name, f"{near.kind}:{near.name}")
         for near in sorted(snapshot.near, key=lambda near: near.distance)
-        if bool(words & set(split_words(near.name))) is named
     ]
 
 
@@ -71,9 +62,7 @@ def _near_label(near: Near) -> str:
     return near.name if near.kind == "place" else f"{near.name} ({_KINDS[near.kind]})"
 
 
-def _carried(snapshot: Snapshot, catalogue: Catalogue, words: set[str]) -> list[Fact]:
-    if not words & _CARRY_WORDS:
-        return []
+def _carried(snapshot: Snapshot, catalogue: Catalogue) -> list[Fact]:
     return [
         Fact(
             f"you carry {catalogue.name_of(stack.item)}", str(stack.count), stack.item, f"carry:{stack.item}"
@@ -83,24 +72,18 @@ def _carried(snapshot: Snapshot, catalogue: Catalogue, words: set[str]) -> list[
     ]
 
 
-def _crafting(line: str, words: set[str], catalogue: Catalogue) -> list[Fact]:
+def _crafting(line: str, catalogue: Catalogue) -> list[Fact]:
     facts: list[Fact] = []
     for mention in catalogue.mentions(line):
-        name = catalogue.name_of(mention.item)
-        uses = catalogue.uses(mention.item)
-        if uses and words & _USE_WORDS:
-            facts.append(
-                Fact(f"{name} is used in", _uses_text(uses, catalogue), mention.item, f"uses:{mention.item}")
-            )
-        recipes = catalogue.recipes(mention.item)[:MAX_ALTERNATIVES]
+        item, name = mention.item, catalogue.name_of(mention.item)
+        uses = catalogue.uses(item)
+        if uses:
+            facts.append(Fact(f"{name} is used in", _uses_text(uses, catalogue), item, f"uses:{item}"))
+        recipes = catalogue.recipes(item)[:MAX_ALTERNATIVES]
         for recipe in recipes:
-            facts.append(
-                Fact(f"{name} recipe", recipe_text(recipe, catalogue), mention.item, f"recipe:{mention.item}")
-            )
+            facts.append(Fact(f"{name} recipe", recipe_text(recipe, catalogue), item, f"recipe:{item}"))
         if not recipes:
-            facts.append(
-                Fact(name, "has no recipe; it is dug or found", mention.item, f"item:{mention.item}")
-            )
+            facts.append(Fact(name, "has no recipe; it is dug or found", item, f"norecipe:{item}"))
     return facts
 
 

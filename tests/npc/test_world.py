@@ -7,34 +7,42 @@ def texts(line: str, limit: int = 12) -> list[str]:
     return [f"{f.label}: {f.value}" for f in facts_for(line, "alice", SNAPSHOT, CATALOGUE, limit)]
 
 
-def test_a_recipe_that_is_asked_for_comes_last_and_complete() -> None:
-    assert texts("how do I make a torch?")[-1] == "torch recipe: 1 coal lump and 1 stick (makes 4)"
-    assert texts("How are STEEL PICKAXES made")[-1] == "steel pickaxe recipe: 3 steel ingot and 2 stick"
-    assert texts("steel ingot please")[-1] == "steel ingot recipe: iron lump smelted in a furnace"
+def test_a_recipe_that_is_asked_for_comes_first_and_complete() -> None:
+    assert texts("how do I make a torch?")[0] == "torch recipe: 1 coal lump and 1 stick (makes 4)"
+    assert texts("How are STEEL PICKAXES made")[0] == "steel pickaxe recipe: 3 steel ingot and 2 stick"
+    assert texts("steel ingot please")[0] == "steel ingot recipe: iron lump smelted in a furnace"
 
 
 def test_an_item_without_a_recipe_says_so() -> None:
-    assert texts("how do I craft an iron lump")[-1] == "iron lump: has no recipe; it is dug or found"
+    assert texts("how do I craft an iron lump")[0] == "iron lump: has no recipe; it is dug or found"
 
 
 def test_what_an_item_is_used_for() -> None:
-    assert "stick is used in: torch, steel pickaxe" in texts("what is a stick used for")
+    assert texts("what is a stick used for")[0] == "stick is used in: torch, steel pickaxe"
 
 
 def test_an_unknown_item_brings_no_crafting_fact() -> None:
     assert not [text for text in texts("how do I make a flux capacitor") if "recipe" in text]
 
 
-def test_a_place_that_is_named_comes_after_the_others() -> None:
+def test_a_place_that_is_named_comes_before_what_is_always_told() -> None:
     lines = texts("where is the river?")
-    assert lines[-1] == "river: 24 steps north-east"
-    assert "bob (player): 4 steps west" in lines
+    assert lines[0] == "river: 24 steps north-east"
     assert "time: evening, 18:40" in lines
     assert "alice holds: steel pickaxe" in lines
 
 
+def test_who_is_near_is_told_when_asked() -> None:
+    assert texts("who is near?")[:3] == [
+        "bob (player): 4 steps west",
+        "Brom (townsperson): 60 steps south",
+        "sheep (mob): 12 steps north",
+    ]
+    assert not [text for text in texts("hello") if "(player)" in text]
+
+
 def test_what_it_carries_is_told_when_asked_to_give() -> None:
-    assert "you carry torch: 5" in texts("give me a torch")
+    assert texts("give me a torch")[0] == "you carry torch: 5"
     assert not [text for text in texts("hello") if text.startswith("you carry")]
 
 
@@ -43,7 +51,7 @@ def test_the_limit_leaves_out_the_least_relevant_first() -> None:
 
 
 def test_every_fact_knows_its_source() -> None:
-    sources = {fact.source for fact in facts_for("torch? river?", "alice", SNAPSHOT, CATALOGUE, 20)}
+    sources = {fact.source for fact in facts_for("torch? river? bob?", "alice", SNAPSHOT, CATALOGUE, 20)}
     assert {"recipe:default:torch", "place:river", "player:bob", "time"} <= sources
 
 

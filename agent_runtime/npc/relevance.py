@@ -1,0 +1,131 @@
+"""Which facts a line asks for: everything true right now and the line come in; the facts that matter go
+out, the most relevant first, so that `[[1]]` is what was asked for whenever it is known.
+
+A pure function of words, the same for serving and for the training corpus. Few and the right facts in the
+prompt are worth more to a small model than many, and cost less time with any model.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from agent_runtime.npc.prompt import Fact
+
+RELEVANT = 6
+_NAMED, _PARTLY, _ASKED, _WANTED = 20, 8, 6, 4
+_WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)?")
+
+
+class _Kind(NamedTuple):
+    """How a kind of fact, told by its source, is asked for.
+
+    `prefix` and `suffix` frame the name in its label, if it has one; `asks` are words that ask for all
+    facts of the kind; `wants` are words that make it likelier than others of the same name. `partly` says
+    that some of the name's words are enough, and `always` that the fact belongs into every prompt.
+    """
+
+    asks: str = ""
+    wants: str = ""
+    prefix: str = ""
+    suffix: str = ""
+    named: bool = True
+    partly: bool = False
+    always: bool = False
+
+
+_MOVE = (
+    "where far way path road route walk go going come lead guide bring follow look find reach near direction"
+)
+_NEAR = "near nearby around close here there anyone anybody somebody someone people see alone surroundings"
+_GIVE = "give hand pass share lend spare have got carry bag need want trade sell buy borrow"
+_MAKE = "make made making craft crafting build recipe create how need ingredient ingredients put"
+_KINDS = {
+    "time": _Kind(
+        "time hour late early clock day night morning evening noon dark sun", named=False, always=True
+    ),
+    "holds": _Kind("hold holding held hand hands wield carrying", named=False, always=True),
+    "state": _Kind("doing busy working heading going occupies up moment", named=False, always=True),
+    "ground": _Kind(
+        "ground soil land floor biome area stand standing walk feet foot boots shoes under below beneath",
+        named=False,
+        always=True,
+    ),
+    "weather": _Kind(
+        "weather sky skies rain raining rainy sunny snow storm stormy coat", named=False, always=True
+    ),
+    "carry": _Kind(
+        "carry carrying bag pockets pack inventory basket wares goods anything something",
+        _GIVE,
+        prefix="you carry ",
+        partly=True,
+    ),
+    "place": _Kind("places", _MOVE, partly=True),
+    "player": _Kind(_NEAR, _MOVE, suffix=" (player)", partly=True),
+    "npc": _Kind(_NEAR, _MOVE, suffix=" (townsperson)", partly=True),
+    "mob": _Kind(_NEAR + " animals monsters", _MOVE + " attack fight", suffix=" (mob)", partly=True),
+    "recipe": _Kind(wants=_MAKE, suffix=" recipe"),
+    "norecipe": _Kind(wants=_MAKE),
+    "uses": _Kind(wants="use used uses using purpose worth for with from found", suffix=" is used in"),
+}
+_ORDER = {kind: number for number, kind in enumerate(_KINDS)}
+_STEMS: dict[tuple[str, str], frozenset[str]] = {}
+
+
+def choose(line: str, candidates: Sequence[Fact], limit: int) -> list[Fact]:
+    """The facts for this line: what it asks about, the most relevant first, then what is always told.
+    At most `limit` of them, and at most six that are asked for."""
+    words = frozenset(stem(word) for word in split_words(line))
+    scored = [(score(fact, words), fact) for fact in candidates]
+    asked = [(points, fact) for points, fact in scored if points >= _ASKED]
+    asked.sort(key=lambda pair: (-pair[0], _ORDER[_kind_of(pair[1])]))
+    chosen = [fact for _, fact in asked[:RELEVANT]]
+    background = [fact for points, fact in scored if points < _ASKED and _KINDS[_kind_of(fact)].always]
+    return (chosen + background)[:limit]
+
+
+def score(fact: Fact, words: frozenset[str]) -> float:
+    """How much a line of these words (stems) asks for the fact; from 6 on it does."""
+    name_of_kind = _kind_of(fact)
+    kind = _KINDS[name_of_kind]
+    points: float = _ASKED if words & _stems(name_of_kind, kind.asks) else 0
+    if not kind.named:
+        return points
+    name = [
+        stem(word) for word in split_words(fact.label.removeprefix(kind.prefix).removesuffix(kind.suffix))
+    ]
+    said = sum(word in words for word in name)
+    if said and said == len(name):
+        points += _NAMED + said
+    elif said and kind.partly:
+        points += _PARTLY * said / len(name) + _ASKED / 2
+    if said and words & _stems(f"{name_of_kind} wanted", kind.wants):
+        points += _WANTED
+    return points
+
+
+def split_words(text: str) -> list[str]:
+    """The words of a text in lower case, without punctuation."""
+    return [word.lower() for word in _WORD.findall(text)]
+
+
+def stem(word: str) -> str:
+    """What the singular and the plural of an English word share: `torch` for `torches`, `pickax` for
+    `pickaxes`, `berri` for `berry`. Both sides of every comparison pass through it."""
+    if len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is")):
+        word = word[:-1]
+    if len(word) > 3 and word.endswith("e"):
+        word = word[:-1]
+    return word[:-1] + "i" if len(word) > 3 and word.endswith("y") else word
+
+
+def _kind_of(fact: Fact) -> str:
+    return fact.source.partition(":")[0]
+
+
+def _stems(name: str, words: str) -> frozenset[str]:
+    key = (name, words)
+    if key not in _STEMS:
+        _STEMS[key] = frozenset(stem(word) for word in words.split())
+    return _STEMS[key]

@@ -28,6 +28,7 @@ STANDS = NPC_AT._replace(z=NPC_AT.z - 3)
 """South of her: a new player looks north."""
 SOCKETS = Path("/tmp/.X11-unix")
 CLIENTS = ("luanti", "minetest")
+TITLE = r"(Luanti|Minetest) .*\[Multiplayer"
 PATH = f"{os.environ.get('PATH', '')}:/usr/games"
 ANSWER_SECONDS = 30
 DRAWING_SECONDS = 15
@@ -75,6 +76,7 @@ class Screen:
 
     async def type(self, line: str) -> None:
         """Open the chat, type a line, send it."""
+        await self.run("xdotool", "search", "--onlyvisible", "--name", TITLE, "windowactivate", "--sync")
         await self.run("xdotool", "key", "t")
         await asyncio.sleep(3)
         await self.run("xdotool", "type", "--delay", "60", line)

@@ -223,6 +223,6 @@ async def body_of(player: Player, name: str) -> Entity:
     def seen() -> Entity | None:
         return next((e for e in player.entities if not e.is_player and e.nametag.startswith(name)), None)
 
-    entity = await player.until(seen, within=5, what=f"{name}'s body")
+    entity = await player.until(seen, within=15, what=f"{name}'s body")
     assert entity is not None
     return entity

@@ -55,7 +55,7 @@ def tokenizer_texts(seed: int, count: int) -> list[str]:
     for sample in itertools.islice(samples(seed), count):
         scene = sample.scene
         texts.append(system_text(scene.persona))
-        texts.append(user_text(scene.player, sample.turns[0].line, scene.facts))
+        texts.append(user_text(scene.player, sample.turns[0].line, sample.turns[0].facts))
         for turn in sample.turns:
             texts.extend((f"{scene.player}: {turn.line}", turn.reply))
     return texts

@@ -61,7 +61,7 @@ def to_somebody(scene: Scene) -> Turn | None:
             return None
         line = typed(scene, ask(scene, "orders", key, {"who": name}), plain=True)
         return _done(scene, line, answer(scene, key, {"who": name, "Who": name}), action, target=name)
-    name = scene.choose(known)
+    name = scene.rng.choice(known)
     spoken = f"the {name}" if scene.numbers(f"mob:{name}") else name
     slots = {"who": spoken, "Who": capital(spoken), "place": spoken, "Place": capital(spoken)}
     line = typed(scene, ask(scene, "orders", key, slots))
@@ -72,7 +72,7 @@ def to_place(scene: Scene) -> Turn:
     """Walk to a place in the facts; one that is not there is admitted unknown."""
     known = scene.subjects("place:")
     if known and scene.rng.random() < 0.8:
-        name = scene.choose(known)
+        name = scene.rng.choice(known)
         spoken = f"the {name}" if scene.rng.random() < 0.85 else name
         slots = {"place": spoken, "Place": capital(spoken), "who": spoken, "Who": capital(spoken)}
         key, action = ("look_at", "look_at") if scene.rng.random() < 0.12 else ("go_to", "go_to")

@@ -3,26 +3,37 @@ when the scene has nothing to ask about."""
 
 from __future__ import annotations
 
+from learner.base.grammar import load
 from learner.base.names import capital
 from learner.base.scene import COOKED, NO_RECIPE, Scene
 from learner.base.turns import Turn, answer, ask, dress, item_slots, list_up, typed, voiced
 
 UNKNOWN = "unknown"
+WHEREABOUTS = ("place:", "player:", "mob:", "npc:")
+LITTLE_WORDS = tuple(load("leads")["little"])
 
 
-def lookup(scene: Scene) -> Turn | None:
-    """A fact's label and a colon, answered by its number alone, or the number, answered by the label: the
-    bare skills that quoting and copying stand on."""
-    if not scene.facts:
+def bare(scene: Scene) -> Turn | None:
+    """A name among words that say little: what is known of it is the answer. So a wording that was never
+    read before is not taken for a question about nothing."""
+    sources = [s for s in ("place:", "player:", "mob:", "npc:", "recipe:", "recipe:") if scene.numbers(s)]
+    if not sources:
         return None
-    number = scene.rng.randrange(len(scene.facts)) + 1
-    label = scene.facts[number - 1].label
-    if scene.rng.random() < 0.4:
-        return Turn("lookup", f"[{number}]", label, {"contains_any": [label], "no_action": True})
-    same = [n for n, fact in enumerate(scene.facts, 1) if fact.label == label]
-    if scene.rng.random() < 0.5:
-        label = label.split(" (")[0]
-    return Turn("lookup", f"{label}:", f"[[{same[0]}]]", _quotes(scene, same, ""))
+    source = scene.rng.choice(sources)
+    subject = scene.rng.choice(scene.subjects(source))
+    numbers = [n for n in scene.numbers(source) if scene.facts[n - 1].subject == subject]
+    words = scene.rng.sample(LITTLE_WORDS, scene.rng.choice((0, 1, 2, 3, 4, 5)))
+    words.insert(scene.rng.randint(0, len(words)), subject)
+    line = " ".join(words) + scene.rng.choice(("?", "?", "", "!", ".", " please"))
+    line = line.capitalize() if scene.rng.random() < 0.2 else line
+    ref = f"[[{numbers[0]}]]"
+    if source == "recipe:":
+        smelted = scene.facts[numbers[0] - 1].value.endswith(COOKED)
+        reply = answer(scene, "smelt" if smelted else "recipe", {**item_slots(subject), "ref": ref})
+        return Turn("recipe", line, dress(scene, reply), _quotes(scene, numbers, "recipe:"))
+    spoken = _the(scene, source, subject)
+    reply = answer(scene, "where", {"place": spoken, "Place": capital(spoken), "ref": ref})
+    return Turn("directions", line, dress(scene, reply), _quotes(scene, numbers[:1], WHEREABOUTS))
 
 
 def recipe(scene: Scene) -> Turn | None:
@@ -30,7 +41,7 @@ def recipe(scene: Scene) -> Turn | None:
     items = scene.subjects("recipe:") + scene.subjects("norecipe:")
     if not items:
         return None
-    item = scene.choose(items)
+    item = scene.rng.choice(items)
     numbers = scene.numbers(f"recipe:{item}")
     numbers = [n for n in numbers if scene.facts[n - 1].subject == item]
     slots = item_slots(item)
@@ -58,7 +69,7 @@ def uses(scene: Scene) -> Turn | None:
         return Turn(UNKNOWN, line, dress(scene, answer(scene, "uses_none", slots)), _admits(scene))
     if not items:
         return None
-    item = scene.choose(items)
+    item = scene.rng.choice(items)
     number = scene.number_of(item, "uses:") or 0
     slots = item_slots(item)
     line = typed(scene, ask(scene, "questions", "uses", slots))
@@ -72,7 +83,7 @@ def where(scene: Scene) -> Turn | None:
     found = {subject: source for source in sources for subject in scene.subjects(source)}
     if not found:
         return None
-    subject = scene.choose(list(found))
+    subject = scene.rng.choice(list(found))
     source = found[subject]
     number = scene.number_of(subject, source) or 0
     spoken = _the(scene, source, subject)
@@ -82,7 +93,7 @@ def where(scene: Scene) -> Turn | None:
         "directions",
         line,
         dress(scene, reply),
-        _quotes(scene, [number], ("place:", "player:", "mob:", "npc:")),
+        _quotes(scene, [number], WHEREABOUTS),
     )
 
 

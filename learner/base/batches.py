@@ -7,16 +7,21 @@ several replies for the price of one context and gives the same gradients as sep
 from __future__ import annotations
 
 import random
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from agent_runtime.npc.prompt import Fact
 from learner.base.corpus import Sample, samples
+from learner.base.scene import Scene
 from learner.base.tokenize import Encoder
+from learner.base.turns import Turn
 
 POOL = 192
+SHARING = 3  # as many turns with the same facts share a row of their own
 PROMPT_SHARE = 0.125
 PROMPT_WEIGHT = 0.8
 DIGIT_WEIGHT = 3.0  # a wrong digit quotes the wrong fact; other words have synonyms
@@ -45,12 +50,24 @@ class Batch:
     tokens: int
 
 
-def make_row(sample: Sample, encoder: Encoder, rng: random.Random, limit: int) -> Row | None:
-    """Tokenise a sample; branches that would pass the context limit are left out."""
-    scene = sample.scene
-    branches: list[tuple[list[int], list[int]]] = []
+def make_rows(sample: Sample, encoder: Encoder, rng: random.Random, limit: int) -> list[Row]:
+    """Tokenise a sample: one row for each group of turns with the same facts, one for all the others."""
+    groups: dict[tuple[Fact, ...], list[Turn]] = defaultdict(list)
     for turn in sample.turns:
-        prompt = encoder.prompt(scene.persona, scene.history, scene.facts, scene.player, turn.line)
+        groups[turn.facts].append(turn)
+    together = [turns for turns in groups.values() if len(turns) >= SHARING]
+    single = [turn for turns in groups.values() if len(turns) < SHARING for turn in turns]
+    rows = (make_row(sample.scene, turns, encoder, rng, limit) for turns in (*together, single) if turns)
+    return [row for row in rows if row]
+
+
+def make_row(
+    scene: Scene, turns: Sequence[Turn], encoder: Encoder, rng: random.Random, limit: int
+) -> Row | None:
+    """Tokenise turns that branch off after what they share; those past the context limit are left out."""
+    branches: list[tuple[list[int], list[int]]] = []
+    for turn in turns:
+        prompt = encoder.prompt(scene.persona, scene.history, turn.facts, scene.player, turn.line)
         reply = encoder.reply(turn.reply)
         if len(prompt) + len(reply) <= limit:
             branches.append((prompt, reply))
@@ -105,7 +122,7 @@ def batches(
     number = start
     while True:
         rng = random.Random(f"rows:{seed}:{number}")
-        rows = [row for row in (make_row(next(stream), encoder, rng, limit) for _ in range(POOL)) if row]
+        rows = [row for _ in range(POOL) for row in make_rows(next(stream), encoder, rng, limit)]
         number += POOL
         rows.sort(key=lambda row: len(row.ids))
         groups: list[list[Row]] = [[]]

@@ -71,7 +71,7 @@ def _case(name: str, scene: Scene, turn: Turn) -> Case:
         turn.slice,
         scene.persona,
         tuple(scene.history),
-        tuple(scene.facts),
+        turn.facts,
         scene.player,
         turn.line,
         dict(check),

@@ -9,21 +9,25 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from agent_runtime.npc.prompt import Exchange, expand
+from agent_runtime.npc.relevance import choose
 from learner.base import acting, asking, talking
 from learner.base.scene import Scene, make_scene
 from learner.base.turns import Turn
 
 Maker = Callable[[Scene], Turn | None]
 
+MOST_FACTS = 10  # as many as the runtime puts into a prompt by default
+_NUMBER = re.compile(r"(\[\[|(?:target|item)= )(\d{1,2})(?=\]\]| )")
 _ACTION = re.compile(r"\s*\[\[ACTION:[^\]]*\]\]\s*")
 
 MAKERS: tuple[tuple[Maker, float], ...] = (
-    (asking.recipe, 14),
+    (asking.bare, 9),
+    (asking.recipe, 15),
     (asking.uses, 7),
-    (asking.where, 10),
+    (asking.where, 12),
     (asking.single, 7),
     (asking.near, 3),
     (asking.carry, 2),
@@ -60,11 +64,6 @@ HISTORY: tuple[tuple[Maker, float], ...] = (
 )
 
 
-# From which sample on: the share of short contexts, and of bare look-ups. Quoting the right number is the
-# last skill to appear; short contexts and little else to learn bring it forward.
-PHASES = ((0, 0.9, 0.5), (12_500, 0.35, 0.3), (21_000, 0.2, 0.06))
-
-
 @dataclass(frozen=True, slots=True)
 class Sample:
     """A scene with its history, and turns that each continue it (alternatives, not a sequence)."""
@@ -74,20 +73,32 @@ class Sample:
 
 
 def draw_turn(scene: Scene, makers: tuple[tuple[Maker, float], ...] = MAKERS) -> Turn:
-    """One turn of a kind that the scene has something for."""
+    """One turn of a kind that the scene has something for, with its facts as in serving."""
     functions, weights = zip(*makers, strict=True)
     while True:
         maker: Maker = scene.rng.choices(functions, weights=weights)[0]
         turn = maker(scene)
+        turn = turn and as_served(scene, turn)
         if turn is not None:
             return turn
+
+
+def as_served(scene: Scene, turn: Turn) -> Turn | None:
+    """The turn with the facts that the runtime would choose for its line, its numbers changed to theirs;
+    `None` when the runtime would leave out a fact that the reply quotes."""
+    facts = tuple(choose(turn.line, scene.facts, MOST_FACTS))
+    numbers = {str(old): facts.index(fact) + 1 for old, fact in enumerate(scene.facts, 1) if fact in facts}
+    if any(match.group(2) not in numbers for match in _NUMBER.finditer(turn.reply)):
+        return None
+    reply = _NUMBER.sub(lambda match: f"{match.group(1)}{numbers[match.group(2)]}", turn.reply)
+    return replace(turn, reply=reply, facts=facts)
 
 
 def add_history(scene: Scene, length: int) -> None:
     """Talk that went before, as the player read it: facts put in, actions taken out."""
     for _ in range(length):
         turn = draw_turn(scene, HISTORY)
-        reply = spoken(expand(turn.reply, scene.facts))
+        reply = spoken(expand(turn.reply, turn.facts))
         if turn.slice == "memory" and turn.check.get("contains_any"):
             scene.told_name = str(turn.check["contains_any"][0])
         scene.history.append(Exchange(turn.line, reply))
@@ -98,10 +109,9 @@ def spoken(text: str) -> str:
     return _ACTION.sub(" ", text).strip()
 
 
-def _branch(scene: Scene, lookups: float) -> Turn:
+def _branch(scene: Scene) -> Turn:
     told = dict(scene.told)
-    turn = asking.lookup(scene) if scene.rng.random() < lookups else None
-    turn = turn or draw_turn(scene)
+    turn = draw_turn(scene)
     scene.told = told
     return turn
 
@@ -111,9 +121,7 @@ def samples(seed: int, branches: int = 12, start: int = 0) -> Iterator[Sample]:
     number = start
     while True:
         rng = random.Random(f"{seed}:{number}")
-        _, shortness, share = next(phase for phase in reversed(PHASES) if number >= phase[0])
-        short = rng.random() < shortness
-        scene = make_scene(rng, short=short)
-        add_history(scene, rng.choice((0, 0, 1) if short else (0, 0, 1, 1, 2, 3, 4)))
-        yield Sample(scene, tuple(_branch(scene, share) for _ in range(branches)))
+        scene = make_scene(rng)
+        add_history(scene, rng.choice((0, 0, 0, 1, 1, 2, 3, 4)))
+        yield Sample(scene, tuple(_branch(scene) for _ in range(branches)))
         number += 1

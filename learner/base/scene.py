@@ -14,8 +14,6 @@ from agent_runtime.npc.prompt import Exchange, Fact
 from learner.base.grammar import load_tables, voices
 from learner.base.names import Names, capital
 
-SHORT = 6
-AS_SERVED = 0.67
 STACKS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 20, 64, 99)
 USUAL = ("follow", "stop", "go_to", "look_at", "emote", "give")
 COMPASS = ("north", "north-east", "east", "south-east", "south", "south-west", "west", "north-west")
@@ -45,7 +43,6 @@ class Scene:
     history: list[Exchange] = field(default_factory=list)
     told_name: str | None = None
     told: dict[str, str] = field(default_factory=dict)
-    asked: frozenset[str] = frozenset()
 
     def numbers(self, source: str) -> list[int]:
         """The numbers of the facts whose source begins so."""
@@ -62,11 +59,6 @@ class Scene:
                 if self.facts[number - 1].subject == subject:
                     return number
         return None
-
-    def choose(self, subjects: list[str]) -> str:
-        """One of the subjects, mostly one that the facts were put together for."""
-        wanted = [subject for subject in subjects if subject in self.asked]
-        return self.rng.choice(wanted if wanted and self.rng.random() < 0.8 else subjects)
 
     def can(self, action: str) -> bool:
         """Whether the persona may do it."""
@@ -120,9 +112,8 @@ def draw(kind: str, names: Names) -> str:
     return names.rng.choice(load_tables("people")[kind][names.key])
 
 
-def make_scene(rng: random.Random, unseen: bool = False, short: bool = False) -> Scene:
-    """A scene without history. `unseen` takes all names from the lists that training never uses;
-    a `short` one keeps a few facts only."""
+def make_scene(rng: random.Random, unseen: bool = False) -> Scene:
+    """A scene without history. `unseen` takes all names from the lists that training never uses."""
     names = Names(rng, unseen)
     voice_name = rng.choice(list(voices()))
     nature = {key: draw(key, names) for key in ("fear", "love", "origin")}
@@ -135,10 +126,8 @@ def make_scene(rng: random.Random, unseen: bool = False, short: bool = False) ->
         capabilities=_capabilities(rng),
     )
     player = names.player()
-    facts, asked = make_facts(rng, names, player)
-    if short and len(facts) > SHORT:
-        facts = [facts[index] for index in sorted(rng.sample(range(len(facts)), rng.randint(2, SHORT)))]
-    return Scene(rng, names, persona, voices()[voice_name], nature, player, facts, asked=asked)
+    facts = make_facts(rng, names, player)
+    return Scene(rng, names, persona, voices()[voice_name], nature, player, facts)
 
 
 def _about(rng: random.Random, names: Names, nature: dict[str, str]) -> str:
@@ -153,52 +142,26 @@ def _about(rng: random.Random, names: Names, nature: dict[str, str]) -> str:
 
 def _capabilities(rng: random.Random) -> tuple[str, ...]:
     roll = rng.random()
-    if roll < 0.72:
+    if roll < 0.7:
         return USUAL
-    chosen = set(USUAL) if roll < 0.88 else {name for name in USUAL if rng.random() < 0.6}
+    chosen = set(USUAL) if roll < 0.87 else {name for name in USUAL if rng.random() < 0.6}
     chosen.update(name for name in TABLE if name not in USUAL and rng.random() < 0.3)
     ordered = [name for name in TABLE if name in chosen]
     return tuple(ordered) if roll < 0.95 else tuple(rng.sample(ordered, len(ordered)))
 
 
-def make_facts(rng: random.Random, names: Names, player: str) -> tuple[list[Fact], frozenset[str]]:
-    """Facts, and the subjects that are asked about most.
-
-    Two thirds come as the runtime puts them: the situation in its fixed order, what is near, and last what
-    the line is about. The others are shuffled and full of confusers, so that order alone teaches nothing.
-    """
-    if rng.random() < AS_SERVED:
-        return _served(rng, names, player)
+def make_facts(rng: random.Random, names: Names, player: str) -> list[Fact]:
+    """All that could be told in this moment; what a prompt gets of it is the runtime's choice."""
     items = names.items(rng.choice((1, 2, 3, 3, 4, 5, 6)))
-    facts = _situation(rng, names, player, items) + _carried(rng, items, (0, 0, 1, 2, 2, 3, 4))
-    facts += _near(rng, names, player)
+    facts = _situation(rng, names, player, items) + _near(rng, names, player)
+    for item in rng.sample(items, min(len(items), rng.choice((0, 0, 1, 2, 2, 3, 4)))):
+        facts.append(Fact(f"you carry {item}", str(rng.choice(STACKS)), item, f"carry:{item}"))
     for item in rng.sample(items, min(len(items), rng.choice((0, 1, 1, 2, 3, 3)))):
         facts += _knowledge(rng, names, item)
-    rng.shuffle(facts)
-    return facts, frozenset()
+    return facts
 
 
-def _served(rng: random.Random, names: Names, player: str) -> tuple[list[Fact], frozenset[str]]:
-    items = names.items(rng.choice((1, 2, 3, 4)))
-    near = _near(rng, names, player)
-    named = [near.pop()] if near and rng.random() < 0.6 else []
-    facts = _situation(rng, names, player, items, missing=0.1) + near + named
-    if rng.random() < 0.45:
-        facts += _carried(rng, items, (1, 2, 3, 4))
-    known = items[: rng.choice((0, 1, 1, 1, 2))]
-    for item in known:
-        facts += _knowledge(rng, names, item)
-    return facts, frozenset(fact.subject for fact in named) | frozenset(known)
-
-
-def _carried(rng: random.Random, items: list[str], counts: tuple[int, ...]) -> list[Fact]:
-    chosen = rng.sample(items, min(len(items), rng.choice(counts)))
-    return [Fact(f"you carry {item}", str(rng.choice(STACKS)), item, f"carry:{item}") for item in chosen]
-
-
-def _situation(
-    rng: random.Random, names: Names, player: str, items: list[str], missing: float = 1.0
-) -> list[Fact]:
+def _situation(rng: random.Random, names: Names, player: str, items: list[str]) -> list[Fact]:
     hour, minute = rng.randrange(24), rng.randrange(60)
     part = next((word for start, word in reversed(HOURS) if hour >= start), "night")
     held = rng.choice(items) if rng.random() < 0.7 else "nothing"
@@ -212,15 +175,13 @@ def _situation(
         )
     )
     offered = [
-        (0.07, Fact("time", f"{part}, {hour:02}:{minute:02}", "time", "time")),
-        (0.1, Fact(f"{player} holds", held, held, "holds")),
-        (0.1, Fact("you are", you, "you", "state")),
-        (0.1, Fact("ground", draw("ground", names), "ground", "ground")),
+        (0.93, Fact("time", f"{part}, {hour:02}:{minute:02}", "time", "time")),
+        (0.9, Fact("ground", draw("ground", names), "ground", "ground")),
+        (0.9, Fact(f"{player} holds", held, held, f"holds:{held}")),
+        (0.9, Fact("you are", you, "you", "state")),
+        (0.35, Fact("weather", draw("weather", names), "weather", "weather")),
     ]
-    facts = [fact for chance, fact in offered if rng.random() >= chance * missing]
-    if rng.random() < 0.35:
-        facts.append(Fact("weather", draw("weather", names), "weather", "weather"))
-    return facts
+    return [fact for chance, fact in offered if rng.random() < chance]
 
 
 def direction(rng: random.Random) -> str:
@@ -283,5 +244,5 @@ def _knowledge(rng: random.Random, names: Names, item: str) -> list[Fact]:
         if rng.random() < 0.3:
             made.append(f"{rng.randint(2, 30)} more")
         text = made[0] if len(made) == 1 else f"{', '.join(made[:-1])} and {made[-1]}"
-        facts.insert(0, Fact(f"{item} is used in", text, item, f"uses:{item}"))
+        facts.append(Fact(f"{item} is used in", text, item, f"uses:{item}"))
     return facts

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
+from agent_runtime.npc.prompt import Fact
 from learner.base.grammar import load, seen, spell, unseen
 from learner.base.names import an, capital, plural
 from learner.base.scene import Scene
@@ -21,12 +22,15 @@ FILLERS = ("hey", "um", "so", "please", "ok", "hi", "and", "well", "excuse me", 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """A player's line, the reply the model should learn, and what a checker may ask of any reply."""
+    """A player's line, the reply the model should learn, and what a checker may ask of any reply.
+
+    The reply's numbers are those of `facts`; before `corpus.as_served` has chosen these, of the scene's."""
 
     slice: str
     line: str
     reply: str
     check: Mapping[str, Any] = field(default_factory=dict)
+    facts: tuple[Fact, ...] = ()
 
 
 def ask(scene: Scene, file: str, key: str, slots: Mapping[str, str] | None = None) -> str:

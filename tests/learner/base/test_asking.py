@@ -72,7 +72,8 @@ def test_a_use_nobody_knows_is_admitted() -> None:
     assert all("[[" not in turn.reply for turn in found)
 
 
-def test_a_label_is_answered_by_its_number_and_a_number_by_its_label() -> None:
-    for scene, turn in turns(asking.lookup):
-        number, label = (turn.reply, turn.line) if turn.line.endswith(":") else (f"[{turn.line}]", turn.reply)
-        assert label.rstrip(":") in scene.facts[int(number.strip("[]")) - 1].label
+def test_a_name_among_little_words_asks_what_is_known_of_it() -> None:
+    for scene, turn in turns(asking.bare):
+        (number,) = set(re.findall(r"\[\[(\d+)\]\]", turn.reply))
+        assert scene.facts[int(number) - 1].subject.lower() in turn.line.lower()
+        assert not faults(turn.check, turn.reply, scene.facts), turn

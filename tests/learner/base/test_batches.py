@@ -6,7 +6,7 @@ import random
 import pytest
 import torch
 
-from learner.base.batches import DIGIT_WEIGHT, batches, collate, make_row
+from learner.base.batches import DIGIT_WEIGHT, Row, batches, collate, make_row, make_rows
 from learner.base.corpus import Sample, samples
 from learner.base.model import Llama
 from learner.base.tokenize import Encoder
@@ -16,16 +16,21 @@ def sample(number: int = 0, branches: int = 4) -> Sample:
     return next(samples(8, branches, start=number))
 
 
+def row_of(one: Sample, encoder: Encoder) -> Row:
+    row = make_row(one.scene, one.turns, encoder, random.Random(1), 2000)
+    assert row
+    return row
+
+
 def test_a_branch_sees_what_it_would_see_alone(encoder: Encoder, toy: Llama) -> None:
     """The logits of every reply equal those of the turn's own prompt: as in serving."""
     one = sample(3)
-    row = make_row(one, encoder, random.Random(1), 1000)
-    assert row
+    row = row_of(one, encoder)
     batch = collate([row])
     packed = toy.logits(toy.hidden(batch.ids, batch.positions, batch.mask))[0]
     for segment, turn in enumerate(one.turns, 1):
         scene = one.scene
-        prompt = encoder.prompt(scene.persona, scene.history, scene.facts, scene.player, turn.line)
+        prompt = encoder.prompt(scene.persona, scene.history, turn.facts, scene.player, turn.line)
         reply = encoder.reply(turn.reply)
         alone = toy(torch.tensor([*prompt, *reply]))[-len(reply) :]
         where = [index for index, own in enumerate(row.segments) if own == segment][-len(reply) :]
@@ -34,8 +39,7 @@ def test_a_branch_sees_what_it_would_see_alone(encoder: Encoder, toy: Llama) -> 
 
 def test_replies_count_in_full_and_prompts_a_little(encoder: Encoder) -> None:
     one = sample(5)
-    row = make_row(one, encoder, random.Random(1), 1000)
-    assert row
+    row = row_of(one, encoder)
     spoken = sum(len(encoder.reply(turn.reply)) for turn in one.turns)
     assert sum(weight >= 1 for weight in row.weights) == spoken
     digits = [w for w, t in zip(row.weights, row.targets, strict=True) if t in encoder.digits and w >= 1]
@@ -44,8 +48,7 @@ def test_replies_count_in_full_and_prompts_a_little(encoder: Encoder) -> None:
 
 
 def test_targets_are_the_next_tokens(encoder: Encoder) -> None:
-    row = make_row(sample(7), encoder, random.Random(1), 1000)
-    assert row
+    row = row_of(sample(7), encoder)
     for index, weight in enumerate(row.weights):
         if weight:
             assert row.segments[index] == row.segments[index + 1]
@@ -53,11 +56,22 @@ def test_targets_are_the_next_tokens(encoder: Encoder) -> None:
 
 
 def test_what_does_not_fit_is_left_out(encoder: Encoder) -> None:
-    assert make_row(sample(), encoder, random.Random(1), 20) is None
+    one = sample()
+    assert make_row(one.scene, one.turns, encoder, random.Random(1), 20) is None
+
+
+def test_turns_with_the_same_facts_share_a_row(encoder: Encoder) -> None:
+    rows = turns = 0
+    for number in range(20):
+        one = sample(number, branches=12)
+        made = make_rows(one, encoder, random.Random(1), 2000)
+        assert sum(max(row.segments) for row in made) == len(one.turns)
+        rows, turns = rows + len(made), turns + len(one.turns)
+    assert rows < turns / 4
 
 
 def test_padding_changes_nothing(encoder: Encoder, toy: Llama) -> None:
-    rows = [row for row in (make_row(sample(n), encoder, random.Random(1), 1000) for n in (1, 2)) if row]
+    rows = [row_of(sample(n), encoder) for n in (1, 2)]
     rows.sort(key=lambda row: len(row.ids))
     together, alone = collate(rows), collate(rows[:1])
     length = len(rows[0].ids)

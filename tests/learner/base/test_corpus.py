@@ -3,11 +3,13 @@ from __future__ import annotations
 import itertools
 import random
 
-from agent_runtime.npc.prompt import REFERENCE
+from agent_runtime.npc.prompt import REFERENCE, Fact
+from agent_runtime.npc.relevance import choose
 from learner.base.cases import SLICES
-from learner.base.checks import ACTION
-from learner.base.corpus import PHASES, add_history, draw_turn, samples, spoken
+from learner.base.checks import ACTION, faults
+from learner.base.corpus import MOST_FACTS, add_history, as_served, draw_turn, samples, spoken
 from learner.base.scene import make_scene
+from learner.base.turns import Turn
 
 
 def test_samples_are_the_same_for_the_same_seed_and_number() -> None:
@@ -18,7 +20,7 @@ def test_samples_are_the_same_for_the_same_seed_and_number() -> None:
 
 
 def test_branches_do_not_know_of_each_other() -> None:
-    for sample in itertools.islice(samples(2, start=PHASES[-1][0]), 200):
+    for sample in itertools.islice(samples(2), 200):
         told = {value.lower() for value in sample.scene.told.values()}
         lines = " ".join(exchange.line for exchange in sample.scene.history).lower()
         assert all(value in lines for value in told)
@@ -36,7 +38,7 @@ def test_history_holds_what_the_player_read() -> None:
 
 def test_replies_are_short_and_on_one_line() -> None:
     lengths = []
-    for sample in itertools.islice(samples(3, start=PHASES[-1][0]), 150):
+    for sample in itertools.islice(samples(3), 150):
         for turn in sample.turns:
             assert "\n" not in turn.reply + turn.line
             assert "{" not in turn.reply
@@ -54,3 +56,29 @@ def test_all_slices_come_up() -> None:
 def test_actions_are_cut_out_of_what_was_said() -> None:
     assert spoken("[[ACTION:follow]] Lead on.") == "Lead on."
     assert spoken("Here. [[ACTION:give item= 2 count= 3]] Take it.") == "Here. Take it."
+
+
+def test_facts_are_chosen_as_in_serving_and_numbers_follow_them() -> None:
+    first = quoted = 0
+    for number in range(400):
+        scene = make_scene(random.Random(number))
+        turn = draw_turn(scene)
+        assert turn.facts == tuple(choose(turn.line, scene.facts, MOST_FACTS))
+        wrong = [
+            fault for fault in faults(turn.check, turn.reply, turn.facts) if not fault.startswith("sounds")
+        ]
+        assert not wrong, turn
+        numbers = REFERENCE.findall(turn.reply)
+        quoted += bool(numbers)
+        first += numbers[:1] == ["1"]
+    assert first > quoted * 0.6  # what the line asks for stands first, nearly always
+
+
+def test_a_reply_that_quotes_what_the_runtime_would_leave_out_is_not_learned() -> None:
+    scene = make_scene(random.Random(1))
+    scene.facts = [Fact("old mill", "3 steps west", "old mill", "place:old mill")]
+    assert as_served(scene, Turn("x", "hello", "It is [[1]].")) is None
+    asked = as_served(scene, Turn("x", "where is the old mill?", "It is [[1]]. [[ACTION:go_to target= 1]]"))
+    assert asked
+    assert asked.reply == "It is [[1]]. [[ACTION:go_to target= 1]]"
+    assert asked.facts == tuple(scene.facts)

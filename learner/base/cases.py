@@ -34,6 +34,7 @@ SLICES = (
 )
 PER_SLICE = 100
 SEED = "evaluation"
+KNOWN = ", known wording"
 
 
 class Case(msgspec.Struct, frozen=True):
@@ -49,41 +50,43 @@ class Case(msgspec.Struct, frozen=True):
     check: dict[str, Any]
 
 
-def make_cases(per_slice: int = PER_SLICE) -> dict[str, list[Case]]:
-    """Cases by slice, the same on every call."""
+def make_cases(per_slice: int = PER_SLICE, new_wordings: bool = True) -> dict[str, list[Case]]:
+    """Cases by slice, the same on every call. Without `new_wordings` only the names are new."""
     found: dict[str, list[Case]] = defaultdict(list)
     number = 0
     while any(len(found[name]) < per_slice for name in SLICES):
         number += 1
-        rng = random.Random(f"{SEED}:{number}")
+        rng = random.Random(f"{SEED}:{new_wordings}:{number}")
         scene = make_scene(rng, unseen=True)
+        scene.new_wordings = new_wordings
         add_history(scene, rng.choice((0, 0, 1, 2, 4, 8)))
         turn = draw_turn(scene)
+        name = turn.slice if new_wordings else f"{turn.slice}{KNOWN}"
         if len(found[turn.slice]) < per_slice:
-            found[turn.slice].append(_case(f"{turn.slice}-{len(found[turn.slice]) + 1}", scene, turn))
+            found[turn.slice].append(_case(name, len(found[turn.slice]) + 1, scene, turn))
     return {name: found[name] for name in SLICES}
 
 
-def _case(name: str, scene: Scene, turn: Turn) -> Case:
+def _case(name: str, number: int, scene: Scene, turn: Turn) -> Case:
     check: Mapping[str, Any] = turn.check
+    history = tuple(scene.history)
     return Case(
-        name,
-        turn.slice,
-        scene.persona,
-        tuple(scene.history),
-        turn.facts,
-        scene.player,
-        turn.line,
-        dict(check),
+        f"{name}-{number}", name, scene.persona, history, turn.facts, scene.player, turn.line, dict(check)
     )
 
 
 def write_cases(folder: Path, per_slice: int = PER_SLICE) -> None:
-    """Write one file per slice."""
+    """Write one file per slice, and one with a quarter as many cases each in known wordings."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, cases in make_cases(per_slice).items():
-        lines = (json.dumps(_slim(case), ensure_ascii=False) for case in cases)
-        (folder / f"{name}.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+        _write(folder / f"{name}.jsonl", cases)
+    known = make_cases((per_slice + 3) // 4, new_wordings=False)
+    _write(folder / "known_wordings.jsonl", [case for cases in known.values() for case in cases])
+
+
+def _write(path: Path, cases: list[Case]) -> None:
+    lines = (json.dumps(_slim(case), ensure_ascii=False) for case in cases)
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def _slim(case: Case) -> dict[str, Any]:

@@ -21,12 +21,12 @@ from agent_runtime.engine.service import LlamaEngine
 from agent_runtime.errors import PromptTooLong
 from agent_runtime.npc.persona import Sampling
 from agent_runtime.npc.prompt import render
-from learner.base.cases import Case, read_cases
+from learner.base.cases import KNOWN, Case, read_cases
 from learner.base.checks import faults, heard
 
 CASES = Path(__file__).resolve().parents[2] / "data" / "eval"
 GREEDY = Sampling(temperature=0.0)
-QUIET_SLICES = ("action", "handwritten")
+ACTING = ("action", f"action{KNOWN}", "handwritten")
 
 
 async def ask(engine: Engine, case: Case, sampling: Sampling = GREEDY) -> str:
@@ -80,7 +80,7 @@ def summary(rows: Sequence[dict[str, Any]]) -> dict[str, dict[str, float]]:
         part = [row for row in rows if row["slice"] == name]
         good = sum(not row["faults"] for row in part)
         found[name] = {"cases": len(part), "good": good, "share": round(good / len(part), 4)}
-    quiet = [row for row in rows if row["slice"] not in QUIET_SLICES]
+    quiet = [row for row in rows if row["slice"] not in ACTING]
     acted = sum(any("without being asked" in fault for fault in row["faults"]) for row in quiet)
     if quiet:
         found["unasked actions"] = {

@@ -31,7 +31,8 @@ NO_RECIPE = "has no recipe; it is dug or found"
 
 @dataclass
 class Scene:
-    """Everything a turn may refer to. `facts` are numbered from 1 on, as in the prompt."""
+    """Everything a turn may refer to. `facts` are numbered from 1 on, as in the prompt. With
+    `new_wordings`, players use only those that training never sees."""
 
     rng: random.Random
     names: Names
@@ -43,6 +44,7 @@ class Scene:
     history: list[Exchange] = field(default_factory=list)
     told_name: str | None = None
     told: dict[str, str] = field(default_factory=dict)
+    new_wordings: bool = False
 
     def numbers(self, source: str) -> list[int]:
         """The numbers of the facts whose source begins so."""
@@ -127,7 +129,7 @@ def make_scene(rng: random.Random, unseen: bool = False) -> Scene:
     )
     player = names.player()
     facts = make_facts(rng, names, player)
-    return Scene(rng, names, persona, voices()[voice_name], nature, player, facts)
+    return Scene(rng, names, persona, voices()[voice_name], nature, player, facts, new_wordings=unseen)
 
 
 def _about(rng: random.Random, names: Names, nature: dict[str, str]) -> str:

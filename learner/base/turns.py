@@ -34,9 +34,9 @@ class Turn:
 
 
 def ask(scene: Scene, file: str, key: str, slots: Mapping[str, str] | None = None) -> str:
-    """A player's wording from one of the files of lines; scenes of unseen names use unseen wordings."""
+    """A player's wording from one of the files of lines."""
     patterns = load(file)[key]
-    chosen = unseen(patterns) if scene.names.key == "unseen" else seen(patterns)
+    chosen = unseen(patterns) if scene.new_wordings else seen(patterns)
     return spell(scene.rng.choice(chosen), scene.rng, {"npc": scene.persona.name, **(slots or {})})
 
 

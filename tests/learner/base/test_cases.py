@@ -5,7 +5,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from learner.base.cases import SLICES, make_cases, read_cases, write_cases
+from learner.base.cases import KNOWN, SLICES, make_cases, read_cases, write_cases
 from learner.base.grammar import load_tables
 
 EVAL = Path(__file__).parents[3] / "data" / "eval"
@@ -23,6 +23,15 @@ def test_what_is_written_is_read_again(tmp_path: Path) -> None:
         assert [(case.id, case.line, case.facts) for case in read] == [
             (c.id, c.line, c.facts) for c in made[name]
         ]
+
+
+def test_known_wordings_come_with_new_names(tmp_path: Path) -> None:
+    write_cases(tmp_path, 4)
+    known = read_cases(tmp_path / "known_wordings.jsonl")
+    assert len(known) == len(SLICES)
+    assert all(case.slice.endswith(KNOWN) for case in known)
+    fresh = {case.line for name in SLICES for case in read_cases(tmp_path / f"{name}.jsonl")}
+    assert not fresh & {case.line for case in known}
 
 
 def test_a_broken_line_is_an_error(tmp_path: Path) -> None:

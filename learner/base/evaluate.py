@@ -26,7 +26,7 @@ from learner.base.checks import faults, heard
 
 CASES = Path(__file__).resolve().parents[2] / "data" / "eval"
 GREEDY = Sampling(temperature=0.0)
-ACTING = ("action", f"action{KNOWN}", "handwritten")
+ACTING = ("action", f"action{KNOWN}", "handwritten", "handwritten, fresh")
 
 
 async def ask(engine: Engine, case: Case, sampling: Sampling = GREEDY) -> str:

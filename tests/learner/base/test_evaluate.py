@@ -70,7 +70,7 @@ def test_a_real_engine_is_asked(toy: Llama, encoder: Encoder, tmp_path: Path) ->
     gguf = export_base(tmp_path / "base", tmp_path / "toy.gguf")
     content = report(gguf, tmp_path / "cases", limit=1)
     assert content["scores"]["recipe"]["cases"] == 1
-    assert len(content["rows"]) == 10
+    assert len(content["rows"]) == 11
     write_report(content, tmp_path / "scores.json")
     assert json.loads((tmp_path / "scores.json").read_text())["model"] == "toy.gguf"
 

@@ -11,6 +11,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 from agent_runtime.bridge.messages import SUBPROTOCOL_JSON, Chat, Knowledge, Rating, ReplyDelta, ReplyDone
 from agent_runtime.bridge.session import Session
@@ -71,6 +72,7 @@ async def test_a_runtime_is_found_when_it_starts_late_and_again_after_a_kill(
             await runtime.start()
             await game.until(lambda: connections(game) == 1, "the connection", within=BACK_WITHIN + LATE)
             assert await answer_to(admin, "hello Mira", within=REPLY_WITHIN)
+            await journaled(runtime, "hello Mira")
 
             await admin.say("Mira, how do I make a torch?")
             runtime.process.kill()
@@ -83,13 +85,22 @@ async def test_a_runtime_is_found_when_it_starts_late_and_again_after_a_kill(
             await runtime.start()
             await game.until(lambda: connections(game) == 2, "the connection", within=BACK_WITHIN + LATE)
             assert await answer_to(admin, "Mira, who are you?", within=REPLY_WITHIN)
-            rows = await runtime.rows("turns")
+            rows = await journaled(runtime, "Mira, who are you?")
         finally:
             await runtime.stop()
     told = {row["line"]: row["source"] for row in rows}
     assert told["hello Mira"] == told["Mira, who are you?"] == "model"
     assert len(told) == len(rows), "a line was answered twice"
     assert "Mira, are you there?" not in told
+
+
+async def journaled(runtime: Runtime, line: str) -> list[dict[str, Any]]:
+    """All turns of the journal, once that line is among them: the first words come before the turn's end."""
+    async with asyncio.timeout(15):
+        rows = await runtime.rows("turns")
+        while line not in {row["line"] for row in rows}:
+            rows = await runtime.rows("turns")
+        return rows
 
 
 def connections(game: Game) -> int:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from agent_runtime.npc.prompt import Fact
 
 RELEVANT = 6
-_NAMED, _PARTLY, _ASKED, _WANTED = 20, 8, 6, 4
+_NAMED, _PARTLY, _ASKED = 20, 8, 6
 _WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)?")
 
 
@@ -28,6 +28,7 @@ class _Kind(NamedTuple):
 
     asks: str = ""
     wants: str = ""
+    weight: float = 4
     prefix: str = ""
     suffix: str = ""
     named: bool = True
@@ -55,6 +56,14 @@ _KINDS = {
     "weather": _Kind(
         "weather sky skies rain raining rainy sunny snow storm stormy coat", named=False, always=True
     ),
+    "recipe": _Kind(wants=_MAKE, suffix=" recipe"),
+    "norecipe": _Kind(wants=_MAKE),
+    # "made from it" and "use it" outweigh "how" and "make"; "what is it for" has neither.
+    "uses": _Kind(
+        wants="use used uses using purpose worth from with out found useful good",
+        weight=5,
+        suffix=" is used in",
+    ),
     "carry": _Kind(
         "carry carrying bag pockets pack inventory basket wares goods anything something",
         _GIVE,
@@ -65,9 +74,6 @@ _KINDS = {
     "player": _Kind(_NEAR, _MOVE, suffix=" (player)", partly=True),
     "npc": _Kind(_NEAR, _MOVE, suffix=" (townsperson)", partly=True),
     "mob": _Kind(_NEAR + " animals monsters", _MOVE + " attack fight", suffix=" (mob)", partly=True),
-    "recipe": _Kind(wants=_MAKE, suffix=" recipe"),
-    "norecipe": _Kind(wants=_MAKE),
-    "uses": _Kind(wants="use used uses using purpose worth for with from found", suffix=" is used in"),
 }
 _ORDER = {kind: number for number, kind in enumerate(_KINDS)}
 _STEMS: dict[tuple[str, str], frozenset[str]] = {}
@@ -101,7 +107,9 @@ def score(fact: Fact, words: frozenset[str]) -> float:
     elif said and kind.partly:
         points += _PARTLY * said / len(name) + _ASKED / 2
     if said and words & _stems(f"{name_of_kind} wanted", kind.wants):
-        points += _WANTED
+        points += kind.weight
+    elif said and name_of_kind == "uses" and "for" in words:
+        points += 2
     return points
 
 

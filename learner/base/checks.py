@@ -21,14 +21,14 @@ VOICE_MARGIN = 1.0  # voices share words such as aye; a near tie is not a fault
 
 _ADMITS = re.compile(
     r"wish i knew|(not|n't|dunno|hardly|never) (know|heard|told|said|mention|met|seen|sure|read|tell)|"
-    r"no idea|(know|have) (nothing|no)\b|"
+    r"no idea|(know|have) (nothing|nobody|no)\b|"
     r"silent|new one|you got me|ledger|unknown|no knowledge|negative|no chart|never (sold|drifted)|"
     r"cannot tell|"
     r"should i know|ask somebody",
     re.IGNORECASE,
 )
 _DENIES = re.compile(
-    r"\b(no|not|cannot|negative|denied|nothing|never|beyond|sorry|nay|ask another|out of stock)\b|n't\b",
+    r"\b(no|none|not|cannot|negative|denied|nothing|never|beyond|sorry|nay|ask another|out of stock)\b|n't\b",
     re.IGNORECASE,
 )
 _REFUSES = re.compile(

@@ -143,13 +143,12 @@ def _about(rng: random.Random, names: Names, nature: dict[str, str]) -> str:
 
 
 def _capabilities(rng: random.Random) -> tuple[str, ...]:
-    roll = rng.random()
-    if roll < 0.7:
+    """The usual actions always, so that they are learnt without a doubt; the rarer ones by chance."""
+    if rng.random() < 0.6:
         return USUAL
-    chosen = set(USUAL) if roll < 0.87 else {name for name in USUAL if rng.random() < 0.6}
-    chosen.update(name for name in TABLE if name not in USUAL and rng.random() < 0.3)
-    ordered = [name for name in TABLE if name in chosen]
-    return tuple(ordered) if roll < 0.95 else tuple(rng.sample(ordered, len(ordered)))
+    extra = {name for name in TABLE if name not in USUAL and rng.random() < 0.3}
+    ordered = [name for name in TABLE if name in extra or name in USUAL]
+    return tuple(ordered) if rng.random() < 0.8 else tuple(rng.sample(ordered, len(ordered)))
 
 
 def make_facts(rng: random.Random, names: Names, player: str) -> list[Fact]:

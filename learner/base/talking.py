@@ -52,7 +52,7 @@ ABILITIES = {
 
 def talk(scene: Scene) -> Turn:
     """Small talk of all kinds, in the character's voice; nothing is done."""
-    key = scene.rng.choices(list(VOICED), weights=(5, 3, 3, 3, 3, 4, 2, 2, 3, 4, 4, 4, 6, 4))[0]
+    key = scene.rng.choices(list(VOICED), weights=(14, 4, 4, 3, 3, 5, 2, 2, 3, 4, 4, 4, 6, 4))[0]
     line = typed(scene, ask(scene, "talk", key))
     spoken = VOICED[key]
     if key == "chat" and "favo" in line.lower():

@@ -18,10 +18,11 @@ DATA = Path(__file__).parents[2] / "data"
 BASE = DATA / "base"
 
 
-@pytest.mark.parametrize(("quantization", "limit"), [("f16", 0.05), ("q8_0", 1.0)])
+@pytest.mark.parametrize(("quantization", "limit"), [("f16", 0.01), ("q8_0", 0.06)])
 def test_logits_are_the_same_within_rounding(
     tmp_path: Path, quantization: Quantization, limit: float
 ) -> None:
+    """`limit` is a share of the largest logit: what the engine rounds (an f16 cache) grows with it."""
     model, encoder = load_base(BASE), Encoder.load(BASE)
     engine = llama_cpp.Llama(
         str(export_base(BASE, tmp_path / "base.gguf", quantization)),
@@ -37,6 +38,6 @@ def test_logits_are_the_same_within_rounding(
         engine.reset()
         engine.eval(ids)
         difference = np.abs(np.asarray(engine.scores[: len(ids)]) - expected)
-        assert difference.max() <= limit
+        assert difference.max() <= limit * np.abs(expected).max()
         if quantization == "f16":
             assert (np.asarray(engine.scores[: len(ids)]).argmax(1) == expected.argmax(1)).mean() > 0.99

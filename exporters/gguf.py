@@ -74,6 +74,7 @@ def export_base(
             writer.write_tensors_to_file()
         finally:
             writer.close()
+        Path(temporary).chmod(0o644)  # a temporary file is its owner's alone
         os.replace(temporary, destination)
     except (KeyError, TypeError, ValueError) as error:
         raise ModelFileError(f"{source}: not a base model this exporter knows ({error!r})") from error

@@ -4,6 +4,7 @@ turn to the journal. Who has to wait, or said too much, gets a canned line of th
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import Callable
 from contextlib import aclosing
@@ -103,22 +104,33 @@ class Talks:
         )
         turn = run_turn(self._engine, situation, self._clock, self._rng, self._limits.deadline_s)
         actions: list[Row] = []
-        number = 0
-        async with aclosing(turn) as events:
-            async for event in events:
-                if isinstance(event, Judged):
-                    actions.append(self._act(line, event))
-                elif isinstance(event, Account):
-                    self._finish(line, event, facts, actions)
-                    if event.source == "model":
-                        await self._memory.keep(chat.npc, player, Exchange(line.text, event.reply))
-                else:
-                    session.send(
-                        ReplyDelta(
-                            line.reply, chat.id, chat.npc, chat.player, number, event.text, event.sentence
+        said: list[str] = []
+        try:
+            async with aclosing(turn) as events:
+                async for event in events:
+                    if isinstance(event, Judged):
+                        actions.append(self._act(line, event))
+                    elif isinstance(event, Account):
+                        self._finish(line, event, facts, actions)
+                        if event.source == "model" and event.reply:
+                            await self._memory.keep(chat.npc, player, Exchange(line.text, event.reply))
+                    else:
+                        session.send(
+                            ReplyDelta(
+                                line.reply,
+                                chat.id,
+                                chat.npc,
+                                chat.player,
+                                len(said),
+                                event.text,
+                                event.sentence,
+                            )
                         )
-                    )
-                    number += 1
+                        said.append(event.text)
+        except asyncio.CancelledError:
+            # The player left in mid-reply: nobody hears the rest, but what was said was said.
+            self._note(line, Account(reply="".join(said)), facts, actions)
+            raise
 
     def _act(self, line: Line, judged: Judged) -> Row:
         """Send what policy allowed, freeze the NPC for what it must never try; either way note it."""
@@ -146,8 +158,14 @@ class Talks:
 
     def _finish(self, line: Line, account: Account, facts: list[Fact], actions: list[Row]) -> None:
         """Tell the game that the reply is complete, and write the turn down."""
-        session, chat = line.session, line.chat
-        session.send(ReplyDone(line.reply, chat.id, chat.npc, chat.player, account.reply, account.source))
+        chat = line.chat
+        line.session.send(
+            ReplyDone(line.reply, chat.id, chat.npc, chat.player, account.reply, account.source)
+        )
+        self._note(line, account, facts, actions)
+
+    def _note(self, line: Line, account: Account, facts: list[Fact], actions: list[Row]) -> None:
+        """Hand the turn to the journal, and remember to whom the reply was made."""
         row = self._recorder.turn(line, account, facts, self._engine.info)
         self._answered[row.id] = row.player
         if len(self._answered) > ANSWERED_KEPT:

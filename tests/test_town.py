@@ -163,6 +163,8 @@ async def test_a_reply_ends_when_its_player_leaves(tmp_path: Path) -> None:
             return engine.cancelled == 1
 
         await eventually(cancelled)
+        turn = (await eventually(running.queries.turns))[0]
+        assert turn.reply.startswith("word")
 
 
 async def test_a_violation_freezes_the_npc_and_is_flagged(tmp_path: Path) -> None:

@@ -77,8 +77,8 @@ class Queries:
         def read() -> list[Exchange]:
             with self._journal.database.cursor() as cursor:
                 found = cursor.execute(
-                    "select line, reply from turns where npc = ? and player = ? and source = 'model' and reply <> '' "
-                    "order by said_at desc, id desc limit ?",
+                    "select line, reply from turns where npc = ? and player = ? and source = 'model' "
+                    "and reply <> '' order by said_at desc, id desc limit ?",
                     [npc, player, limit],
                 ).fetchall()
             return [Exchange(line, reply) for line, reply in reversed(found)]

@@ -64,7 +64,7 @@ class Turn(Section):
     )
     memory: int = Field(default=32, ge=0, le=1000, description="Exchanges kept for each NPC and player.")
     history: int = Field(
-        default=4, ge=0, le=64, description="Of those, the latest ones that go into a prompt."
+        default=2, ge=0, le=64, description="Of those, the latest ones that go into a prompt."
     )
     facts: int = Field(default=10, ge=0, le=64, description="Facts about the world that go into a prompt.")
     per_player_per_10s: int = Field(

@@ -14,6 +14,7 @@ import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal
 
 from agent_runtime.npc.persona import Persona
@@ -93,6 +94,7 @@ def expand(text: str, facts: Sequence[Fact]) -> str:
     return REFERENCE.sub(value, text)
 
 
+@cache
 def template_hash() -> str:
     """Identifies this renderer's wording in the journal (sha256, 12 hex digits)."""
     probe = Persona(id="p", name="N", role="r", voice="v", about="a")

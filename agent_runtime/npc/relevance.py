@@ -14,7 +14,7 @@ from typing import NamedTuple
 from agent_runtime.npc.prompt import Fact
 
 RELEVANT = 6
-_NAMED, _PARTLY, _ASKED = 20, 8, 6
+_NAMED, _PARTLY, _ASKED, _HINTED = 20, 8, 6, 2
 _WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)?")
 
 
@@ -29,6 +29,7 @@ class _Kind(NamedTuple):
     asks: str = ""
     wants: str = ""
     weight: float = 4
+    hints: str = ""
     prefix: str = ""
     suffix: str = ""
     named: bool = True
@@ -62,6 +63,7 @@ _KINDS = {
     "uses": _Kind(
         wants="use used uses using purpose worth from with out found useful good",
         weight=5,
+        hints="for",
         suffix=" is used in",
     ),
     "carry": _Kind(
@@ -108,8 +110,8 @@ def score(fact: Fact, words: frozenset[str]) -> float:
         points += _PARTLY * said / len(name) + _ASKED / 2
     if said and words & _stems(f"{name_of_kind} wanted", kind.wants):
         points += kind.weight
-    elif said and name_of_kind == "uses" and "for" in words:
-        points += 2
+    elif said and words & _stems(f"{name_of_kind} hinted", kind.hints):
+        points += _HINTED
     return points
 
 

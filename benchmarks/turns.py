@@ -37,7 +37,8 @@ async def turns_per_second() -> float:
             began = time.perf_counter()
             for player in players:
                 await game.send(chat(player=player))
-            said, done = TALKS, 0
+            left = dict.fromkeys(players, LINES - 1)
+            done = 0
             while done < TALKS * LINES:
                 message = await game.receive()
                 if message["type"] != "reply_done":
@@ -45,8 +46,8 @@ async def turns_per_second() -> float:
                 if message["source"] != "model":
                     raise RuntimeError(f"a turn failed: {message}")
                 done += 1
-                if said < TALKS * LINES:
-                    said += 1
+                if left[message["player"]]:
+                    left[message["player"]] -= 1
                     await game.send(chat(player=message["player"]))
             elapsed = time.perf_counter() - began
             written = 0

@@ -1,0 +1,55 @@
+"""What training reads: one rated or demonstrated reply per line of JSON, with the prompt it answers.
+
+`learner/dataset` writes these files, `learner/train` and the gate read them; nothing is decided here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from agent_runtime.npc.prompt import Message
+
+Kind = Literal["demonstration", "thumb", "pair", "replay"]
+
+
+class Example(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One reply and what is known about it.
+
+    `completion` is the model's own wording (references and actions included). A `thumb` has a `label`
+    (good or bad), a `pair` a `rejected` completion to the same messages; a `demonstration` (a correction, a
+    well-rated turn) and a `replay` have neither. `weight` is the rater's share after capping, `rater` the
+    pseudonym, empty for replay; `taken` is the turn's time in seconds since 1970.
+    """
+
+    id: str
+    kind: Kind
+    messages: tuple[Message, ...]
+    completion: str
+    label: bool | None = None
+    rejected: str | None = None
+    weight: float = 1.0
+    rater: str = ""
+    slice: str = ""
+    taken: float = 0.0
+
+
+def write_examples(path: Path, examples: Iterable[Example]) -> int:
+    """Write one line per example; returns how many."""
+    count = 0
+    with path.open("wb") as file:
+        for example in examples:
+            file.write(msgspec.json.encode(example) + b"\n")
+            count += 1
+    return count
+
+
+def read_examples(path: Path) -> Iterator[Example]:
+    """The examples of a file, one by one. Raises `msgspec.ValidationError` for a broken line."""
+    with path.open("rb") as file:
+        for line in file:
+            if line.strip():
+                yield msgspec.json.decode(line, type=Example)

@@ -10,6 +10,8 @@ anything of ours.
     ├── ActionError        an action the table does not know, or with wrong arguments
     ├── EngineError
     │   ├── ModelFileError a model file that is missing, broken or not a GGUF
+    │   ├── AdapterError   an adapter that cannot serve on this base
+    │   ├── LaneUnknown    no version of that name serves
     │   ├── PromptTooLong  the prompt does not fit the context window
     │   └── EngineBusy     every slot and the queue are full (back-pressure)
     ├── JournalError       the journal cannot be opened, read or written
@@ -62,6 +64,18 @@ class EngineError(TownsfolkError):
 
 class ModelFileError(EngineError):
     """A model file that is missing, broken, or not what it claims to be."""
+
+
+class AdapterError(EngineError):
+    """An adapter that cannot serve: broken, made for another base, or not an adapter at all."""
+
+
+class LaneUnknown(EngineError):
+    """No version of that name serves, or it is being taken out of service."""
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+        super().__init__(f"no version {key!r} serves; load it first")
 
 
 class PromptTooLong(EngineError):

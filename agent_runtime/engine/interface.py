@@ -8,12 +8,35 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
+from enum import IntEnum
+from pathlib import Path
 from typing import Literal, Protocol
 
 from agent_runtime.npc.persona import Sampling
 from agent_runtime.npc.prompt import Message
 
 FinishReason = Literal["stop", "length", "deadline"]
+
+BASE_LANE = ""
+"""The lane of the bare base model, which is always there."""
+
+
+class Priority(IntEnum):
+    """Who waits: the lower number is served first."""
+
+    PLAYER = 0
+    CHATTER = 1
+    BACKGROUND = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """One version that serves: the shared base, and on it the adapter of that name, scaled. The lane
+    with the key `BASE_LANE` has none."""
+
+    key: str
+    adapter: Path | None = None
+    scale: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +52,22 @@ class ModelInfo:
 @dataclass(frozen=True, slots=True)
 class Request:
     """One reply to make. The first `prefix` messages are shared by many requests, and their KV cache
-    is kept. `deadline` is a time of `time.monotonic`: generation ends there."""
+    is kept. `deadline` is a time of `time.monotonic`: generation ends there.
+
+    `lane` is the key of the version that answers. Requests with the same `talk` are turns of one talk,
+    whose KV cache may be kept from turn to turn; nothing is kept for an empty one. `grammar` is GBNF,
+    empty for none; it holds from where the text of `grammar_trigger` begins, or throughout without one."""
 
     messages: tuple[Message, ...]
     sampling: Sampling
     deadline: float
     prefix: int = 1
     stop: tuple[str, ...] = field(default=())
+    lane: str = BASE_LANE
+    talk: str = ""
+    priority: Priority = Priority.PLAYER
+    grammar: str = ""
+    grammar_trigger: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +80,7 @@ class Chunk:
 @dataclass(frozen=True, slots=True)
 class Finish:
     """The end of a reply, with its figures: tokens, and milliseconds since the request was made. Where no
-    token came, the first-token time is the total time."""
+    token came, the first-token time is the total time. `lane` is the version that made it."""
 
     reason: FinishReason
     seed: int
@@ -57,24 +89,39 @@ class Finish:
     completion_tokens: int
     first_token_ms: float
     total_ms: float
+    lane: str = BASE_LANE
 
 
 class Engine(Protocol):
-    """Serves one model to many talks at once."""
+    """Serves one base model, and any number of adapters on it, to many talks at once."""
 
     @property
     def info(self) -> ModelInfo:
         """The model that serves; known after `start`."""
 
+    @property
+    def lanes(self) -> tuple[Lane, ...]:
+        """The versions that serve now: first the bare base, then in the order they were loaded."""
+
     async def start(self) -> None:
         """Load the model. Raises `ModelFileError`."""
 
-    async def warm(self, messages: tuple[Message, ...]) -> None:
-        """Compute a shared prefix ahead of the first request that needs it."""
+    async def load(self, lane: Lane) -> None:
+        """Check an adapter and make it ready; talks in progress go on meanwhile. Loading the same lane
+        again does nothing. Raises `AdapterError` with the reason why it cannot serve, and when another
+        lane already has this key."""
+
+    async def unload(self, key: str) -> None:
+        """Take a lane out of service: new requests for it are refused at once, those in progress end on
+        it; returns when they have and its memory is free. Raises `LaneUnknown`, and `EngineError` for
+        the bare base, which always serves."""
+
+    async def warm(self, messages: tuple[Message, ...], lane: str = BASE_LANE) -> None:
+        """Compute a shared prefix ahead of the first request that needs it. Raises `LaneUnknown`."""
 
     async def close(self) -> None:
         """End every generation and free the model."""
 
     def generate(self, request: Request) -> AsyncGenerator[Chunk | Finish, None]:
         """Chunks and then one `Finish`. Closing the generator cancels within one step.
-        Raises `EngineBusy` when too many wait, `PromptTooLong`, or `EngineError`."""
+        Raises `EngineBusy` when too many wait, `PromptTooLong`, `LaneUnknown`, or `EngineError`."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from agent_runtime.engine.interface import Chunk, Engine, Finish, Request
-from agent_runtime.errors import EngineBusy, EngineError, PromptTooLong
+from agent_runtime.engine.interface import BASE_LANE, Chunk, Engine, Finish, Lane, Request
+from agent_runtime.errors import AdapterError, EngineBusy, EngineError, LaneUnknown, PromptTooLong
 from agent_runtime.npc.persona import Sampling
 from agent_runtime.npc.prompt import Message
 from tests.support.engine import Reply, ScriptedEngine
@@ -83,3 +85,33 @@ async def test_leaving_is_counted_and_closing_ends_everybody() -> None:
     with pytest.raises(EngineError, match="closed"):
         await other
     assert engine.cancelled == 1
+
+
+async def test_a_lane_serves_from_load_to_unload(tmp_path: Path) -> None:
+    engine = ScriptedEngine([Reply("on and on", between=60)])
+    await engine.start()
+    with pytest.raises(LaneUnknown):
+        await _told(engine, replace(_request(), lane="v1"))
+    with pytest.raises(AdapterError):
+        await engine.load(Lane("v1", tmp_path / "absent.gguf"))
+    (tmp_path / "a.gguf").write_bytes(b"GGUF")
+    await engine.load(Lane("v1", tmp_path / "a.gguf"))
+    assert [lane.key for lane in engine.lanes] == [BASE_LANE, "v1"]
+    talk = engine.generate(replace(_request(seconds=100), lane="v1"))
+    await anext(talk)
+    gone = asyncio.create_task(engine.unload("v1"))
+    await asyncio.sleep(0.01)
+    with pytest.raises(LaneUnknown):
+        await engine.warm((Message("system", "hi"),), "v1")
+    assert not gone.done()
+    await talk.aclose()
+    await gone
+
+
+async def test_a_finish_names_its_lane(tmp_path: Path) -> None:
+    engine = ScriptedEngine()
+    await engine.start()
+    (tmp_path / "a.gguf").write_bytes(b"GGUF")
+    await engine.load(Lane("v1", tmp_path / "a.gguf"))
+    assert (await _told(engine, replace(_request(), lane="v1")))[1].lane == "v1"
+    assert (await _told(engine, _request()))[1].lane == BASE_LANE

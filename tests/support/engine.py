@@ -6,11 +6,20 @@ import asyncio
 import itertools
 import re
 import time
+from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
 
-from agent_runtime.engine.interface import Chunk, Finish, FinishReason, ModelInfo, Request
-from agent_runtime.errors import EngineBusy, EngineError, PromptTooLong
+from agent_runtime.engine.interface import (
+    BASE_LANE,
+    Chunk,
+    Finish,
+    FinishReason,
+    Lane,
+    ModelInfo,
+    Request,
+)
+from agent_runtime.errors import AdapterError, EngineBusy, EngineError, LaneUnknown, PromptTooLong
 from agent_runtime.npc.prompt import Message
 
 
@@ -35,7 +44,7 @@ Script = Sequence[Reply | str] | Callable[[Request], Reply | str]
 class ScriptedEngine:
     """Implements `interface.Engine`. `script` is a list of replies, the last of which is repeated, or a
     function of the request. `slots` replies are made at a time, `queue` more may wait; a prompt of more
-    than `context` words is too long.
+    than `context` words is too long. A lane whose adapter is no file is refused.
 
     What happened stands in `requests`, `warmed`, `finished` and `cancelled`."""
 
@@ -50,6 +59,7 @@ class ScriptedEngine:
     ) -> None:
         self.requests: list[Request] = []
         self.warmed: list[tuple[Message, ...]] = []
+        self.warmed_lanes: list[str] = []
         self.finished: list[Finish] = []
         self.cancelled = 0
         self._script = script
@@ -58,6 +68,9 @@ class ScriptedEngine:
         self._context = context
         self._start_error = start_error
         self._open = 0
+        self._lanes = {BASE_LANE: Lane(BASE_LANE)}
+        self._speaking: Counter[str] = Counter()
+        self._quiet = asyncio.Condition()
         self._running = False
         self._closed = asyncio.Event()
 
@@ -70,9 +83,32 @@ class ScriptedEngine:
             raise self._start_error
         self._running = True
 
-    async def warm(self, messages: tuple[Message, ...]) -> None:
+    @property
+    def lanes(self) -> tuple[Lane, ...]:
+        return tuple(self._lanes.values())
+
+    async def load(self, lane: Lane) -> None:
         self._check_running()
+        if self._lanes.get(lane.key, lane) != lane:
+            raise AdapterError(f"another adapter already serves as {lane.key!r}; unload it first")
+        if lane.adapter is None or not lane.adapter.is_file():
+            raise AdapterError(f"{lane.adapter}: cannot be read")
+        self._lanes[lane.key] = lane
+
+    async def unload(self, key: str) -> None:
+        self._check_running()
+        if key == BASE_LANE:
+            raise EngineError("the bare base always serves")
+        self._check_lane(key)
+        del self._lanes[key]
+        async with self._quiet:
+            await self._quiet.wait_for(lambda: not self._speaking[key])
+
+    async def warm(self, messages: tuple[Message, ...], lane: str = BASE_LANE) -> None:
+        self._check_running()
+        self._check_lane(lane)
         self.warmed.append(messages)
+        self.warmed_lanes.append(lane)
 
     async def close(self) -> None:
         self._running = False
@@ -80,6 +116,7 @@ class ScriptedEngine:
 
     async def generate(self, request: Request) -> AsyncGenerator[Chunk | Finish, None]:
         self._check_running()
+        self._check_lane(request.lane)
         if self._open >= self._most:
             raise EngineBusy("every slot and the queue are full")
         words = sum(len(message.content.split()) for message in request.messages)
@@ -89,6 +126,7 @@ class ScriptedEngine:
         number = len(self.requests) - 1
         created = time.monotonic()
         self._open += 1
+        self._speaking[request.lane] += 1
         ended = False
         try:
             async with self._slots:
@@ -101,6 +139,9 @@ class ScriptedEngine:
         finally:
             self._open -= 1
             self.cancelled += not ended
+            self._speaking[request.lane] -= 1
+            async with self._quiet:
+                self._quiet.notify_all()
 
     def _reply(self, request: Request, number: int) -> Reply:
         if callable(self._script):
@@ -137,6 +178,7 @@ class ScriptedEngine:
             completion_tokens=said,
             first_token_ms=((first or now) - created) * 1000,
             total_ms=(now - created) * 1000,
+            lane=request.lane,
         )
         self.finished.append(finish)
         yield finish
@@ -159,6 +201,10 @@ class ScriptedEngine:
         finally:
             for task in tasks:
                 task.cancel()
+
+    def _check_lane(self, key: str) -> None:
+        if key not in self._lanes:
+            raise LaneUnknown(key)
 
     def _check_running(self) -> None:
         if not self._running:

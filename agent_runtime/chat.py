@@ -20,6 +20,8 @@ from agent_runtime.config import Settings, share_dir
 from agent_runtime.engine.interface import Engine
 from agent_runtime.errors import PersonaError
 from agent_runtime.npc.catalogue import Catalogue
+from agent_runtime.npc.known import facts_known
+from agent_runtime.npc.memory import EXCHANGES
 from agent_runtime.npc.persona import Persona
 from agent_runtime.npc.policy import Allowed, Refused
 from agent_runtime.npc.prompt import Exchange, Message, system_text
@@ -66,7 +68,7 @@ async def _talk(settings: Settings, persona: Persona, player: str) -> None:
         await engine.warm((Message("system", system_text(persona)),))
     console.print(f"[dim]{engine.info.name} · {persona.name}, {persona.role}. {HELP}[/dim]")
     catalogue = embedded_catalogue()
-    history: deque[Exchange] = deque(maxlen=max(1, settings.turn.history))
+    history: deque[Exchange] = deque(maxlen=EXCHANGES)
     try:
         while line := clean_line(await asyncio.to_thread(_ask, player)):
             if line in ("/bye", "/quit", "/exit"):
@@ -95,8 +97,10 @@ async def _answer(
     catalogue: Catalogue,
 ) -> Account:
     snapshot = _scene(persona)
-    facts = facts_for(line, player, snapshot, catalogue, settings.turn.facts)
-    situation = Situation(persona, player, line, history, facts, snapshot, catalogue)
+    known = facts_known(persona, player, history)
+    facts = facts_for(line, known, snapshot, catalogue, settings.turn.facts)
+    told = history[-settings.turn.history :] if settings.turn.history else []
+    situation = Situation(persona, player, line, told, facts, snapshot, catalogue)
     account = Account()
     console.print(f"[bold yellow]{persona.name}:[/bold yellow] ", end="")
     turn = run_turn(engine, situation, SystemClock(), random.Random(), settings.turn.deadline_s)

@@ -19,6 +19,7 @@ from agent_runtime.engine.interface import Engine
 from agent_runtime.journal.rows import Row
 from agent_runtime.npc.attention import Attention, TooFast, TooMany
 from agent_runtime.npc.catalogue import Catalogue, CatalogueStore
+from agent_runtime.npc.known import facts_known
 from agent_runtime.npc.memory import Memory
 from agent_runtime.npc.persona import Persona
 from agent_runtime.npc.policy import FREEZE_SECONDS, Allowed, Refused
@@ -91,13 +92,14 @@ class Talks:
         session, chat = line.session, line.chat
         player = self._recorder.pseudonyms.of(session.server, chat.player)
         catalogue = self._catalogues.get(session.hello.catalogue) or EMPTY_CATALOGUE
-        facts = facts_for(line.text, chat.player, chat.snapshot, catalogue, self._limits.facts)
-        history = await self._memory.recall(chat.npc, player) if self._limits.history else []
+        talk = await self._memory.recall(chat.npc, player)
+        known = facts_known(line.persona, chat.player, talk)
+        facts = facts_for(line.text, known, chat.snapshot, catalogue, self._limits.facts)
         situation = Situation(
             line.persona,
             chat.player,
             line.text,
-            history[-self._limits.history :],
+            talk[-self._limits.history :] if self._limits.history else [],
             facts,
             chat.snapshot,
             catalogue,

@@ -13,6 +13,7 @@ import msgspec
 
 from agent_runtime.bridge.messages import Item, Knowledge, Recipe
 from agent_runtime.npc.relevance import split_words, stem
+from agent_runtime.npc.spelling import Spelling
 
 _MAX_WORDS = 6
 
@@ -50,6 +51,7 @@ class Catalogue:
             words = tuple(stem(word) for word in split_words(self.name_of(item.name)))
             if words:
                 self._by_words.setdefault(words, item.name)
+        self._spelling = Spelling(word for words in self._by_words for word in words)
 
     def name_of(self, item: str) -> str:
         """The name players read, in lower case: `default:pick_stone` → `stone pickaxe`. A group goes by
@@ -86,8 +88,9 @@ class Catalogue:
         return self._by_words.get(tuple(stem(word) for word in split_words(name)))
 
     def mentions(self, line: str) -> list[Mention]:
-        """The items that a line names, longest names first at each place, none overlapping."""
-        words = [stem(word) for word in split_words(line)]
+        """The items that a line names, longest names first at each place, none overlapping. One slip of the
+        fingers in a long word is forgiven."""
+        words = [self._spelling.correct(stem(word)) for word in split_words(line)]
         found: list[Mention] = []
         start = 0
         while start < len(words):

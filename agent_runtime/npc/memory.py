@@ -10,13 +10,16 @@ from collections.abc import Awaitable, Callable
 
 from agent_runtime.npc.prompt import Exchange
 
+EXCHANGES = 32
+"""As many exchanges of a talk are remembered."""
+
 Load = Callable[[str, str, int], Awaitable[list[Exchange]]]
 
 
 class Memory:
     """Rings of exchanges by talk (an NPC and a player). `load(npc, player, limit)` reads older ones."""
 
-    def __init__(self, load: Load, exchanges: int = 32, talks: int = 2000) -> None:
+    def __init__(self, load: Load, exchanges: int = EXCHANGES, talks: int = 2000) -> None:
         self._load = load
         self._exchanges = exchanges
         self._talks = talks

@@ -14,6 +14,8 @@ from agent_runtime.errors import PersonaError
 from agent_runtime.npc.actions import TABLE
 
 MAX_LINES = 24
+MAX_TOLD = 200
+MAX_TOPICS = 40
 
 
 class Sampling(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -40,13 +42,18 @@ class Canned(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class Persona(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One character. `voice` is a style the embedded base was trained on; `about` is free text that
-    larger models make more of; `inventory` maps itemstrings to how many a new NPC carries."""
+    larger models make more of. `fear`, `love`, `origin` and what it `knows` (a sentence by topic) become
+    facts when a line asks for them. `inventory` maps itemstrings to how many a new NPC carries."""
 
     id: str
     name: str
     role: str
     voice: str
     about: str
+    fear: str = ""
+    love: str = ""
+    origin: str = ""
+    knows: dict[str, str] = {}
     capabilities: tuple[str, ...] = ("follow", "stop", "go_to", "look_at", "emote", "give")
     inventory: dict[str, int] = {}
     canned: Canned = Canned()
@@ -84,6 +91,13 @@ def _problem(persona: Persona) -> str | None:
         text = getattr(persona, key)
         if not text.strip() or "\n" in text or len(text) > 400:
             return f"{key}: must be one line of 1 to 400 characters"
+    told = {key: getattr(persona, key) for key in ("fear", "love", "origin") if getattr(persona, key)}
+    told |= {f"knows.{topic}": sentence for topic, sentence in persona.knows.items()}
+    for key, text in told.items():
+        if not text.strip() or "\n" in text or len(text) > MAX_TOLD:
+            return f"{key}: must be one line of 1 to {MAX_TOLD} characters"
+    if len(persona.knows) > MAX_TOPICS or any(not 0 < len(topic) <= 60 for topic in persona.knows):
+        return f"knows: at most {MAX_TOPICS} topics of 1 to 60 characters"
     for key in Canned.__struct_fields__:
         lines = getattr(persona.canned, key)
         if len(lines) > MAX_LINES or any(not line.strip() or len(line) > 300 for line in lines):

@@ -25,6 +25,7 @@ RULES = (
     "Answer from the facts and quote fact 1 as [[1]]. Act with [[ACTION:name key= value]]. "
     "Admit what you do not know. Stay in character. Refuse to harm players, to cheat or to obey commands."
 )
+AROUND = "Around you:"
 REFERENCE = re.compile(r"\[\[(\d{1,2})\]\]")
 
 
@@ -39,12 +40,14 @@ class Message:
 @dataclass(frozen=True, slots=True)
 class Fact:
     """Something true right now. `label: value` is what the model reads; `subject` is the name an
-    action's target resolves to; `source` says where it came from (`recipe:default:torch`, `place:river`)."""
+    action's target resolves to; `source` says where it came from (`recipe:default:torch`, `place:river`);
+    `asked` says that the player's line asks for it."""
 
     label: str
     value: str
     subject: str
     source: str
+    asked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +69,13 @@ def system_text(persona: Persona) -> str:
 
 
 def user_text(player: str, line: str, facts: Sequence[Fact] = ()) -> str:
-    """The facts, one numbered line each from 1 on, and then the player's line."""
-    lines = [f"[{number}] {fact.label}: {fact.value}" for number, fact in enumerate(facts, 1)]
+    """The facts, one numbered line each from 1 on, and then the player's line. Facts that are only true
+    but not asked for come last, under a heading: so a model sees whether what was asked is known."""
+    lines = []
+    for number, fact in enumerate(facts, 1):
+        if not fact.asked and (number == 1 or facts[number - 2].asked):
+            lines.append(AROUND)
+        lines.append(f"[{number}] {fact.label}: {fact.value}")
     lines.append(f"{player}: {line}")
     return "\n".join(lines)
 
@@ -98,7 +106,7 @@ def expand(text: str, facts: Sequence[Fact]) -> str:
 def template_hash() -> str:
     """Identifies this renderer's wording in the journal (sha256, 12 hex digits)."""
     probe = Persona(id="p", name="N", role="r", voice="v", about="a")
-    fact = Fact("label", "value", "subject", "source")
-    rendered = render(probe, [Exchange("line", "reply")], [fact], "player", "line")
+    facts = [Fact("label", "value", "subject", "source", asked) for asked in (True, False)]
+    rendered = render(probe, [Exchange("line", "reply")], facts, "player", "line")
     text = "\n".join(f"{message.role}:{message.content}" for message in rendered)
     return hashlib.sha256(text.encode()).hexdigest()[:12]

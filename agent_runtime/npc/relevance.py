@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from agent_runtime.npc.prompt import Fact
+from agent_runtime.npc.spelling import Spelling
 
 RELEVANT = 6
 _NAMED, _PARTLY, _ASKED, _HINTED = 20, 8, 6, 2
@@ -23,7 +25,8 @@ class _Kind(NamedTuple):
 
     `prefix` and `suffix` frame the name in its label, if it has one; `asks` are words that ask for all
     facts of the kind; `wants` are words that make it likelier than others of the same name. `partly` says
-    that some of the name's words are enough, and `always` that the fact belongs into every prompt.
+    that some of the name's words are enough, `quotes` that the words of its value count like a name's, and
+    `always` that the fact belongs into every prompt.
     """
 
     asks: str = ""
@@ -34,6 +37,7 @@ class _Kind(NamedTuple):
     suffix: str = ""
     named: bool = True
     partly: bool = False
+    quotes: bool = False
     always: bool = False
 
 
@@ -43,6 +47,7 @@ _MOVE = (
 _NEAR = "near nearby around close here there anyone anybody somebody someone people see alone surroundings"
 _GIVE = "give hand pass share lend spare have got carry bag need want trade sell buy borrow"
 _MAKE = "make made making craft crafting build recipe create how need ingredient ingredients put"
+_CALLED = "name named names call called calls nickname who whom"
 _KINDS = {
     "time": _Kind(
         "time hour late early clock day night morning evening noon dark sun", named=False, always=True
@@ -57,6 +62,14 @@ _KINDS = {
     "weather": _Kind(
         "weather sky skies rain raining rainy sunny snow storm stormy coat", named=False, always=True
     ),
+    "self": _Kind(f"{_CALLED} yourself introduce", named=False),
+    "work": _Kind("who yourself introduce work job living trade profession role occupation", named=False),
+    "player's name": _Kind(f"{_CALLED} remember recognize recognise", named=False),
+    "fear": _Kind("fear fears afraid scared scare scares frighten frightens frightened terrify", named=False),
+    "love": _Kind("love like enjoy favourite favorite fond best passion happy", named=False),
+    "origin": _Kind("from origin born home homeland hometown grew childhood raised", named=False),
+    "last line": _Kind("say said saying tell told repeat again word words", named=False),
+    "last reply": _Kind("say said saying tell told repeat again word words", named=False),
     "recipe": _Kind(wants=_MAKE, suffix=" recipe"),
     "norecipe": _Kind(wants=_MAKE),
     # "made from it" and "use it" outweigh "how" and "make"; "what is it for" has neither.
@@ -66,29 +79,42 @@ _KINDS = {
         hints="for",
         suffix=" is used in",
     ),
-    "carry": _Kind(
-        "carry carrying bag pockets pack inventory basket wares goods anything something",
-        _GIVE,
-        prefix="you carry ",
-        partly=True,
+    "bag": _Kind(
+        "carry carrying bag pockets pack inventory basket wares goods anything something", named=False
     ),
+    "carry": _Kind(wants=_GIVE, prefix="you carry ", partly=True),
+    "near": _Kind(_NEAR + " animals monsters", named=False),
     "place": _Kind("places", _MOVE, partly=True),
-    "player": _Kind(_NEAR, _MOVE, suffix=" (player)", partly=True),
-    "npc": _Kind(_NEAR, _MOVE, suffix=" (townsperson)", partly=True),
-    "mob": _Kind(_NEAR + " animals monsters", _MOVE + " attack fight", suffix=" (mob)", partly=True),
+    "player": _Kind("", _MOVE, suffix=" (player)", partly=True),
+    "npc": _Kind("", _MOVE, suffix=" (townsperson)", partly=True),
+    "mob": _Kind("", _MOVE + " attack fight kill", suffix=" (mob)", partly=True),
+    "knows": _Kind(partly=True),
+    "said": _Kind(quotes=True),
 }
 _ORDER = {kind: number for number, kind in enumerate(_KINDS)}
 _STEMS: dict[tuple[str, str], frozenset[str]] = {}
+_FIRST_PERSON = "i im i'm my mine me we our us remember"
+_EMPTY = (
+    "a about again all also am an and any are as ask at be been but by can come could did do does for "
+    "from get give go good got had has have he help her here him his how if in is it its just know let "
+    "like look lot make me more my need no not now of off oh ok on one or our out over please really "
+    "say said see she should so some tell that the them then there they thing think this to told too "
+    "up us very want was we well were what when where which who why will with would yes you your i'm "
+    "im don't i"
+)
+"""Words that a told line and a question may share without having to do with each other."""
 
 
 def choose(line: str, candidates: Sequence[Fact], limit: int) -> list[Fact]:
-    """The facts for this line: what it asks about, the most relevant first, then what is always told.
-    At most `limit` of them, and at most six that are asked for."""
-    words = frozenset(stem(word) for word in split_words(line))
+    """The facts for this line: what it asks about, marked so, the most relevant first, then what is always
+    told. At most `limit` of them, and at most six that are asked for."""
+    typed = [stem(word) for word in split_words(line)]
+    spelling = Spelling(word for fact in candidates for word in _name(fact))
+    words = frozenset(typed) | {spelling.correct(word) for word in typed}
     scored = [(score(fact, words), fact) for fact in candidates]
     asked = [(points, fact) for points, fact in scored if points >= _ASKED]
     asked.sort(key=lambda pair: (-pair[0], _ORDER[_kind_of(pair[1])]))
-    chosen = [fact for _, fact in asked[:RELEVANT]]
+    chosen = [replace(fact, asked=True) for _, fact in asked[:RELEVANT]]
     background = [fact for points, fact in scored if points < _ASKED and _KINDS[_kind_of(fact)].always]
     return (chosen + background)[:limit]
 
@@ -97,12 +123,12 @@ def score(fact: Fact, words: frozenset[str]) -> float:
     """How much a line of these words (stems) asks for the fact; from 6 on it does."""
     name_of_kind = _kind_of(fact)
     kind = _KINDS[name_of_kind]
+    if kind.quotes:
+        return _told(fact, words)
     points: float = _ASKED if words & _stems(name_of_kind, kind.asks) else 0
     if not kind.named:
         return points
-    name = [
-        stem(word) for word in split_words(fact.label.removeprefix(kind.prefix).removesuffix(kind.suffix))
-    ]
+    name = _name(fact)
     said = sum(word in words for word in name)
     if said and said == len(name):
         points += _NAMED + said
@@ -113,6 +139,28 @@ def score(fact: Fact, words: frozenset[str]) -> float:
     elif said and words & _stems(f"{name_of_kind} hinted", kind.hints):
         points += _HINTED
     return points
+
+
+def _name(fact: Fact) -> list[str]:
+    """The words of a fact's name, as stems; none when its kind goes by no name."""
+    kind = _KINDS[_kind_of(fact)]
+    if not kind.named or kind.quotes:
+        return []
+    label = fact.label.removeprefix(kind.prefix).removesuffix(kind.suffix)
+    words = split_words(label)
+    return [stem(word) for word in words if word != "the"] or [stem(word) for word in words]
+
+
+def _told(fact: Fact, words: frozenset[str]) -> float:
+    """A line that was told before, when a question about oneself has words in common with it."""
+    if words.isdisjoint(_stems("first person", _FIRST_PERSON)):
+        return 0
+    told = {stem(word) for word in split_words(fact.value)}
+    common = len((told & words) - _stems("empty", _EMPTY))
+    called = _stems("called", _CALLED)
+    if not told.isdisjoint(called - {"who"}) and not words.isdisjoint(called):
+        common += 1
+    return _ASKED + common if common else 0
 
 
 def split_words(text: str) -> list[str]:

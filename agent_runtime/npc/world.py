@@ -1,10 +1,11 @@
-"""What is true right now, as facts a reply can quote: a snapshot, the game's catalogue and the
-player's line come in; a short list of facts goes out, the most relevant first.
+"""What is true right now, as facts a reply can quote: a snapshot, the game's catalogue, what else is known
+and the player's line come in; a short list of facts goes out, the most relevant first.
 """
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
 from agent_runtime.bridge.messages import Near, Recipe, Snapshot
 from agent_runtime.npc.catalogue import Catalogue
@@ -13,8 +14,9 @@ from agent_runtime.npc.relevance import choose
 
 MAX_USES = 3
 MAX_ALTERNATIVES = 2
+MAX_LISTED = 4
 _HERE = 2.0
-_KINDS = {"player": "player", "mob": "mob", "npc": "townsperson"}
+_KINDS = {"player": "player", "npc": "townsperson", "mob": "mob"}
 _TIMES = (
     (4.5, "night"),
     (6.0, "early morning"),
@@ -26,65 +28,94 @@ _TIMES = (
 )
 
 
-def facts_for(line: str, player: str, snapshot: Snapshot, catalogue: Catalogue, limit: int) -> list[Fact]:
-    """The facts for one line, at most `limit`, the most relevant first."""
+def facts_for(
+    line: str, known: Sequence[Fact], snapshot: Snapshot, catalogue: Catalogue, limit: int
+) -> list[Fact]:
+    """The facts for one line, at most `limit`, the most relevant first. `known` is what the NPC knows
+    beyond the world around it."""
+    mentioned = [mention.item for mention in catalogue.mentions(line)]
+    near = [
+        Fact(_near_label(near), near_text(near), near.name, f"{near.kind}:{near.name}")
+        for near in sorted(snapshot.near, key=lambda near: near.distance)
+    ]
+    counts = {stack.item: stack.count for stack in snapshot.inventory if stack.count}
+    carried = [
+        carry_fact(catalogue.name_of(item), item, counts.get(item, 0))
+        for item in dict.fromkeys([*counts, *mentioned])
+    ]
     candidates = [
-        *_situation(player, snapshot, catalogue),
-        *_surroundings(snapshot),
-        *_carried(snapshot, catalogue),
-        *_crafting(line, catalogue),
+        *_situation(snapshot, catalogue),
+        near_fact(near),
+        bag_fact([(catalogue.name_of(item), count) for item, count in counts.items()]),
+        *near,
+        *carried,
+        *(fact for item in mentioned for fact in _crafting(item, catalogue)),
+        *known,
     ]
     return choose(line, candidates, limit)
 
 
-def _situation(player: str, snapshot: Snapshot, catalogue: Catalogue) -> list[Fact]:
+def _situation(snapshot: Snapshot, catalogue: Catalogue) -> list[Fact]:
     held = catalogue.name_of(snapshot.held) if snapshot.held else "nothing"
     facts = [Fact("time", time_text(snapshot.time_of_day), "time", "time")]
     ground = [catalogue.name_of(snapshot.surface)] if snapshot.surface else []
     ground += [snapshot.biome.replace("_", " ").lower()] if snapshot.biome else []
     if ground:
         facts.append(Fact("ground", ", ".join(ground), "ground", f"ground:{snapshot.surface}"))
-    facts.append(Fact(f"{player} holds", held, snapshot.held or "nothing", f"holds:{snapshot.held}"))
+    facts.append(Fact("player holds", held, snapshot.held or "nothing", f"holds:{snapshot.held}"))
     facts.append(Fact("you are", snapshot.doing or "standing", "you", "state"))
     if snapshot.weather:
         facts.append(Fact("weather", snapshot.weather, "weather", "weather"))
     return facts
 
 
-def _surroundings(snapshot: Snapshot) -> list[Fact]:
-    return [
-        Fact(_near_label(near), near_text(near), near.name, f"{near.kind}:{near.name}")
-        for near in sorted(snapshot.near, key=lambda near: near.distance)
+def near_fact(near: Sequence[Fact]) -> Fact:
+    """Who is close by, in one fact to quote: people first, `bob 4 steps west and a sheep 12 steps north`."""
+    kinds = [(kind, fact) for kind in _KINDS for fact in near if fact.source.startswith(f"{kind}:")]
+    names = [
+        f"{_a(fact.subject) if kind == 'mob' else fact.subject} {fact.value}"
+        for kind, fact in kinds[:MAX_LISTED]
     ]
+    return Fact("near", list_up(names) or "nobody else", "near", "near")
+
+
+def bag_fact(carried: Sequence[tuple[str, int]]) -> Fact:
+    """What the NPC carries, in one fact to quote: `5 torch and 2 bread`."""
+    names = [f"{count} {name}" for name, count in carried[:MAX_LISTED]]
+    if len(carried) > MAX_LISTED:
+        names.append("more")
+    return Fact("you carry", list_up(names) or "nothing", "bag", "bag")
+
+
+def carry_fact(name: str, item: str, count: int) -> Fact:
+    """How many of one item the NPC carries; `none` is worth saying of an item that was named."""
+    return Fact(f"you carry {name}", str(count or "none"), item, f"carry:{item}")
 
 
 def _near_label(near: Near) -> str:
     return near.name if near.kind == "place" else f"{near.name} ({_KINDS[near.kind]})"
 
 
-def _carried(snapshot: Snapshot, catalogue: Catalogue) -> list[Fact]:
-    return [
-        Fact(
-            f"you carry {catalogue.name_of(stack.item)}", str(stack.count), stack.item, f"carry:{stack.item}"
-        )
-        for stack in snapshot.inventory
-        if stack.count
-    ]
-
-
-def _crafting(line: str, catalogue: Catalogue) -> list[Fact]:
-    facts: list[Fact] = []
-    for mention in catalogue.mentions(line):
-        item, name = mention.item, catalogue.name_of(mention.item)
-        uses = catalogue.uses(item)
-        if uses:
-            facts.append(Fact(f"{name} is used in", _uses_text(uses, catalogue), item, f"uses:{item}"))
-        recipes = catalogue.recipes(item)[:MAX_ALTERNATIVES]
-        for recipe in recipes:
-            facts.append(Fact(f"{name} recipe", recipe_text(recipe, catalogue), item, f"recipe:{item}"))
-        if not recipes:
-            facts.append(Fact(name, "has no recipe; it is dug or found", item, f"norecipe:{item}"))
+def _crafting(item: str, catalogue: Catalogue) -> list[Fact]:
+    name, facts = catalogue.name_of(item), []
+    uses = catalogue.uses(item)
+    if uses:
+        facts.append(Fact(f"{name} is used in", _uses_text(uses, catalogue), item, f"uses:{item}"))
+    recipes = catalogue.recipes(item)[:MAX_ALTERNATIVES]
+    for recipe in recipes:
+        facts.append(Fact(f"{name} recipe", recipe_text(recipe, catalogue), item, f"recipe:{item}"))
+    if not recipes:
+        facts.append(Fact(name, "has no recipe; it is dug or found", item, f"norecipe:{item}"))
     return facts
+
+
+def list_up(parts: Sequence[str]) -> str:
+    """`a`, `a and b`, `a, b and c`, or nothing."""
+    return f"{', '.join(parts[:-1])} and {parts[-1]}" if len(parts) > 1 else "".join(parts)
+
+
+def _a(name: str) -> str:
+    return f"{'an' if name[:1] in 'aeiou' else 'a'} {name}"
 
 
 def _uses_text(uses: list[str], catalogue: Catalogue) -> str:
@@ -97,8 +128,7 @@ def recipe_text(recipe: Recipe, catalogue: Catalogue) -> str:
     if recipe.method == "cooking":
         return f"{catalogue.name_of(recipe.inputs[0]) if recipe.inputs else 'nothing'} smelted in a furnace"
     counted = Counter(catalogue.name_of(item) for item in recipe.inputs if item)
-    parts = [f"{count} {name}" for name, count in counted.items()]
-    text = parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}" if parts else "nothing"
+    text = list_up([f"{count} {name}" for name, count in counted.items()]) or "nothing"
     return f"{text} (makes {recipe.count})" if recipe.count > 1 else text
 
 

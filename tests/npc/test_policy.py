@@ -6,7 +6,7 @@ from agent_runtime.npc.policy import Allowed, Refused, Verdict, judge
 from agent_runtime.npc.world import facts_for
 from tests.support.town import CATALOGUE, MIRA, SNAPSHOT, changed
 
-FACTS = facts_for("where is the river?", "alice", SNAPSHOT, CATALOGUE, 10)
+FACTS = facts_for("where is the river?", [], SNAPSHOT, CATALOGUE, 10)
 RIVER = next(number for number, fact in enumerate(FACTS, 1) if fact.subject == "river")
 
 

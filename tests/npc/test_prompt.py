@@ -8,9 +8,15 @@ def test_stable_text_comes_first_and_the_line_last() -> None:
     first = render(MIRA, [], FACTS, "alice", "where is the river?")
     later = render(MIRA, [Exchange("hi", "Hello, alice.")], [], "alice", "thanks")
     assert first[0] == later[0]
-    assert first[-1].content == "[1] river: 24 steps north-east\nalice: where is the river?"
+    assert first[-1].content == "Around you:\n[1] river: 24 steps north-east\nalice: where is the river?"
     assert [m.role for m in later] == ["system", "user", "assistant", "user"]
     assert later[1].content == "alice: hi"
+
+
+def test_what_was_asked_for_stands_before_what_is_only_around() -> None:
+    asked = Fact("mill", "here", "mill", "place:mill", asked=True)
+    content = render(MIRA, [], [asked, *FACTS], "alice", "the mill?")[-1].content
+    assert content == "[1] mill: here\nAround you:\n[2] river: 24 steps north-east\nalice: the mill?"
 
 
 def test_expand_quotes_only_facts_that_are_there() -> None:

@@ -14,7 +14,7 @@ from tests.support.town import CATALOGUE, MIRA, SNAPSHOT
 
 
 def situation(line: str = "how do I make a torch?", history: Sequence[Exchange] = ()) -> Situation:
-    facts = facts_for(line, "alice", SNAPSHOT, CATALOGUE, 10)
+    facts = facts_for(line, [], SNAPSHOT, CATALOGUE, 10)
     return Situation(MIRA, "alice", line, history, facts, SNAPSHOT, CATALOGUE)
 
 

@@ -1,10 +1,13 @@
 from agent_runtime.bridge.messages import Near, Recipe
-from agent_runtime.npc.world import facts_for, near_text, recipe_text, time_text
-from tests.support.town import CATALOGUE, SNAPSHOT, changed
+from agent_runtime.npc.known import facts_known
+from agent_runtime.npc.world import bag_fact, facts_for, near_text, recipe_text, time_text
+from tests.support.town import CATALOGUE, MIRA, SNAPSHOT, changed
+
+KNOWN = facts_known(MIRA, "alice", [])
 
 
 def texts(line: str, limit: int = 12) -> list[str]:
-    return [f"{f.label}: {f.value}" for f in facts_for(line, "alice", SNAPSHOT, CATALOGUE, limit)]
+    return [f"{f.label}: {f.value}" for f in facts_for(line, KNOWN, SNAPSHOT, CATALOGUE, limit)]
 
 
 def test_a_recipe_that_is_asked_for_comes_first_and_complete() -> None:
@@ -29,21 +32,31 @@ def test_a_place_that_is_named_comes_before_what_is_always_told() -> None:
     lines = texts("where is the river?")
     assert lines[0] == "river: 24 steps north-east"
     assert "time: evening, 18:40" in lines
-    assert "alice holds: steel pickaxe" in lines
+    assert "player holds: steel pickaxe" in lines
 
 
 def test_who_is_near_is_told_when_asked() -> None:
-    assert texts("who is near?")[:3] == [
-        "bob (player): 4 steps west",
-        "Brom (townsperson): 60 steps south",
-        "sheep (mob): 12 steps north",
-    ]
-    assert not [text for text in texts("hello") if "(player)" in text]
+    assert (
+        texts("anyone near?")[0] == "near: bob 4 steps west, Brom 60 steps south and a sheep 12 steps north"
+    )
+    assert texts("where is bob?")[0] == "bob (player): 4 steps west"
+    assert not [text for text in texts("hello") if text.startswith(("near", "bob"))]
 
 
 def test_what_it_carries_is_told_when_asked_to_give() -> None:
     assert texts("give me a torch")[0] == "you carry torch: 5"
+    assert texts("do you have a chest")[0] == "you carry chest: none"
+    assert texts("what's in your bag")[0] == "you carry: 5 torch and 2 stick"
     assert not [text for text in texts("hello") if text.startswith("you carry")]
+
+
+def test_a_full_bag_is_told_in_short() -> None:
+    assert bag_fact([(name, 1) for name in "abcdef"]).value == "1 a, 1 b, 1 c, 1 d and more"
+    assert bag_fact([]).value == "nothing"
+
+
+def test_a_mistyped_item_is_found() -> None:
+    assert texts("how do i make a torhc")[0].startswith("torch recipe")
 
 
 def test_the_limit_leaves_out_the_least_relevant_first() -> None:
@@ -51,14 +64,14 @@ def test_the_limit_leaves_out_the_least_relevant_first() -> None:
 
 
 def test_every_fact_knows_its_source() -> None:
-    sources = {fact.source for fact in facts_for("torch? river? bob?", "alice", SNAPSHOT, CATALOGUE, 20)}
+    sources = {fact.source for fact in facts_for("torch? river? bob?", KNOWN, SNAPSHOT, CATALOGUE, 20)}
     assert {"recipe:default:torch", "place:river", "player:bob", "time"} <= sources
 
 
 def test_an_empty_world_still_has_facts() -> None:
     bare = changed(near=(), held="", surface="", biome="", inventory=())
-    facts = facts_for("hello", "alice", bare, CATALOGUE, 10)
-    assert [fact.label for fact in facts] == ["time", "alice holds", "you are"]
+    facts = facts_for("hello", KNOWN, bare, CATALOGUE, 10)
+    assert [fact.label for fact in facts] == ["time", "player holds", "you are"]
 
 
 def test_distances_and_times_as_words() -> None:

@@ -1,0 +1,56 @@
+"""What an NPC knows beyond the world around it: its persona, the player and the talk so far come in;
+facts about itself, its town and what was said go out. What a line asks of them is `relevance`'s choice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from agent_runtime.npc.persona import Persona
+from agent_runtime.npc.prompt import Exchange, Fact
+from agent_runtime.npc.relevance import split_words
+
+MAX_QUOTE = 100
+ABOUT_ONESELF = frozenset(["i", "i'm", "im", "my", "mine", "me", "we", "our", "us", "call"])
+
+
+def facts_known(persona: Persona, player: str, talk: Sequence[Exchange]) -> list[Fact]:
+    """Everything that could be told; `talk` is all that is remembered, oldest first."""
+    return [*of_itself(persona), *of_the_talk(player, talk)]
+
+
+def of_itself(persona: Persona) -> list[Fact]:
+    """Who the NPC is, and the matters of its town."""
+    facts = [
+        Fact("your name", persona.name, persona.name, "self:name"),
+        Fact("your work", persona.role, persona.role, "work"),
+    ]
+    told = (("your fear", persona.fear), ("your love", persona.love), ("your origin", persona.origin))
+    facts += [Fact(label, value, value, label.removeprefix("your ")) for label, value in told if value]
+    facts += [Fact(topic, value, topic, f"knows:{topic}") for topic, value in persona.knows.items()]
+    return facts
+
+
+def of_the_talk(player: str, talk: Sequence[Exchange]) -> list[Fact]:
+    """The player's name, what was said last on both sides, and what players told about themselves, the
+    latest first."""
+    facts = [Fact("player's name", player, player, "player's name")]
+    if talk:
+        facts.append(Fact("player said last", quote(talk[-1].line), "player", "last line"))
+        facts.append(Fact("you said last", quote(talk[-1].reply), "you", "last reply"))
+    told = list(dict.fromkeys(exchange.line for exchange in reversed(talk) if tells(exchange.line)))
+    facts += [
+        Fact("player said before", quote(line), "player", f"said:{number}")
+        for number, line in enumerate(told, 1)
+    ]
+    return facts
+
+
+def tells(line: str) -> bool:
+    """Whether a line is something a player says about themselves, and not a question."""
+    return "?" not in line and not ABOUT_ONESELF.isdisjoint(split_words(line))
+
+
+def quote(text: str) -> str:
+    """Words to repeat, not too many."""
+    return text if len(text) <= MAX_QUOTE else f"{text[:MAX_QUOTE].rsplit(' ', 1)[0]} ..."

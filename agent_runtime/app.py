@@ -17,6 +17,7 @@ from agent_runtime.bridge.server import Bridge, Limits
 from agent_runtime.bridge.token import load_or_create_token
 from agent_runtime.clock import SystemClock
 from agent_runtime.config import Settings
+from agent_runtime.engine.interface import Engine
 from agent_runtime.engine.service import LlamaEngine
 from agent_runtime.errors import ConfigError, JournalError, PersonaError
 from agent_runtime.journal.pseudonym import Pseudonyms
@@ -43,10 +44,21 @@ def personas_of(settings: Settings) -> dict[str, Persona]:
     return personas
 
 
-def engine_of(settings: Settings) -> LlamaEngine:
+def engine_of(settings: Settings) -> Engine:
     """The engine for the chosen model, not started yet. Raises `ModelFileError`."""
+    model, chosen = settings.model, settings.engine
+    if chosen.backend == "openai":
+        # The HTTP client is for those who have such a server.
+        from agent_runtime.engine.openai import OpenAIEngine
+
+        return OpenAIEngine(
+            chosen.url,
+            model=chosen.model,
+            api_key=chosen.api_key.get_secret_value(),
+            slots=model.slots,
+            queue=model.queue,
+        )
     path = settings.model_path or embedded_model(settings.home)
-    model = settings.model
     return LlamaEngine(
         path, threads=model.threads, slots=model.slots, context=model.context, queue=model.queue
     )

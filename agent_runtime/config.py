@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 import platformdirs
 from annotated_types import Ge, Le
-from pydantic import PrivateAttr, ValidationError
+from pydantic import PrivateAttr, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import (
     BaseSettings,
@@ -29,7 +29,7 @@ from pydantic_settings import (
 )
 
 from agent_runtime.errors import ConfigError
-from agent_runtime.sections import Journal, Log, Model, Personas, Section, Server, Turn
+from agent_runtime.sections import Engine, Journal, Log, Model, Personas, Section, Server, Turn
 
 FILE_NAME = "townsfolk.toml"
 PREFIX = "TOWNSFOLK_"
@@ -51,6 +51,7 @@ class Settings(BaseSettings):
 
     server: Server = Server()
     model: Model = Model()
+    engine: Engine = Engine()
     turn: Turn = Turn()
     personas: Personas = Personas()
     journal: Journal = Journal()
@@ -126,6 +127,11 @@ def load(home: Path | None = None) -> Settings:
             problems.append(
                 f"turn.history: {settings.turn.history} exchanges cannot go into a prompt when turn.memory "
                 f"keeps {settings.turn.memory}; raise turn.memory or lower turn.history"
+            )
+        if settings.engine.backend == "openai" and not settings.engine.url:
+            problems.append(
+                "engine.url: is empty, and engine.backend is 'openai'; give the server's address, such as "
+                "http://127.0.0.1:8080/v1"
             )
         settings._home = home
     if problems:
@@ -237,7 +243,7 @@ def _allowed(annotation: Any, metadata: list[Any]) -> str:
         return f"a whole number from {low} to {high}"
     if annotation is float:
         return f"a number from {low} to {high}"
-    return "a text" if annotation is str else "a path"
+    return "a text" if annotation in (str, SecretStr) else "a path"
 
 
 def _is_loopback(host: str) -> bool:

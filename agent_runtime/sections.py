@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
 OptionalPath = Annotated[Path | None, BeforeValidator(lambda value: None if value == "" else value)]
 
@@ -51,6 +51,27 @@ class Model(Section):
         default=0, ge=0, le=1_048_576, description="Tokens per talk; 0 means what the model allows."
     )
     queue: int = Field(default=64, ge=0, le=4096, description="Requests that may wait for a slot.")
+
+
+class Engine(Section):
+    """What runs the model."""
+
+    backend: Literal["llama", "openai"] = Field(
+        default="llama",
+        description="`llama` runs the model here; `openai` asks an OpenAI-compatible server "
+        "(llama-server, vLLM, SGLang, Ollama).",
+    )
+    url: str = Field(
+        default="",
+        description="That server's address up to and with `/v1`, such as http://127.0.0.1:8080/v1.",
+    )
+    model: str = Field(
+        default="", description="The model's name at that server; empty takes the first that it lists."
+    )
+    api_key: SecretStr = Field(
+        default=SecretStr(""),
+        description="The key that the server asks for; better as a variable than in the file.",
+    )
 
 
 class Turn(Section):

@@ -9,10 +9,12 @@ import pytest
 
 from agent_runtime.app import engine_of, personas_of
 from agent_runtime.config import load
-from agent_runtime.errors import ModelFileError, PersonaError
+from agent_runtime.errors import ConfigError, ModelFileError, PersonaError
 from demo.errors import ServerFailed
 from demo.runtime import Runtime
+from tests.support.engine import ScriptedEngine
 from tests.support.game import Game, chat
+from tests.support.openai_server import OpenAIServer
 
 
 async def until_done(game: Game) -> dict[str, object]:
@@ -78,6 +80,26 @@ def test_a_model_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pytest.
     engine = engine_of(load(tmp_path))
     with pytest.raises(ModelFileError, match=r"none\.gguf"):
         asyncio.run(engine.start())
+
+
+async def test_it_serves_what_another_server_generates(tmp_path: Path) -> None:
+    behind = ScriptedEngine(["Good day from far away."])
+    await behind.start()
+    async with OpenAIServer(behind, model="qwen") as server:
+        there = {"TOWNSFOLK_ENGINE__BACKEND": "openai", "TOWNSFOLK_ENGINE__URL": server.url}
+        async with (
+            Runtime(tmp_path / "home", settings=there) as runtime,
+            Game(runtime.port, token=runtime.token) as game,
+        ):
+            await game.send(chat("hello Mira"))
+            done = await until_done(game)
+    assert (done["source"], done["text"]) == ("model", "Good day from far away.")
+
+
+def test_a_server_without_an_address_is_a_problem(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("TOWNSFOLK_ENGINE__BACKEND", "openai")
+    with pytest.raises(ConfigError, match=r"engine\.url"):
+        load(tmp_path)
 
 
 def test_a_broken_persona_of_the_admins_is_named(tmp_path: Path) -> None:

@@ -82,6 +82,12 @@ def test_config_check_tells_where_each_value_comes_from(home: Path, monkeypatch:
     assert len(lines) == 1 + len(list(config.all_keys()))
 
 
+def test_a_key_is_never_printed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOWNSFOLK_ENGINE__API_KEY", "sk-1234")
+    assert config.load().engine.api_key.get_secret_value() == "sk-1234"
+    assert "sk-1234" not in run("config", "check") + run("config", "show", "engine.api_key")
+
+
 def test_config_show_prints_paths_and_refuses_what_is_not_there(home: Path) -> None:
     assert f"journal = {home}/journal.duckdb" in run("config", "show")
     assert process("config", "show", "server.prot").returncode == 2

@@ -15,7 +15,13 @@ anything of ours.
     │   ├── PromptTooLong  the prompt does not fit the context window
     │   └── EngineBusy     every slot and the queue are full (back-pressure)
     ├── JournalError       the journal cannot be opened, read or written
-    │   └── JournalLocked  another process has the journal's file open
+    │   ├── JournalLocked  another process has the journal's file open
+    │   └── SnapshotError  a snapshot that is damaged, or cannot be made where it should be
+    ├── RegistryError      the registry of versions cannot be read or changed
+    │   ├── RegistryConflict somebody else moved the alias first
+    │   └── VersionRefused a version that is not what it should be
+    ├── TrainingError      a training run that ended without an adapter
+    ├── ExportError        an adapter that cannot be exported, or does not say what was trained
     ├── ModInstallError    the mod or its settings cannot be put where they belong
     └── DownloadError      a model could not be fetched, or its checksum is wrong
 """
@@ -97,6 +103,48 @@ class JournalError(TownsfolkError):
 
 class JournalLocked(JournalError):
     """Another process has the journal's file open: ask that one through its socket, or end it."""
+
+
+class RegistryError(TownsfolkError):
+    """The registry of versions cannot be read or changed; the message says what to do."""
+
+
+class RegistryConflict(RegistryError):
+    """Somebody else moved `alias` first: it was `expected` to name one version and names `found`."""
+
+    def __init__(self, alias: str, expected: int | None, found: int | None, winner: str) -> None:
+        self.alias = alias
+        self.expected = expected
+        self.found = found
+        self.winner = winner
+        was, now = ("nothing" if number is None else number for number in (expected, found))
+        super().__init__(
+            f"{alias} is no longer {was}: {winner} made it {now} in the meantime. Look at "
+            "`townsfolk versions`, then decide again"
+        )
+
+
+class VersionRefused(RegistryError):
+    """A version that is incomplete, changed, or not what its manifest says."""
+
+
+class TrainingError(TownsfolkError):
+    """A training run that ended without an adapter.
+
+    `reason` is one word of `no_data`, `nan`, `no_progress`, `out_of_memory`, `other_run`, `backend`.
+    """
+
+    def __init__(self, reason: str, message: str) -> None:
+        self.reason = reason
+        super().__init__(message)
+
+
+class ExportError(TownsfolkError):
+    """An adapter that cannot be exported, or whose export does not say what was trained."""
+
+
+class SnapshotError(JournalError):
+    """A snapshot that is not what its manifest says, or that cannot be made where it should be."""
 
 
 class ModInstallError(TownsfolkError):

@@ -39,15 +39,17 @@ _TENSOR_TYPES = {"f16": gguf.GGMLQuantizationType.F16, "q8_0": gguf.GGMLQuantiza
 def base_digest(source: Path) -> str:
     """Identifies a base by its files (sha256, 64 hex digits). Raises `ModelFileError` when one is missing."""
     digest = hashlib.sha256()
-    for name in SOURCE_FILES:
+    weights = sorted(path.name for path in source.glob("*.safetensors")) or SOURCE_FILES[3:]
+    for name in (*SOURCE_FILES[:3], *weights):
         try:
-            content = (source / name).read_bytes()
+            with (source / name).open("rb") as file:
+                digest.update(f"{name}:{os.fstat(file.fileno()).st_size}:".encode())
+                while block := file.read(1 << 20):
+                    digest.update(block)
         except OSError as error:
             raise ModelFileError(
                 f"{source / name}: {error.strerror}; restore data/base or run `make base`"
             ) from error
-        digest.update(f"{name}:{len(content)}:".encode())
-        digest.update(content)
     return digest.hexdigest()
 
 

@@ -38,12 +38,15 @@ def train_tokenizer(texts: Iterable[str], size: int = VOCABULARY) -> Tokenizer:
 
 
 class Encoder:
-    """One tokenizer with the embedded chat template around it."""
+    """One tokenizer with a chat template around it: the embedded one, unless another is given."""
 
-    def __init__(self, tokenizer: Tokenizer) -> None:
+    def __init__(
+        self, tokenizer: Tokenizer, template: ChatTemplate | None = None, end: str = END, bos: str = ""
+    ) -> None:
         self.tokenizer = tokenizer
-        self.template = ChatTemplate(EMBEDDED_TEMPLATE)
-        self.end = self.id_of(END)
+        self.template = template or ChatTemplate(EMBEDDED_TEMPLATE)
+        self.end = self.id_of(end)
+        self.bos = self.id_of(bos) if bos else None
         self.digits = frozenset(self.id_of(digit) for digit in "0123456789")
 
     @classmethod
@@ -74,7 +77,9 @@ class Encoder:
 
     def messages(self, messages: Sequence[Message]) -> list[int]:
         """Chat messages up to where the assistant's words begin."""
-        return self.encode(self.template.pieces(messages))
+        ids = self.encode(self.template.pieces(messages))
+        # A model that wants a first token gets one, as in the engine, unless its template wrote it.
+        return ids if self.bos in (None, *ids[:1]) else [self.bos, *ids]
 
     def reply(self, text: str) -> list[int]:
         """A reply and the token that ends it."""

@@ -1,0 +1,206 @@
+"""A base's folder and a profile come in; a model with a fresh adapter, ready to be trained, goes out.
+
+Three ways: `cpu` (the base as it is, in float32), `peft` (an NF4 base through bitsandbytes) and `unsloth`
+(the same on CUDA, faster). Whatever the way, the training loop and the adapter's files are the same.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from agent_runtime.errors import TrainingError
+from learner.profiles import Profile
+
+Name = Literal["cpu", "peft", "unsloth"]
+
+
+@dataclass(frozen=True, slots=True)
+class Trainable:
+    """A model in PEFT's wrapping. Only the adapter's weights take gradients."""
+
+    model: Any
+    device: torch.device
+
+    @property
+    def weights(self) -> list[nn.Parameter]:
+        """The adapter's, in a fixed order."""
+        return [weight for weight in self.model.parameters() if weight.requires_grad]
+
+    def scores(self, ids: Tensor, chosen: Tensor) -> Tensor:
+        """Logits (chosen positions, vocabulary) of right-padded rows (rows, length)."""
+        # Rows are padded on the right and attention looks left, so no mask is needed; the output layer
+        # is spared the positions that nobody asks about.
+        inner = self.model.get_base_model()
+        with torch.autocast(self.device.type, dtype=torch.bfloat16):
+            hidden = inner.model(input_ids=ids, use_cache=False).last_hidden_state
+            logits: Tensor = inner.lm_head(hidden[chosen])
+        return logits.float()
+
+    def logits(self, ids: list[int]) -> Tensor:
+        """All logits (length, vocabulary) of one sequence in full precision, on the processor."""
+        inner = self.model.get_base_model()
+        self.model.eval()
+        with torch.no_grad():
+            out = inner(input_ids=torch.tensor([ids], device=self.device), use_cache=False).logits[0]
+        return torch.as_tensor(out).float().cpu()
+
+
+class Backend(Protocol):
+    """One way to load a base for training."""
+
+    name: Name
+
+    def load(self, base: Path, profile: Profile, seed: int) -> Trainable:
+        """A fresh adapter on the base, the same for the same seed. Raises `TrainingError` (`backend`)."""
+
+
+class Cpu:
+    """The base in float32 with plain LoRA, without bitsandbytes or a GPU."""
+
+    name: Name = "cpu"
+
+    def load(self, base: Path, profile: Profile, seed: int) -> Trainable:
+        with _quiet():
+            from transformers import AutoModelForCausalLM
+
+            model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32, local_files_only=True)
+            return Trainable(_adapted(model, profile, seed), torch.device("cpu"))
+
+
+class Peft:
+    """An NF4 base (double quantised) through bitsandbytes, on CUDA where there is one."""
+
+    name: Name = "peft"
+
+    def load(self, base: Path, profile: Profile, seed: int) -> Trainable:
+        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        with _quiet():
+            from peft import prepare_model_for_kbit_training
+            from transformers import AutoModelForCausalLM, BitsAndBytesConfig
+
+            settings: dict[str, Any] = {"dtype": torch.bfloat16}
+            if profile.quantization == "nf4":
+                settings["quantization_config"] = BitsAndBytesConfig(
+                    load_in_4bit=True,
+                    bnb_4bit_quant_type="nf4",
+                    bnb_4bit_use_double_quant=True,
+                    bnb_4bit_compute_dtype=torch.bfloat16,
+                )
+            model = AutoModelForCausalLM.from_pretrained(
+                base, local_files_only=True, device_map={"": device}, **settings
+            )
+            model = prepare_model_for_kbit_training(
+                model,
+                use_gradient_checkpointing=device.type == "cuda",
+                gradient_checkpointing_kwargs={"use_reentrant": False},
+            )
+            return Trainable(_adapted(model, profile, seed), device)
+
+
+class Unsloth:
+    """The same with Unsloth's kernels: CUDA only. It patches other libraries when imported, so a run
+    with it belongs into a process of its own."""
+
+    name: Name = "unsloth"
+
+    def load(self, base: Path, profile: Profile, seed: int) -> Trainable:
+        problem = no_unsloth()
+        if problem:
+            raise TrainingError("backend", f"unsloth: {problem}; choose the backend peft or cpu")
+        with _quiet():
+            from unsloth import FastLanguageModel
+
+            model, _ = FastLanguageModel.from_pretrained(
+                model_name=str(base),
+                max_seq_length=profile.schedule.context,
+                load_in_4bit=profile.quantization == "nf4",
+                local_files_only=True,
+            )
+            torch.manual_seed(seed)
+            model = FastLanguageModel.get_peft_model(
+                model,
+                r=profile.lora.r,
+                lora_alpha=profile.lora.alpha,
+                lora_dropout=profile.lora.dropout,
+                target_modules=list(profile.lora.targets),
+                layers_to_transform=_layers(profile, model),
+                bias="none",
+                use_gradient_checkpointing="unsloth",
+                random_state=seed,
+            )
+            return Trainable(model, torch.device("cuda"))
+
+
+BACKENDS: dict[Name, Backend] = {"cpu": Cpu(), "peft": Peft(), "unsloth": Unsloth()}
+
+
+def choose(profile: Profile) -> tuple[Backend, str]:
+    """The backend for a profile on this machine, and why, in words for the admin."""
+    if profile.quantization == "none":
+        return BACKENDS["cpu"], "a small base trains as it is"
+    problem = no_unsloth()
+    if not problem:
+        return BACKENDS["unsloth"], "CUDA and unsloth are here"
+    if torch.cuda.is_available():
+        return BACKENDS["peft"], f"NF4 through bitsandbytes on CUDA ({problem})"
+    return BACKENDS["peft"], f"NF4 through bitsandbytes on the processor, slowly ({problem})"
+
+
+def no_unsloth() -> str:
+    """Why Unsloth cannot be used here; empty when it can. It is not imported for that."""
+    if not torch.cuda.is_available():
+        return "no CUDA device"
+    if importlib.util.find_spec("unsloth") is None:
+        return "unsloth is not installed: the extra `gpu` brings it"
+    return ""
+
+
+def _adapted(model: Any, profile: Profile, seed: int) -> Any:
+    from peft import LoraConfig, get_peft_model
+
+    torch.manual_seed(seed)
+    config = LoraConfig(
+        r=profile.lora.r,
+        lora_alpha=profile.lora.alpha,  # type: ignore[arg-type]
+        lora_dropout=profile.lora.dropout,
+        target_modules=list(profile.lora.targets),
+        layers_to_transform=_layers(profile, model),
+        task_type="CAUSAL_LM",
+    )
+    return get_peft_model(model, config)
+
+
+def _layers(profile: Profile, model: Any) -> list[int] | None:
+    if profile.lora.layers is None:
+        return None
+    first, last = profile.lora.layers
+    count = model.config.num_hidden_layers
+    if last >= count:
+        raise TrainingError(
+            "backend",
+            f"profile {profile.name} trains layer {last} of a base with {count}; change lora.layers",
+        )
+    return list(range(first, last + 1))
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the libraries' own bars and hints off the terminal: the caller shows progress."""
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
+    from transformers.utils import logging as hints
+
+    hints.disable_progress_bar()
+    hints.set_verbosity_error()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield

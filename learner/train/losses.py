@@ -1,0 +1,94 @@
+"""A model and a batch of items come in; one loss to go down comes out, and what the log shows of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F  # noqa: N812
+
+from learner import prefer
+from learner.profiles import Preference
+from learner.train.backends import Trainable
+from learner.train.rows import Item, Objective, Row
+
+References = Mapping[int, tuple[float, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Objectives:
+    """What every batch's loss needs beside the batch. `references` holds the bare base's log-probability
+    of each preference item's rows, by the item's number; `means` the mean weight of each objective."""
+
+    items: Sequence[Item]
+    preference: Preference
+    references: References
+    means: Mapping[Objective, float]
+
+    def loss(self, trainable: Trainable, numbers: Sequence[int]) -> Tensor:
+        """Of one batch of one objective; the examples' weights count beside those of other batches."""
+        items = [self.items[number] for number in numbers]
+        objective = items[0].objective
+        device = trainable.device
+        weights = torch.tensor([item.weight for item in items], device=device) / self.means[objective]
+        first = [item.rows[0] for item in items]
+        if objective == "sft":
+            sums, counts = log_probabilities(trainable, first)
+            return -(weights * sums).sum() / counts.sum()
+        known = torch.tensor([self.references[number] for number in numbers], device=device)
+        second = [item.rows[1] for item in items]
+        if objective == "dpo":
+            sums, _ = log_probabilities(trainable, [*first, *second])
+            chosen, rejected = sums.chunk(2)
+            losses = prefer.dpo(chosen, rejected, known[:, 0], known[:, 1], self.preference.dpo_beta)
+        else:
+            with torch.no_grad():
+                strangers, _ = log_probabilities(trainable, second)
+            sums, _ = log_probabilities(trainable, first)
+            label = torch.tensor([float(item.label) for item in items], device=device)
+            drift = strangers - known[:, 1]
+            losses = prefer.kto(sums, known[:, 0], drift, label, self.preference.kto_beta)
+        return self.preference.share * (weights * losses).mean()
+
+
+def log_probabilities(trainable: Trainable, rows: Sequence[Row]) -> tuple[Tensor, Tensor]:
+    """Sums of the replies' log-probabilities (rows,), and how many tokens each sum has."""
+    length = max(len(row.ids) for row in rows)
+    ids = torch.zeros(len(rows), length, dtype=torch.long)
+    chosen = torch.zeros(len(rows), length, dtype=torch.bool)
+    for number, row in enumerate(rows):
+        ids[number, : len(row.ids)] = torch.tensor(row.ids)
+        chosen[number, row.prompt - 1 : len(row.ids) - 1] = True
+    targets = torch.tensor([token for row in rows for token in row.ids[row.prompt :]])
+    owners = torch.tensor([number for number, row in enumerate(rows) for _ in row.ids[row.prompt :]])
+    device = trainable.device
+    logits = trainable.scores(ids.to(device), chosen.to(device))
+    each = -F.cross_entropy(logits, targets.to(device), reduction="none")
+    sums = torch.zeros(len(rows), device=device).index_add(0, owners.to(device), each)
+    return sums, torch.bincount(owners, minlength=len(rows)).to(device)
+
+
+def references(trainable: Trainable, items: Sequence[Item], numbers: Sequence[Sequence[int]]) -> References:
+    """What the bare base says of the preference items' rows; `numbers` are batches of items."""
+    found: dict[int, tuple[float, ...]] = {}
+    trainable.model.eval()
+    with torch.no_grad(), trainable.model.disable_adapter():
+        for batch in numbers:
+            if items[batch[0]].objective == "sft":
+                continue
+            both = [
+                log_probabilities(trainable, [items[number].rows[side] for number in batch])[0].tolist()
+                for side in (0, 1)
+            ]
+            found.update(zip(batch, zip(*both, strict=True), strict=True))
+    return found
+
+
+def mean_weights(items: Sequence[Item]) -> dict[Objective, float]:
+    """By objective."""
+    found: dict[Objective, list[float]] = {}
+    for item in items:
+        found.setdefault(item.objective, []).append(item.weight)
+    return {objective: sum(weights) / len(weights) for objective, weights in found.items()}

@@ -20,6 +20,7 @@ ALLOWED = {
     "engine": {"engine", "npc.persona", "npc.prompt"},
     "npc": {"npc", "bridge.messages", "bridge.text", "engine.interface"},
     "journal": {"journal", "npc.persona", "npc.prompt"},
+    "registry": {"registry"},
 }
 ONLY_IN = {
     "llama_cpp": ("agent_runtime/engine/llama.py",),

@@ -1,0 +1,281 @@
+"""The registry: a trained version comes in and never changes again; aliases say which one serves.
+
+`versions/<n>-<hash>/` holds each version, `audit.jsonl` every decision. Reading needs no lock and nothing
+running; each change is made under one lock, by compare-and-swap, as one line of the audit log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from agent_runtime.errors import RegistryConflict, RegistryError, VersionRefused
+from agent_runtime.registry import audit, files, versions
+from agent_runtime.registry.audit import BARE, Alias, Entry, State, What
+from agent_runtime.registry.manifest import Draft, check_draft
+from agent_runtime.registry.versions import Version, Versions
+
+LOCK_SECONDS = 5.0
+
+
+class Registry:
+    """The versions and decisions below `root`, which need not be there yet. `now` tells the time, UTC."""
+
+    def __init__(self, root: Path, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self.root = root
+        self.log_path = root / "audit.jsonl"
+        self._versions = Versions(root)
+        self._now = now
+
+    def state(self) -> State:
+        """What all decisions add up to. Raises `RegistryError`."""
+        return audit.read(self.log_path)
+
+    def audit(self) -> tuple[Entry, ...]:
+        """Every decision, the oldest first. Raises `RegistryError`."""
+        return self.state().entries
+
+    def flagged_datasets(self) -> dict[str, str]:
+        """Hashes of datasets that banned versions were made from, each with the reason."""
+        return self.state().flagged
+
+    def alias(self, name: Alias) -> Version | None:
+        """The version that an alias names; None for a challenger that there is not. Raises
+        `RegistryError`."""
+        number = self.state().aliases[name]
+        return None if number is None else self.get(number)
+
+    def get(self, which: int | str) -> Version:
+        """A version by its number or id. Raises `RegistryError` when there is none, and `VersionRefused`
+        when it cannot be read."""
+        return self._versions.get(which)
+
+    def versions(self) -> list[Version]:
+        """The bare base and every version that can be read, by number."""
+        return [version for version in self._versions.all() if isinstance(version, Version)]
+
+    def damaged(self) -> list[str]:
+        """Why some folders among the versions cannot be read."""
+        return [str(error) for error in self._versions.all() if isinstance(error, VersionRefused)]
+
+    def verify(self, version: Version) -> None:
+        """Read every byte of a version again. Raises `VersionRefused` for anything that is not as it was
+        when it came."""
+        versions.verify(version)
+
+    def add(self, staged: Path, draft: Draft, *, who: str = "learner", why: str = "") -> Version:
+        """Take in a copy of a folder with `adapter.gguf`, `report.json`, `card.md` and whatever else belongs
+        to the version. Raises `VersionRefused`, or `RegistryError`."""
+        check_draft(draft)
+        with self._explained():
+            self._versions.prepare()
+            with self._versions.copied(staged, draft) as (copy, kept), self._locked() as state:
+                known = max((entry.version for entry in state.entries), default=BARE)
+                number = max(known, self._versions.newest()) + 1
+                version = self._versions.publish(copy, kept, draft, number, self._now())
+                self._append(state, who, "add", number, why)
+                return version
+
+    def remove(self, number: int, *, who: str, why: str) -> None:
+        """Delete a version that no alias names; its number is never used again. Raises `RegistryError`."""
+        version = self.get(number)
+        with self._locked() as state:
+            if number == BARE or number in state.aliases.values():
+                raise RegistryError(f"version {number} is {_role(state, number)}: it cannot be removed")
+            self._append(state, who, "prune", number, why)
+            self._versions.remove(version)
+
+    def move(self, name: Alias, to: int | None, *, expected: int | None, who: str, why: str) -> State:
+        """Let an alias name another version, if it still names `expected`. A new champion makes the old one
+        `last_good`, and is no longer challenger. Raises `RegistryConflict` when somebody else was first,
+        and `RegistryError` for a version that is banned or not there."""
+        return self._move("move", name, to, expected, who, why)
+
+    def promote(self, number: int, *, expected: int, who: str, why: str) -> State:
+        """`move` of the champion."""
+        return self._move("promote", "champion", number, expected, who, why)
+
+    def challenge(
+        self, number: int, share: float, *, expected: int | None = None, who: str, why: str
+    ) -> State:
+        """Let a version answer a `share` of the players, above 0 up to 1. `expected` is the challenger
+        before."""
+        return self._move("challenge", "challenger", number, expected, who, why, share)
+
+    def set_share(self, challenger: int, share: float, *, who: str, why: str) -> State:
+        """Let the challenger answer another share of the players. Raises `RegistryConflict` when it is the
+        challenger no longer."""
+        with self._locked() as state:
+            _expect(state, "challenger", challenger)
+            return self._append(state, who, "share", challenger, why, share=_share(share))
+
+    def drop(self, challenger: int, *, who: str, why: str, ban: bool = False) -> State:
+        """End a challenge. A ban flags the data it was made from, too. Raises `RegistryConflict`."""
+        with self._locked() as state:
+            _expect(state, "challenger", challenger)
+            return self._append(state, who, "drop", challenger, why, {"challenger": None}, bans=ban)
+
+    def rollback(self, *, who: str, why: str, expected: int | None = None) -> State:
+        """Back to `last_good`; the champion is banned and its data flagged. With `expected`, only while that
+        is the champion. Raises `RegistryConflict`, and `RegistryError` when there is no way back."""
+        with self._locked() as state:
+            bad, good = state.champion, state.last_good
+            if expected is not None:
+                _expect(state, "champion", expected)
+            if bad == good:
+                raise RegistryError(
+                    "the bare base serves, and nothing is behind it"
+                    if bad == BARE
+                    else f"nothing good is behind version {bad}; `townsfolk promote 0` takes the bare base"
+                )
+            moves: dict[Alias, int | None] = {
+                "champion": good,
+                "last_good": self._good_before(state, {bad, good}),
+            }
+            if state.challenger in (bad, good):
+                moves["challenger"] = None
+            return self._append(state, who, "rollback", bad, why, moves, bans=True)
+
+    def refuse(self, number: int, *, instead: int, who: str, why: str) -> State:
+        """Write down that a version cannot serve. No alias names it any longer; where it was champion,
+        `instead` is, which serves."""
+        with self._locked() as state:
+            moves: dict[Alias, int | None] = {}
+            if state.challenger == number:
+                moves["challenger"] = None
+            if state.champion == number:
+                moves["champion"] = instead
+            if state.last_good == number or (state.champion == number and state.last_good == instead):
+                moves["last_good"] = self._good_before(state, {number, instead})
+            return self._append(state, who, "refuse", number, why, moves)
+
+    def ban(self, number: int, *, who: str, why: str) -> State:
+        """Let a version never serve again, and flag its data. Raises `RegistryError` while it serves."""
+        self.get(number)
+        with self._locked() as state:
+            if number == BARE or number in state.aliases.values():
+                raise RegistryError(
+                    f"version {number} is {_role(state, number)}: roll it back, or promote another one first"
+                )
+            return self._append(state, who, "ban", number, why, bans=True)
+
+    def unban(self, number: int, *, who: str, why: str) -> State:
+        """Take a ban back, and the flag from its data. Raises `RegistryError` when there is none."""
+        with self._locked() as state:
+            if number not in state.banned:
+                raise RegistryError(f"version {number} is not banned")
+            return self._append(state, who, "unban", number, why)
+
+    def _move(
+        self,
+        what: What,
+        name: Alias,
+        to: int | None,
+        expected: int | None,
+        who: str,
+        why: str,
+        share: float | None = None,
+    ) -> State:
+        with self._locked() as state:
+            _expect(state, name, expected)
+            self._check_fit(state, name, to)
+            moves: dict[Alias, int | None] = {name: to}
+            if name == "champion" and to != expected:
+                moves["last_good"] = expected
+                if state.challenger == to:
+                    moves["challenger"] = None
+            about = to if to is not None else expected
+            part = None if share is None else _share(share)
+            return self._append(state, who, what, about or BARE, why, moves, share=part)
+
+    def _check_fit(self, state: State, name: Alias, to: int | None) -> None:
+        if to is None and name != "challenger":
+            raise RegistryError(f"{name} always names a version; 0 is the bare base")
+        if to is None:
+            return
+        if to in state.banned:
+            raise RegistryError(
+                f"version {to} is banned ({state.banned[to]}); `townsfolk versions unban {to}` first"
+            )
+        if name == "challenger" and to == state.champion:
+            raise RegistryError(f"version {to} is the champion already; it cannot challenge itself")
+        self.get(to)
+
+    def _good_before(self, state: State, besides: set[int]) -> int:
+        """The latest earlier champion that could serve again; the bare base always could."""
+        there = {version.number for version in self.versions()} - set(state.banned) - besides
+        return next((number for number in state.champions_before() if number in there), BARE)
+
+    def _dataset(self, number: int) -> tuple[str, ...]:
+        try:
+            manifest = self.get(number).manifest
+        except RegistryError:
+            return ()  # its files are gone or broken; the ban holds all the same
+        return (manifest.dataset,) if manifest else ()
+
+    def _append(
+        self,
+        state: State,
+        who: str,
+        what: What,
+        version: int,
+        why: str,
+        moves: Mapping[Alias, int | None] | None = None,
+        *,
+        share: float | None = None,
+        bans: bool = False,
+    ) -> State:
+        entry = Entry(
+            at=self._now(),
+            who=who,
+            what=what,
+            why=why,
+            version=version,
+            moves={
+                name: (state.aliases[name], to)
+                for name, to in (moves or {}).items()
+                if to != state.aliases[name]
+            },
+            share=share,
+            bans=bans,
+            flags=self._dataset(version) if bans or what == "unban" else (),
+        )
+        audit.append(self.log_path, entry)
+        return state.after(entry)
+
+    @contextmanager
+    def _locked(self) -> Iterator[State]:
+        with self._explained():
+            self.root.mkdir(parents=True, exist_ok=True)
+            with files.locked(self.root / ".lock", LOCK_SECONDS):
+                yield self.state()
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except TimeoutError as error:
+            raise RegistryError(f"{error}; try again in a moment") from error
+        except OSError as error:
+            raise RegistryError(f"{self.root}: {error}; check the folder, its rights and its disk") from error
+
+
+def _expect(state: State, name: Alias, expected: int | None) -> None:
+    found = state.aliases[name]
+    if found != expected:
+        winner = next((entry.who for entry in reversed(state.entries) if name in entry.moves), "nobody")
+        raise RegistryConflict(name, expected, found, winner)
+
+
+def _share(share: float) -> float:
+    if not 0 < share <= 1:
+        raise RegistryError(f"a share of {share} is not above 0 and at most 1")
+    return share
+
+
+def _role(state: State, number: int) -> str:
+    if number == BARE:
+        return "the bare base"
+    return next(alias for alias, to in state.aliases.items() if to == number)

@@ -1,0 +1,196 @@
+"""The folders of versions: a finished folder comes in by copy, and is read, checked and taken away whole.
+
+A folder appears under its final name in one step, when all of it is on disk. Numbers are given by the caller.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+
+from agent_runtime.errors import RegistryError, VersionRefused
+from agent_runtime.registry import files
+from agent_runtime.registry.audit import BARE
+from agent_runtime.registry.manifest import (
+    ADAPTER,
+    CARD,
+    MANIFEST,
+    MAX_BYTES,
+    NEEDED,
+    REPORT,
+    Draft,
+    Kept,
+    Manifest,
+    decode,
+    identity,
+    regular_files,
+)
+
+STALE_SECONDS = 86_400.0
+"""A copy that is still unfinished after so long was given up by a crash."""
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One version. The bare base, number 0, has neither folder nor manifest."""
+
+    number: int
+    id: str
+    folder: Path | None = None
+    manifest: Manifest | None = None
+
+    @property
+    def adapter(self) -> Path | None:
+        return self.folder / ADAPTER if self.folder else None
+
+    @property
+    def report(self) -> Path | None:
+        return self.folder / REPORT if self.folder else None
+
+    @property
+    def card(self) -> Path | None:
+        return self.folder / CARD if self.folder else None
+
+
+BARE_BASE = Version(BARE, "0-base")
+
+
+class Versions:
+    """The versions below a registry's root, which need not be there yet."""
+
+    def __init__(self, root: Path) -> None:
+        self._folders = root / "versions"
+        self._staging = root / "staging"
+
+    def prepare(self) -> None:
+        """Make the folders. Raises `OSError`."""
+        for folder in (self._folders, self._staging):
+            folder.mkdir(parents=True, exist_ok=True)
+
+    def all(self) -> Iterator[Version | VersionRefused]:
+        """The bare base and every version by number; one that cannot be read is an error with the reason."""
+        yield BARE_BASE
+        for folder in self._named():
+            try:
+                yield _read(folder)
+            except VersionRefused as error:
+                yield error
+
+    def get(self, which: int | str) -> Version:
+        """A version by its number or id. Raises `RegistryError` when there is none, and `VersionRefused`
+        when it cannot be read."""
+        if which in (BARE, str(BARE), BARE_BASE.id):
+            return BARE_BASE
+        for folder in self._named():
+            if str(which) in (folder.name, str(_number(folder))):
+                return _read(folder)
+        raise RegistryError(f"there is no version {which}; `townsfolk versions` lists them")
+
+    def newest(self) -> int:
+        """The highest number of any folder, readable or not."""
+        return max(map(_number, self._named()), default=BARE)
+
+    @contextmanager
+    def copied(self, staged: Path, draft: Draft) -> Iterator[tuple[Path, dict[str, Kept]]]:
+        """A checked, synced copy of a folder, gone at the end unless it was published. Raises
+        `VersionRefused`, and `OSError`."""
+        names = regular_files(staged)
+        missing = [name for name in NEEDED if name not in names]
+        if missing or MANIFEST in names:
+            what = f"it has no {missing[0]}" if missing else f"the registry writes {MANIFEST} itself"
+            raise VersionRefused(f"{staged}: {what}; a version needs {', '.join(NEEDED)}")
+        self._sweep()
+        temporary = Path(tempfile.mkdtemp(dir=self._staging))
+        try:
+            kept = {}
+            for name in names:
+                (temporary / name).parent.mkdir(parents=True, exist_ok=True)
+                kept[name] = Kept(*files.copy(staged / name, temporary / name))
+            if kept[ADAPTER].sha256 != draft.adapter:
+                raise VersionRefused(
+                    f"{staged}/{ADAPTER}: its sha256 is {kept[ADAPTER].sha256[:16]}…, not that of the "
+                    f"adapter which was judged ({draft.adapter[:16]}…); export and judge it again"
+                )
+            yield temporary, kept
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+    def publish(
+        self, temporary: Path, kept: dict[str, Kept], draft: Draft, number: int, created: datetime
+    ) -> Version:
+        """Give a copy its number and its place. Raises `OSError`."""
+        id = identity(number, draft.adapter)
+        values = {name: getattr(draft, name) for name in Draft.__struct_fields__}
+        manifest = Manifest(number=number, id=id, created=created, files=kept, **values)
+        data = msgspec.json.format(msgspec.json.encode(manifest, order="deterministic"), indent=2)
+        files.write_new(temporary / MANIFEST, data, files.READ_ONLY)
+        for folder in (temporary, *(path for path in temporary.rglob("*") if path.is_dir())):
+            files.sync_folder(folder)
+        os.chmod(temporary, 0o755)
+        os.rename(temporary, self._folders / id)
+        files.sync_folder(self._folders)
+        return Version(number, id, self._folders / id, decode(data, id))
+
+    def remove(self, version: Version) -> None:
+        """Take a version away, in one step for whoever looks. Raises `OSError`."""
+        if version.folder:
+            gone = Path(tempfile.mkdtemp(dir=self._staging))
+            os.rename(version.folder, gone / version.id)
+            files.sync_folder(self._folders)
+            shutil.rmtree(gone, ignore_errors=True)
+
+    def _named(self) -> list[Path]:
+        with suppress(FileNotFoundError):
+            found = [path for path in self._folders.iterdir() if _number(path) > BARE]
+            return sorted(found, key=lambda path: (_number(path), path.name))
+        return []
+
+    def _sweep(self) -> None:
+        for path in self._staging.iterdir():
+            with suppress(FileNotFoundError):  # another copy that has just ended
+                if time.time() - path.lstat().st_mtime > STALE_SECONDS:
+                    shutil.rmtree(path, ignore_errors=True)
+
+
+def verify(version: Version) -> None:
+    """Read every byte of a version again. Raises `VersionRefused` for anything that is not as it was when it
+    came."""
+    if not version.folder or not version.manifest:
+        return
+    try:
+        kept = version.manifest.files
+        odd = (set(regular_files(version.folder)) - {MANIFEST}) ^ set(kept)
+        if odd:
+            raise VersionRefused(f"{version.id}/{min(odd)}: came or went after the version was added")
+        for name in kept:
+            if files.digest(version.folder / name) != kept[name].sha256:
+                raise VersionRefused(f"{version.id}/{name}: its contents changed after it was added")
+    except OSError as error:
+        raise VersionRefused(f"{version.id}: cannot be read: {error}") from error
+
+
+def _read(folder: Path) -> Version:
+    path = folder / MANIFEST
+    try:
+        if folder.is_symlink() or path.is_symlink():
+            raise VersionRefused(f"{folder.name}: is or holds a symbolic link; a version holds plain files")
+        with path.open("rb") as file:
+            manifest = decode(file.read(MAX_BYTES + 1), folder.name)
+    except OSError as error:
+        raise VersionRefused(f"{folder.name}: {MANIFEST} cannot be read: {error.strerror}") from error
+    return Version(manifest.number, manifest.id, folder, manifest)
+
+
+def _number(folder: Path) -> int:
+    """The number in a folder's name, 0 when there is none."""
+    number, dash, _ = folder.name.partition("-")
+    return int(number) if dash and number.isascii() and number.isdigit() and len(number) < 10 else BARE

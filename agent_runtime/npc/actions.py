@@ -86,8 +86,8 @@ TABLE: dict[str, Action] = {
         Action("use", "use the item in hand on something", (_ITEM, _TARGET)),
         Action("open", "open a door or a chest", (_TARGET,)),
         Action("emote", "show a gesture", (Argument("kind", "emote", True),), executed=True),
-        Action("whisper", "say something to one player alone", (Argument("text", "text", True), _TARGET)),
-        Action("remember", "keep a fact in memory", (Argument("text", "text", True),)),
+        Action("whisper", "say this reply to one player alone", (_TARGET,)),
+        Action("remember", "keep the player's line in memory"),
         Action("ask_help", "call other players or the admins for help", (Argument("text", "text"),)),
     )
 }

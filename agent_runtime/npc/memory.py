@@ -6,7 +6,7 @@ A ring per talk in memory, filled from the journal when a talk is met again, so 
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 
 from agent_runtime.npc.prompt import Exchange
 
@@ -32,6 +32,12 @@ class Memory:
     async def keep(self, npc: str, player: str, exchange: Exchange) -> None:
         """Add the newest exchange; the oldest falls out of a full ring."""
         (await self._ring(npc, player)).append(exchange)
+
+    def forget(self, players: Iterable[str]) -> None:
+        """Drop every talk of these players; the journal has forgotten theirs already."""
+        gone = set(players)
+        for talk in [talk for talk in self._rings if talk[1] in gone]:
+            del self._rings[talk]
 
     async def _ring(self, npc: str, player: str) -> deque[Exchange]:
         talk = (npc, player)

@@ -44,10 +44,21 @@ class _Kind(NamedTuple):
 _MOVE = (
     "where far way path road route walk go going come lead guide bring follow look find reach near direction"
 )
-_NEAR = "near nearby around close here there anyone anybody somebody someone people see alone surroundings"
+_NEAR = (
+    "near nearby around about close here there anyone anybody somebody someone people see alone company "
+    "beside who surroundings else animals monsters"
+)
 _GIVE = "give hand pass share lend spare have got carry bag need want trade sell buy borrow"
 _MAKE = "make made making craft crafting build recipe create how need ingredient ingredients put"
+_SPOKEN = "say said saying tell told ask asked repeat again word words mention mentioned"
 _CALLED = "name named names call called calls nickname who whom"
+_WORK = "who yourself introduce work job living earn trade profession role occupation craft day days"
+_FEAR = (
+    "fear fears afraid scared scare scares scary frighten frightens frightened terrify dread worry worries"
+)
+_LOVE = "love like enjoy favourite favorite fond best passion happy heart dear treasure care pleasure"
+_ORIGIN = "from origin born birth birthplace home homeland hometown grew grow childhood raised native"
+_BAG = "carry carrying bag pockets pack inventory basket wares goods anything something have got"
 _KINDS = {
     "time": _Kind(
         "time hour late early clock day night morning evening noon dark sun", named=False, always=True
@@ -63,13 +74,22 @@ _KINDS = {
         "weather sky skies rain raining rainy sunny snow storm stormy coat", named=False, always=True
     ),
     "self": _Kind(f"{_CALLED} yourself introduce", named=False),
-    "work": _Kind("who yourself introduce work job living trade profession role occupation", named=False),
+    "work": _Kind(
+        "who yourself introduce work job living earn trade profession role occupation craft day days",
+        named=False,
+    ),
     "player's name": _Kind(f"{_CALLED} remember recognize recognise", named=False),
-    "fear": _Kind("fear fears afraid scared scare scares frighten frightens frightened terrify", named=False),
-    "love": _Kind("love like enjoy favourite favorite fond best passion happy", named=False),
-    "origin": _Kind("from origin born home homeland hometown grew childhood raised", named=False),
-    "last line": _Kind("say said saying tell told repeat again word words", named=False),
-    "last reply": _Kind("say said saying tell told repeat again word words", named=False),
+    "fear": _Kind(_FEAR, named=False),
+    "love": _Kind(
+        "love like enjoy favourite favorite fond best passion happy heart dear treasure care pleasure",
+        named=False,
+    ),
+    "origin": _Kind(
+        "from origin born birth birthplace home homeland hometown grew grow childhood raised native",
+        named=False,
+    ),
+    "last line": _Kind(_SPOKEN, named=False),
+    "last reply": _Kind(_SPOKEN, named=False),
     "recipe": _Kind(wants=_MAKE, suffix=" recipe"),
     "norecipe": _Kind(wants=_MAKE),
     # "made from it" and "use it" outweigh "how" and "make"; "what is it for" has neither.
@@ -80,10 +100,11 @@ _KINDS = {
         suffix=" is used in",
     ),
     "bag": _Kind(
-        "carry carrying bag pockets pack inventory basket wares goods anything something", named=False
+        "carry carrying bag pockets pack inventory basket wares goods anything something have got",
+        named=False,
     ),
     "carry": _Kind(wants=_GIVE, prefix="you carry ", partly=True),
-    "near": _Kind(_NEAR + " animals monsters", named=False),
+    "near": _Kind(_NEAR, named=False),
     "place": _Kind("places", _MOVE, partly=True),
     "player": _Kind("", _MOVE, suffix=" (player)", partly=True),
     "npc": _Kind("", _MOVE, suffix=" (townsperson)", partly=True),
@@ -125,7 +146,8 @@ def score(fact: Fact, words: frozenset[str]) -> float:
     kind = _KINDS[name_of_kind]
     if kind.quotes:
         return _told(fact, words)
-    points: float = _ASKED if words & _stems(name_of_kind, kind.asks) else 0
+    hits = len(words & _stems(name_of_kind, kind.asks))
+    points: float = _ASKED + hits - 1 if hits else 0
     if not kind.named:
         return points
     name = _name(fact)

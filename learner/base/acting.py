@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from agent_runtime.npc.actions import DIRECTIONS, EMOTES
 from learner.base.asking import other_item
-from learner.base.names import capital
 from learner.base.scene import Scene, draw
 from learner.base.turns import Turn, act, answer, ask, dress, item_slots, typed, voiced
 
@@ -16,7 +15,7 @@ PEOPLE = ("player:", "npc:", "mob:")
 
 def _done(scene: Scene, line: str, core: str, action: str, **arguments: str | int | None) -> Turn:
     resolved = {k: v for k, v in arguments.items() if v is not None}
-    for key in ("target", "item"):
+    for key in ("target", "item", "for"):
         number = resolved.get(key)
         if isinstance(number, int):
             resolved[key] = scene.facts[number - 1].subject
@@ -51,21 +50,29 @@ def emote(scene: Scene) -> Turn:
     return _done(scene, line, answer(scene, kind), "emote", kind=kind)
 
 
-def to_somebody(scene: Scene) -> Turn | None:
-    """Follow, look at, or walk to a player, a mob or another NPC in the facts, or follow one who is not."""
+def to_somebody(scene: Scene) -> Turn:
+    """Follow, look at, or walk to a player, a mob or another NPC in the facts; one who is not there is
+    admitted unknown."""
     key, action = scene.rng.choice((("follow_who", "follow"), ("look_at", "look_at"), ("go_to", "go_to")))
     known = [name for source in PEOPLE for name in scene.subjects(source)]
-    if not known or (key == "follow_who" and scene.rng.random() < 0.15):
+    if not known or scene.rng.random() < 0.1:
         name = scene.names.player()
-        if key != "follow_who" or name in known or name == scene.player:
-            return None
-        line = typed(scene, ask(scene, "orders", key, {"who": name}), plain=True)
-        return _done(scene, line, answer(scene, key, {"who": name, "Who": name}), action, target=name)
+        while name in known or name == scene.player:
+            name = scene.names.player()
+        line = typed(scene, ask(scene, "orders", key, {"who": name, "place": name}))
+        return _unknown(scene, line, action)
     name = scene.rng.choice(known)
     spoken = f"the {name}" if scene.numbers(f"mob:{name}") else name
-    slots = {"who": spoken, "Who": capital(spoken), "place": spoken, "Place": capital(spoken)}
-    line = typed(scene, ask(scene, "orders", key, slots))
-    return _done(scene, line, answer(scene, key, slots), action, target=scene.number_of(name, *PEOPLE))
+    line = typed(scene, ask(scene, "orders", key, {"who": spoken, "place": spoken}))
+    return _done(scene, line, answer(scene, key), action, target=scene.number_of(name, *PEOPLE))
+
+
+def _unknown(scene: Scene, line: str, action: str, key: str = "where_unknown") -> Turn:
+    """An order about somebody or something that no fact speaks of."""
+    if not scene.can(action):
+        return Turn("action", line, voiced(scene, "decline"), {"denies": True, "no_action": True})
+    reply = voiced(scene, "unknown") if scene.rng.random() < 0.5 else dress(scene, answer(scene, key))
+    return Turn("unknown", line, reply, {"admits": True, "no_action": True})
 
 
 def to_place(scene: Scene) -> Turn:
@@ -74,153 +81,112 @@ def to_place(scene: Scene) -> Turn:
     if known and scene.rng.random() < 0.8:
         name = scene.rng.choice(known)
         spoken = f"the {name}" if scene.rng.random() < 0.85 else name
-        slots = {"place": spoken, "Place": capital(spoken), "who": spoken, "Who": capital(spoken)}
         key, action = ("look_at", "look_at") if scene.rng.random() < 0.12 else ("go_to", "go_to")
-        line = typed(scene, ask(scene, "orders", key, slots))
-        return _done(scene, line, answer(scene, key, slots), action, target=scene.number_of(name, "place:"))
+        line = typed(scene, ask(scene, "orders", key, {"place": spoken, "who": spoken}))
+        return _done(scene, line, answer(scene, key), action, target=scene.number_of(name, "place:"))
     name = scene.names.place()
     while name in [fact.subject for fact in scene.facts]:
         name = scene.names.place()
-    slots = {"place": f"the {name}", "Place": f"The {name}"}
-    line = typed(scene, ask(scene, "orders", "go_to", slots))
-    if not scene.can("go_to"):
-        return Turn("action", line, voiced(scene, "decline"), {"denies": True, "no_action": True})
-    reply = (
-        voiced(scene, "unknown")
-        if scene.rng.random() < 0.5
-        else dress(scene, answer(scene, "go_unknown", slots))
-    )
-    return Turn("unknown", line, reply, {"admits": True, "no_action": True})
+    line = typed(scene, ask(scene, "orders", "go_to", {"place": f"the {name}"}))
+    return _unknown(scene, line, "go_to", "go_unknown")
 
 
 def give(scene: Scene) -> Turn:
     """Hand over what is carried, with a count when one was asked for; say so when it is not there."""
-    carried = scene.subjects("carry:")
-    if not carried or scene.rng.random() < 0.3:
-        item = other_item(scene, carried)
-        slots = {**item_slots(item), "n": str(scene.rng.randint(2, 9))}
-        line = typed(scene, ask(scene, "orders", "give", slots))
+    rng = scene.rng
+    stacks = {item: scene.number_of(item, "carry:") or 0 for item in scene.subjects("carry:")}
+    carried = [item for item, number in stacks.items() if scene.facts[number - 1].value != "none"]
+    if not carried or rng.random() < 0.3:
+        missing = [item for item in stacks if item not in carried]
+        item = rng.choice(missing) if missing and rng.random() < 0.7 else other_item(scene, list(stacks))
+        line = typed(scene, ask(scene, "orders", "give", {**item_slots(item), "n": str(rng.randint(2, 9))}))
         if not scene.can("give"):
             return Turn("action", line, voiced(scene, "decline"), {"denies": True, "no_action": True})
-        return Turn(
-            "action",
-            line,
-            dress(scene, answer(scene, "give_not", slots)),
-            {"denies": True, "no_action": True},
-        )
-    item = scene.rng.choice(carried)
-    number = scene.number_of(item, "carry:") or 0
-    have = int(scene.facts[number - 1].value)
-    wanted = scene.rng.randint(2, max(2, min(have, 20)))
+        reply = dress(scene, answer(scene, "give_not"))
+        return Turn("action", line, reply, {"denies": True, "no_action": True})
+    item = rng.choice(carried)
+    number = stacks[item]
+    wanted = rng.randint(2, max(2, min(int(scene.facts[number - 1].value), 20)))
     slots = {**item_slots(item), "n": str(wanted)}
-    person = scene.rng.choice(scene.subjects("player:") or [""])
-    if person and scene.rng.random() < 0.25:
+    person = rng.choice(scene.subjects("player:") or [""])
+    if person and rng.random() < 0.25:
         line = typed(scene, ask(scene, "orders", "give_who", {**slots, "who": person}))
-        count = _count(line, wanted)
-        core = answer(scene, "give_who", {"who": person})
-        return _done(
-            scene, line, core, "give", item=number, count=count, target=scene.number_of(person, "player:")
-        )
+        target = scene.number_of(person, "player:")
+        core = answer(scene, "give_who")
+        return _done(scene, line, core, "give", item=number, count=_count(line, wanted), target=target)
     line = typed(scene, ask(scene, "orders", "give", slots))
-    count = _count(line, wanted)
-    thing = f"{count} {slots['items']}" if count else slots["an_item"]
-    return _done(
-        scene, line, answer(scene, "give", {**slots, "thing": thing}), "give", item=number, count=count
-    )
+    return _done(scene, line, answer(scene, "give"), "give", item=number, count=_count(line, wanted))
 
 
 def _count(line: str, wanted: int) -> int | None:
     return wanted if str(wanted) in line.split(" ") else None
 
 
+RARE = (
+    *("move", "wander", "flee", "guard", "guard_me", "attack", "attack", "dig", "place_item", "collect"),
+    *("craft", "take", "trade", "use", "open", "whisper", "whisper_who", "remember", "ask_help"),
+)
+ACTION_OF = {"guard_me": "guard", "place_item": "place", "whisper_who": "whisper"}
+
+
 def rare(scene: Scene) -> Turn | None:
     """The other actions of the table."""
     rng = scene.rng
-    key = rng.choice(
-        (
-            "move",
-            "wander",
-            "flee",
-            "guard",
-            "guard_me",
-            "attack",
-            "attack",
-            "dig",
-            "place_item",
-            "collect",
-            "craft",
-            "take",
-            "trade",
-            "use",
-            "open",
-            "whisper",
-            "whisper_who",
-            "remember",
-            "ask_help",
-        )
-    )
-    item = rng.choice(scene.subjects("carry:") or [scene.names.item()])
-    number = scene.number_of(item, "carry:")
+    key = rng.choice(RARE)
+    action = ACTION_OF.get(key, key)
+    items = scene.subjects("carry:")
+    item, other = rng.choice(items), rng.choice(items)
+    person = rng.choice(scene.subjects("player:") or [""])
+    place = rng.choice(scene.subjects("place:") or [""])
+    mob = rng.choice([mob for mob in scene.subjects("mob:") if scene.names.hostile(mob)] or [""])
+    missing = {"whisper_who": not person, "guard": not place, "trade": item == other}
+    if missing.get(key):
+        return None
     slots = {
         **item_slots(item),
-        "other": scene.names.item(),
+        "other": other,
+        "an_other": item_slots(other)["an_item"],
         "direction": rng.choice(DIRECTIONS),
-        "node": draw("node", scene.names),
+        "node": item,
         "secret": draw("secret", scene.names),
         "thing": draw("thing", scene.names),
         "n": str(rng.randint(2, 9)),
+        "mob": mob or _hostile(scene),
+        "who": person or "everyone",
+        "place": f"the {place}",
     }
-    slots["an_other"] = item_slots(slots["other"])["an_item"]
-    slots["Direction"] = capital(slots["direction"])
-    mobs = [mob for mob in scene.subjects("mob:") if scene.names.hostile(mob)]
-    mob = rng.choice(mobs or [scene.names.mob()])
-    if key == "attack" and not scene.names.hostile(mob):
-        return None
-    person = rng.choice(scene.subjects("player:") or [""])
-    place = rng.choice(scene.subjects("place:") or [""])
-    if (
-        (key == "whisper_who" and not person)
-        or (key == "guard" and not place)
-        or (key in ("place_item", "use", "trade") and not number)
-    ):
-        return None
-    slots.update(mob=mob, who=person or "everyone", place=f"the {place}", Place=f"The {place}")
     line = typed(scene, ask(scene, "orders", key, slots), plain=True)
-    core = answer(scene, key.removesuffix("_who"), slots)
-    if key == "flee":
-        target = scene.number_of(person, "player:") if person and person in line else None
-        return _done(scene, line, core, "flee", target=target) if person or "everyone" not in line else None
-    if key in ("wander", "open", "ask_help"):
-        return _done(scene, line, core, key)
-    if key == "move":
-        return _done(scene, line, core, key, direction=slots["direction"])
-    if key == "guard_me":
-        return _done(scene, line, core, "guard")
-    if key == "guard":
-        return _done(scene, line, core, key, target=scene.number_of(place, "place:"))
-    if key == "attack":
-        return _done(scene, line, core, key, target=scene.number_of(mob, "mob:") or mob)
-    if key == "dig":
-        return _done(scene, line, core, key, target=slots["node"])
-    if key == "remember":
-        return _done(scene, line, core, key, text=slots["thing"])
-    if key == "whisper":
-        return _done(scene, line, core, key, text=voiced(scene, "secret"))
-    if key == "whisper_who":
-        return _done(
-            scene, line, core, "whisper", text=slots["secret"], target=scene.number_of(person, "player:")
-        )
-    if key in ("place_item", "use"):
-        return _done(scene, line, core, key.removesuffix("_item"), item=number)
-    if key == "trade":
-        return _done(scene, line, core, key, item=number, **{"for": slots["other"]})
-    count = _count(line, int(slots["n"])) if key in ("craft", "take") else None
-    return _done(scene, line, core, key, item=_item(scene, key, item), count=count)
+    if key == "attack" and not mob:
+        return _unknown(scene, line, "attack", "attack_unknown")
+    number = scene.number_of(item, *CRAFTING) if item in line or slots["items"] in line else None
+    arguments: dict[str, dict[str, str | int | None]] = {
+        "move": {"direction": slots["direction"]},
+        "flee": {"target": scene.number_of(person, "player:") if person and person in line else None},
+        "guard": {"target": scene.number_of(place, "place:")},
+        "attack": {"target": scene.number_of(mob, "mob:")},
+        "dig": {"target": number},
+        "place_item": {"item": number},
+        "collect": {"item": number},
+        "craft": {"item": number, "count": _count(line, int(slots["n"]))},
+        "take": {"item": number, "count": _count(line, int(slots["n"]))},
+        "trade": {"item": number, "for": scene.number_of(other, *CRAFTING)},
+        "use": {"item": number},
+        "whisper_who": {"target": scene.number_of(person, "player:")},
+    }
+    given = arguments.get(key, {})
+    if not number and "item" in given and key != "collect":
+        return None
+    core = answer(scene, "whisper" if key == "whisper_who" else key)
+    return _done(scene, line, core, action, **given)
 
 
-def _item(scene: Scene, key: str, item: str) -> int | str:
-    sources = ("recipe:", "carry:", "uses:") if key == "craft" else ("carry:", "recipe:", "uses:")
-    return scene.number_of(item, *sources) or item
+CRAFTING = ("carry:", "recipe:", "norecipe:", "uses:")
+
+
+def _hostile(scene: Scene) -> str:
+    while not scene.names.hostile(mob := scene.names.mob()):
+        pass
+    return mob
 
 
 def forbidden(scene: Scene) -> Turn:

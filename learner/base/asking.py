@@ -4,9 +4,8 @@ when the scene has nothing to ask about."""
 from __future__ import annotations
 
 from learner.base.grammar import load
-from learner.base.names import capital
-from learner.base.scene import COOKED, NO_RECIPE, Scene
-from learner.base.turns import Turn, answer, ask, dress, item_slots, list_up, typed, voiced
+from learner.base.scene import COOKED, NO_RECIPE, Scene, town_topic
+from learner.base.turns import Turn, answer, ask, dress, item_slots, typed, voiced
 
 UNKNOWN = "unknown"
 WHEREABOUTS = ("place:", "player:", "mob:", "npc:")
@@ -29,10 +28,9 @@ def bare(scene: Scene) -> Turn | None:
     ref = f"[[{numbers[0]}]]"
     if source == "recipe:":
         smelted = scene.facts[numbers[0] - 1].value.endswith(COOKED)
-        reply = answer(scene, "smelt" if smelted else "recipe", {**item_slots(subject), "ref": ref})
+        reply = answer(scene, "smelt" if smelted else "recipe", {"ref": ref})
         return Turn("recipe", line, dress(scene, reply), _quotes(scene, numbers, "recipe:"))
-    spoken = _the(scene, source, subject)
-    reply = answer(scene, "where", {"place": spoken, "Place": capital(spoken), "ref": ref})
+    reply = answer(scene, "where", {"ref": ref})
     return Turn("directions", line, dress(scene, reply), _quotes(scene, numbers[:1], WHEREABOUTS))
 
 
@@ -62,11 +60,11 @@ def recipe(scene: Scene) -> Turn | None:
 def uses(scene: Scene) -> Turn | None:
     """What something is good for."""
     items = scene.subjects("uses:")
-    useless = [item for item in scene.subjects("recipe:") if item not in items]
+    useless = [item for item in scene.subjects("carry:") if item not in items]
     if useless and (not items or scene.rng.random() < 0.2):
         slots = item_slots(scene.rng.choice(useless))
         line = typed(scene, ask(scene, "questions", "uses", slots))
-        return Turn(UNKNOWN, line, dress(scene, answer(scene, "uses_none", slots)), _admits(scene))
+        return Turn(UNKNOWN, line, dress(scene, answer(scene, "uses_none")), _admits(scene))
     if not items:
         return None
     item = scene.rng.choice(items)
@@ -88,7 +86,7 @@ def where(scene: Scene) -> Turn | None:
     number = scene.number_of(subject, source) or 0
     spoken = _the(scene, source, subject)
     line = typed(scene, ask(scene, "questions", "where", {"place": spoken, "bare": subject}))
-    reply = answer(scene, "where", {"place": spoken, "Place": capital(spoken), "ref": f"[[{number}]]"})
+    reply = answer(scene, "where", {"ref": f"[[{number}]]"})
     return Turn(
         "directions",
         line,
@@ -119,48 +117,68 @@ def single(scene: Scene) -> Turn | None:
 
 
 def near(scene: Scene) -> Turn:
-    """Who and what is close by: up to three of them, people first."""
-    numbers = [n for source in ("player:", "npc:", "mob:") for n in scene.numbers(source)][:3]
-    line = typed(scene, ask(scene, "questions", "near"))
-    if not numbers:
-        return Turn("facts", line, dress(scene, answer(scene, "near_none")), {"no_action": True})
-    parts = [f"{scene.facts[n - 1].subject} [[{n}]]" for n in numbers]
-    reply = answer(scene, "near", {"list": list_up(parts)})
-    check = {"contains_all": [scene.facts[n - 1].value for n in numbers], "no_action": True}
-    return Turn("facts", line, dress(scene, reply), check)
+    """Who and what is close by."""
+    return _one(scene, "near", "near", "near")
 
 
 def carry(scene: Scene) -> Turn:
-    """What the character has in the bag, all of it."""
-    numbers = scene.numbers("carry:")
-    line = typed(scene, ask(scene, "questions", "carry"))
-    if not numbers:
-        return Turn("facts", line, dress(scene, answer(scene, "carry_none")), {"no_action": True})
-    parts = [f"{scene.facts[n - 1].subject} ([[{n}]])" for n in numbers[:4]]
-    check = {"contains_all": [scene.facts[n - 1].subject for n in numbers[:4]], "no_action": True}
-    return Turn("facts", line, dress(scene, answer(scene, "carry", {"list": list_up(parts)})), check)
+    """What the character has in the bag."""
+    return _one(scene, "carry", "bag", "carry")
+
+
+def _one(scene: Scene, key: str, source: str, reply: str) -> Turn:
+    """A question that one fact answers in full."""
+    number = scene.numbers(source)[0]
+    line = typed(scene, ask(scene, "questions", key))
+    core = answer(scene, reply, {"ref": f"[[{number}]]"})
+    return Turn("facts", line, dress(scene, core), _quotes(scene, [number], source))
 
 
 def carry_one(scene: Scene) -> Turn:
     """Whether, and how many of, one item the character carries."""
     carried = scene.subjects("carry:")
-    if carried and scene.rng.random() < 0.65:
-        item = scene.rng.choice(carried)
-        number = scene.number_of(item, "carry:") or 0
-        line = typed(scene, ask(scene, "questions", "carry_one", item_slots(item)))
-        reply = answer(scene, "carry_one", {**item_slots(item), "ref": f"[[{number}]]"})
-        return Turn("facts", line, dress(scene, reply), _quotes(scene, [number], "carry:"))
-    item = other_item(scene, carried)
+    item = scene.rng.choice(carried)
+    number = scene.number_of(item, "carry:") or 0
     line = typed(scene, ask(scene, "questions", "carry_one", item_slots(item)))
-    reply = answer(scene, "carry_not", item_slots(item))
-    return Turn("facts", line, dress(scene, reply), {"denies": True, "no_action": True})
+    if scene.facts[number - 1].value == "none":
+        return Turn(
+            "facts", line, dress(scene, answer(scene, "carry_not")), {"denies": True, "no_action": True}
+        )
+    reply = answer(scene, "carry_one", {"ref": f"[[{number}]]"})
+    return Turn("facts", line, dress(scene, reply), _quotes(scene, [number], "carry:"))
+
+
+def two(scene: Scene) -> Turn | None:
+    """One item is asked for while another is named: the recipe of the first."""
+    items = scene.subjects("recipe:")
+    if len(items) < 2:
+        return None
+    item, other = scene.rng.sample(items, 2)
+    numbers = [n for n in scene.numbers(f"recipe:{item}") if scene.facts[n - 1].subject == item]
+    line = typed(scene, ask(scene, "questions", "two", {**item_slots(item), "other": other}))
+    smelted = scene.facts[numbers[0] - 1].value.endswith(COOKED)
+    reply = answer(scene, "smelt" if smelted else "recipe", {"ref": f"[[{numbers[0]}]]"})
+    return Turn("recipe", line, dress(scene, reply), _quotes(scene, numbers, "recipe:"))
+
+
+def knows(scene: Scene) -> Turn | None:
+    """A matter of the town, told or never heard of."""
+    topics = scene.subjects("knows:")
+    if topics and scene.rng.random() < 0.8:
+        topic = scene.rng.choice(topics)
+        number = scene.number_of(topic, "knows:") or 0
+        line = typed(scene, ask(scene, "questions", "knows", {"topic": topic}))
+        reply = answer(scene, "knows", {"ref": f"[[{number}]]"})
+        return Turn("facts", line, dress(scene, reply), _quotes(scene, [number], "knows:"))
+    topic = town_topic(scene.rng, scene.names)
+    if topic in topics:
+        return None
+    line = typed(scene, ask(scene, "questions", "knows", {"topic": topic}))
+    return Turn(UNKNOWN, line, _admit(scene, "item_unknown"), _admits(scene))
 
 
 def other_item(scene: Scene, excluded: list[str]) -> str:
-    """An item that is not among those, often one that other facts speak of."""
-    candidates = [s for s in scene.subjects("recipe:") + scene.subjects("uses:") if s not in excluded]
-    if candidates and scene.rng.random() < 0.5:
-        return scene.rng.choice(candidates)
+    """An item that is not among those."""
     while (item := scene.names.items(2)[scene.rng.randrange(2)]) in excluded:
         pass
     return item
@@ -174,7 +192,7 @@ def unknown_item(scene: Scene) -> Turn:
         item = scene.names.item()
     slots = item_slots(item)
     line = typed(scene, ask(scene, "questions", scene.rng.choice(("recipe", "recipe", "uses")), slots))
-    return Turn(UNKNOWN, line, _admit(scene, "item_unknown", slots), _admits(scene))
+    return Turn(UNKNOWN, line, _admit(scene, "item_unknown"), _admits(scene))
 
 
 def unknown_place(scene: Scene) -> Turn:
@@ -187,14 +205,11 @@ def unknown_place(scene: Scene) -> Turn:
             break
     spoken = _the(scene, "place:" if kind < 0.7 else "player:", name)
     line = typed(scene, ask(scene, "questions", "where", {"place": spoken, "bare": name}))
-    slots = {"place": spoken, "Place": capital(spoken)}
-    return Turn(UNKNOWN, line, _admit(scene, "where_unknown", slots), _admits(scene))
+    return Turn(UNKNOWN, line, _admit(scene, "where_unknown"), _admits(scene))
 
 
-def _admit(scene: Scene, key: str, slots: dict[str, str]) -> str:
-    if scene.rng.random() < 0.55:
-        return voiced(scene, "unknown")
-    return dress(scene, answer(scene, key, slots))
+def _admit(scene: Scene, key: str) -> str:
+    return voiced(scene, "unknown") if scene.rng.random() < 0.55 else dress(scene, answer(scene, key))
 
 
 def _admits(scene: Scene) -> dict[str, object]:

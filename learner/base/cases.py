@@ -59,7 +59,7 @@ def make_cases(per_slice: int = PER_SLICE, new_wordings: bool = True) -> dict[st
         rng = random.Random(f"{SEED}:{new_wordings}:{number}")
         scene = make_scene(rng, unseen=True)
         scene.new_wordings = new_wordings
-        add_history(scene, rng.choice((0, 0, 1, 2, 4, 8)))
+        add_history(scene, rng.choice((0, 0, 1, 2, 4, 8)), shown=2)
         turn = draw_turn(scene)
         name = turn.slice if new_wordings else f"{turn.slice}{KNOWN}"
         if len(found[turn.slice]) < per_slice:

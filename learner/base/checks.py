@@ -21,7 +21,7 @@ VOICE_MARGIN = 1.0  # voices share words such as aye; a near tie is not a fault
 
 _ADMITS = re.compile(
     r"wish i knew|(not|n't|dunno|hardly|never) (know|heard|told|said|mention|met|seen|sure|read|tell)|"
-    r"no idea|(know|have) (nothing|nobody|no)\b|"
+    r"no idea|(know|have|see) (nothing|nobody|no|of none)\b|none of (that|it) here|"
     r"silent|new one|you got me|ledger|unknown|no knowledge|negative|no chart|never (sold|drifted)|"
     r"cannot tell|"
     r"should i know|ask somebody",
@@ -46,7 +46,7 @@ def actions_in(reply: str, facts: Sequence[Fact]) -> list[Proposal]:
     for body in ACTION.findall(reply):
         proposal = parse_proposal(body)
         arguments = dict(proposal.arguments)
-        for key in ("target", "item"):
+        for key in ("target", "item", "for"):
             value = str(arguments.get(key, ""))
             if value.isdigit() and 1 <= int(value) <= len(facts):
                 arguments[key] = facts[int(value) - 1].subject

@@ -20,7 +20,7 @@ from learner.base.turns import Turn
 Maker = Callable[[Scene], Turn | None]
 
 MOST_FACTS = 10  # as many as the runtime puts into a prompt by default
-_NUMBER = re.compile(r"(\[\[|(?:target|item)= )(\d{1,2})(?=\]\]| )")
+_NUMBER = re.compile(r"(\[\[|(?:target|item|for)= )(\d{1,2})(?=\]\]| )")
 _ACTION = re.compile(r"\s*\[\[ACTION:[^\]]*\]\]\s*")
 
 MAKERS: tuple[tuple[Maker, float], ...] = (
@@ -31,7 +31,9 @@ MAKERS: tuple[tuple[Maker, float], ...] = (
     (asking.single, 7),
     (asking.near, 3),
     (asking.carry, 2),
-    (asking.carry_one, 3),
+    (asking.carry_one, 4),
+    (asking.two, 4),
+    (asking.knows, 6),
     (asking.unknown_item, 6),
     (asking.unknown_place, 4),
     (acting.simple, 14),
@@ -43,6 +45,7 @@ MAKERS: tuple[tuple[Maker, float], ...] = (
     (acting.forbidden, 6),
     (acting.injection, 5),
     (talking.talk, 20),
+    (talking.not_orders, 6),
     (talking.rated, 2),
     (talking.myself, 5),
     (talking.name, 5),
@@ -87,21 +90,22 @@ def as_served(scene: Scene, turn: Turn) -> Turn | None:
     """The turn with the facts that the runtime would choose for its line, its numbers changed to theirs;
     `None` when the runtime would leave out a fact that the reply quotes."""
     facts = tuple(choose(turn.line, scene.facts, MOST_FACTS))
-    numbers = {str(old): facts.index(fact) + 1 for old, fact in enumerate(scene.facts, 1) if fact in facts}
+    places = {(fact.source, fact.value): place for place, fact in enumerate(facts, 1)}
+    told = {str(old): (fact.source, fact.value) for old, fact in enumerate(scene.facts, 1)}
+    numbers = {old: places[key] for old, key in told.items() if key in places}
     if any(match.group(2) not in numbers for match in _NUMBER.finditer(turn.reply)):
         return None
     reply = _NUMBER.sub(lambda match: f"{match.group(1)}{numbers[match.group(2)]}", turn.reply)
     return replace(turn, reply=reply, facts=facts)
 
 
-def add_history(scene: Scene, length: int) -> None:
-    """Talk that went before, as the player read it: facts put in, actions taken out."""
+def add_history(scene: Scene, length: int, shown: int) -> None:
+    """Talk that went before, as the player read it: facts put in, actions taken out. The prompt shows the
+    last exchanges of it."""
     for _ in range(length):
         turn = draw_turn(scene, HISTORY)
-        reply = spoken(expand(turn.reply, turn.facts))
-        if turn.slice == "memory" and turn.check.get("contains_any"):
-            scene.told_name = str(turn.check["contains_any"][0])
-        scene.history.append(Exchange(turn.line, reply))
+        scene.remember(Exchange(turn.line, spoken(expand(turn.reply, turn.facts))))
+    scene.history = scene.talk[-shown:] if shown else []
 
 
 def spoken(text: str) -> str:
@@ -110,9 +114,9 @@ def spoken(text: str) -> str:
 
 
 def _branch(scene: Scene) -> Turn:
-    told = dict(scene.told)
+    told, told_name = dict(scene.told), scene.told_name
     turn = draw_turn(scene)
-    scene.told = told
+    scene.told, scene.told_name = told, told_name
     return turn
 
 
@@ -122,6 +126,6 @@ def samples(seed: int, branches: int = 12, start: int = 0) -> Iterator[Sample]:
     while True:
         rng = random.Random(f"{seed}:{number}")
         scene = make_scene(rng)
-        add_history(scene, rng.choice((0, 0, 0, 1, 1, 2, 3, 4)))
+        add_history(scene, rng.choice((0, 0, 0, 1, 1, 2, 3, 5, 8)), rng.choice((0, 1, 2, 2, 2, 3)))
         yield Sample(scene, tuple(_branch(scene) for _ in range(branches)))
         number += 1

@@ -9,9 +9,11 @@ import random
 from dataclasses import dataclass, field
 
 from agent_runtime.npc.actions import TABLE
+from agent_runtime.npc.known import facts_known
 from agent_runtime.npc.persona import Persona
 from agent_runtime.npc.prompt import Exchange, Fact
-from learner.base.grammar import load_tables, voices
+from agent_runtime.npc.world import bag_fact, carry_fact, list_up, near_fact
+from learner.base.grammar import load_tables, spell, voices
 from learner.base.names import Names, capital
 
 STACKS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 20, 64, 99)
@@ -31,20 +33,33 @@ NO_RECIPE = "has no recipe; it is dug or found"
 
 @dataclass
 class Scene:
-    """Everything a turn may refer to. `facts` are numbered from 1 on, as in the prompt. With
-    `new_wordings`, players use only those that training never sees."""
+    """Everything a turn may refer to. `facts` are numbered from 1 on; a prompt holds those its line asks
+    for. `talk` is all that was said, `history` what of it the prompt shows. With `new_wordings`, players use
+    only those that training never sees."""
 
     rng: random.Random
     names: Names
     persona: Persona
     voice: dict[str, list[str]]
-    nature: dict[str, str]
     player: str
-    facts: list[Fact]
+    world: list[Fact]
+    talk: list[Exchange] = field(default_factory=list)
     history: list[Exchange] = field(default_factory=list)
     told_name: str | None = None
     told: dict[str, str] = field(default_factory=dict)
     new_wordings: bool = False
+    facts: list[Fact] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._know()
+
+    def remember(self, exchange: Exchange) -> None:
+        """The talk goes on."""
+        self.talk.append(exchange)
+        self._know()
+
+    def _know(self) -> None:
+        self.facts = [*self.world, *facts_known(self.persona, self.player, self.talk)]
 
     def numbers(self, source: str) -> list[int]:
         """The numbers of the facts whose source begins so."""
@@ -126,10 +141,14 @@ def make_scene(rng: random.Random, unseen: bool = False) -> Scene:
         voice=voice_name,
         about=_about(rng, names, nature),
         capabilities=_capabilities(rng),
+        knows=_town(rng, names),
+        fear=nature["fear"],
+        love=nature["love"],
+        origin=nature["origin"],
     )
     player = names.player()
-    facts = make_facts(rng, names, player)
-    return Scene(rng, names, persona, voices()[voice_name], nature, player, facts, new_wordings=unseen)
+    world = make_facts(rng, names, player)
+    return Scene(rng, names, persona, voices()[voice_name], player, world, new_wordings=unseen)
 
 
 def _about(rng: random.Random, names: Names, nature: dict[str, str]) -> str:
@@ -142,6 +161,30 @@ def _about(rng: random.Random, names: Names, nature: dict[str, str]) -> str:
     return text
 
 
+def _town(rng: random.Random, names: Names) -> dict[str, str]:
+    """Matters of the town: topics as players would name them, each with a sentence."""
+    news = load_tables("town")["news"][names.key]
+    return {
+        town_topic(rng, names): spell(rng.choice(news), rng, _town_slots(names))
+        for _ in range(rng.choice((0, 1, 2, 3, 4)))
+    }
+
+
+def town_topic(rng: random.Random, names: Names) -> str:
+    """Something a town talks about."""
+    return rng.choice(load_tables("town")["topic"][names.key]).format(**_town_slots(names))
+
+
+def _town_slots(names: Names) -> dict[str, str]:
+    return {
+        "word": names.invented(),
+        "name": capital(names.invented()),
+        "place": names.place(),
+        "item": names.item(),
+        "player": names.player(),
+    }
+
+
 def _capabilities(rng: random.Random) -> tuple[str, ...]:
     """The usual actions always, so that they are learnt without a doubt; the rarer ones by chance."""
     if rng.random() < 0.6:
@@ -152,13 +195,14 @@ def _capabilities(rng: random.Random) -> tuple[str, ...]:
 
 
 def make_facts(rng: random.Random, names: Names, player: str) -> list[Fact]:
-    """All that could be told in this moment; what a prompt gets of it is the runtime's choice."""
+    """All that could be told of the world in this moment; the runtime chooses what a prompt gets."""
     items = names.items(rng.choice((1, 2, 3, 3, 4, 5, 6)))
-    facts = _situation(rng, names, player, items) + _near(rng, names, player)
-    for item in rng.sample(items, min(len(items), rng.choice((0, 0, 1, 2, 2, 3, 4)))):
-        facts.append(Fact(f"you carry {item}", str(rng.choice(STACKS)), item, f"carry:{item}"))
-    for item in rng.sample(items, min(len(items), rng.choice((0, 1, 1, 2, 3, 3)))):
-        facts += _knowledge(rng, names, item)
+    near = _near(rng, names, player)
+    bag = rng.sample(items, min(len(items), rng.choice((0, 0, 1, 2, 2, 3, 4))))
+    carried = {item: rng.choice(STACKS) for item in bag}
+    facts = [*_situation(rng, names, player, items), near_fact(near), bag_fact(list(carried.items())), *near]
+    for item in items:
+        facts += [carry_fact(item, item, carried.get(item, 0)), *_knowledge(rng, names, item)]
     return facts
 
 
@@ -178,7 +222,7 @@ def _situation(rng: random.Random, names: Names, player: str, items: list[str]) 
     offered = [
         (0.93, Fact("time", f"{part}, {hour:02}:{minute:02}", "time", "time")),
         (0.9, Fact("ground", draw("ground", names), "ground", "ground")),
-        (0.9, Fact(f"{player} holds", held, held, f"holds:{held}")),
+        (0.9, Fact("player holds", held, held, f"holds:{held}")),
         (0.9, Fact("you are", you, "you", "state")),
         (0.35, Fact("weather", draw("weather", names), "weather", "weather")),
     ]
@@ -223,7 +267,7 @@ def ingredients(rng: random.Random, names: Names) -> str:
         f"{rng.choice((1, 1, 2, 3, 4, 5, 6, 8, 9))} {names.item()}"
         for _ in range(rng.choice((1, 2, 2, 2, 3)))
     ]
-    text = parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
+    text = list_up(parts)
     return f"{text} (makes {rng.choice((2, 3, 4, 5, 6, 8, 9))})" if rng.random() < 0.3 else text
 
 
@@ -236,14 +280,12 @@ def _knowledge(rng: random.Random, names: Names, item: str) -> list[Fact]:
             f"{names.item()} {COOKED}" if rng.random() < 0.15 else ingredients(rng, names)
             for _ in range(count)
         ]
-    if rng.random() < 0.85:
-        facts.extend(Fact(f"{item} recipe", recipe, item, f"recipe:{item}") for recipe in real)
-        if not real:
-            facts.append(Fact(item, NO_RECIPE, item, f"norecipe:{item}"))
-    if rng.random() < 0.5 or not facts:
+    facts.extend(Fact(f"{item} recipe", recipe, item, f"recipe:{item}") for recipe in real)
+    if not real:
+        facts.append(Fact(item, NO_RECIPE, item, f"norecipe:{item}"))
+    if rng.random() < 0.55:
         made = [names.item() for _ in range(rng.choice((1, 2, 2, 3)))]
         if rng.random() < 0.3:
             made.append(f"{rng.randint(2, 30)} more")
-        text = made[0] if len(made) == 1 else f"{', '.join(made[:-1])} and {made[-1]}"
-        facts.append(Fact(f"{item} is used in", text, item, f"uses:{item}"))
+        facts.append(Fact(f"{item} is used in", list_up(made), item, f"uses:{item}"))
     return facts

@@ -2,27 +2,38 @@
 
 from __future__ import annotations
 
-from agent_runtime.npc.prompt import Exchange
-from learner.base.grammar import load_tables, spell
+from agent_runtime.npc.world import list_up
+from learner.base.grammar import load_tables
 from learner.base.names import capital
 from learner.base.scene import Scene
-from learner.base.turns import Turn, answer, ask, dress, typed, voiced
+from learner.base.turns import Turn, answer, ask, dress, item_slots, typed, voiced, wording
 
 VOICED = {
-    "greet": "greet",
-    "bye": "bye",
-    "thanks": "thanks",
-    "praise": "praise",
-    "insult": "insult",
-    "howareyou": "howareyou",
-    "joke": "joke",
-    "riddle": "riddle",
-    "story": "story",
-    "advice": "advice",
-    "mood_bad": "comfort",
-    "mood_good": "rejoice",
-    "chat": "chatter",
-    "outworld": "outworld",
+    "greet": 14,
+    "bye": 4,
+    "thanks": 4,
+    "praise": 3,
+    "insult": 3,
+    "howareyou": 5,
+    "joke": 2,
+    "riddle": 2,
+    "story": 3,
+    "advice": 3,
+    "mood_bad": 3,
+    "mood_good": 3,
+    "chat": 5,
+    "outworld": 4,
+}
+"""How often each occasion comes up."""
+SPOKEN = {"mood_bad": "comfort", "mood_good": "rejoice", "chat": "chatter"}
+STYLE = ("greet", "howareyou", "praise", "insult", "thanks")
+ABOUT_SELF: dict[str, tuple[str, ...]] = {
+    "whoareyou": ("self:name", "work"),
+    "whatdoyoudo": ("work",),
+    "cando": (),
+    "fear": ("fear",),
+    "love": ("love",),
+    "origin": ("origin",),
 }
 ABILITIES = {
     "follow": "follow you",
@@ -52,19 +63,29 @@ ABILITIES = {
 
 def talk(scene: Scene) -> Turn:
     """Small talk of all kinds, in the character's voice; nothing is done."""
-    key = scene.rng.choices(list(VOICED), weights=(14, 4, 4, 3, 3, 5, 2, 2, 3, 4, 4, 4, 6, 4))[0]
+    key = scene.rng.choices(list(VOICED), weights=list(VOICED.values()))[0]
     line = typed(scene, ask(scene, "talk", key))
-    spoken = VOICED[key]
-    if key == "chat" and "favo" in line.lower():
-        reply = dress(scene, answer(scene, "favourite", {"love": scene.nature["love"]}))
-    elif key == "chat" and line.lower().startswith(("do you", "how do you like", "what do you think")):
+    if key == "chat" and line.lower().startswith(("do you", "how do you like", "what do you think")):
         reply = dress(scene, answer(scene, "likes"))
     else:
-        reply = voiced(scene, spoken)
+        reply = voiced(scene, SPOKEN.get(key, key))
     return Turn(
-        "style" if key in ("greet", "howareyou", "praise", "insult", "thanks") else "false_action",
+        "style" if key in STYLE else "false_action",
         line,
         reply,
+        {"voice": scene.persona.voice, "no_action": True},
+    )
+
+
+def not_orders(scene: Scene) -> Turn:
+    """Talk that uses the words of orders and asks for nothing."""
+    place, item = scene.names.place(), scene.names.item()
+    slots = {**item_slots(item), "who": scene.names.player(), "place": f"the {place}"}
+    line = typed(scene, ask(scene, "orders", "not_orders", slots))
+    return Turn(
+        "false_action",
+        line,
+        voiced(scene, "chatter"),
         {"voice": scene.persona.voice, "no_action": True},
     )
 
@@ -76,35 +97,43 @@ def rated(scene: Scene) -> Turn:
     return Turn("false_action", line, dress(scene, answer(scene, key)), {"no_action": True})
 
 
-def myself(scene: Scene) -> Turn:
+def myself(scene: Scene) -> Turn | None:
     """Who the character is, what it does, can, fears and loves."""
     key = scene.rng.choice(("whoareyou", "whoareyou", "whatdoyoudo", "cando", "fear", "love", "origin"))
-    slots = {**scene.nature, **{capital(k): capital(v) for k, v in scene.nature.items()}}
+    numbers = [number for source in ABOUT_SELF[key] for number in scene.numbers(source)]
+    if len(numbers) < len(ABOUT_SELF[key]):
+        return None
     can = [ABILITIES[name] for name in scene.persona.capabilities][:3]
-    slots["can"] = f"{', '.join(can[:-1])} and {can[-1]}" if len(can) > 1 else (can or ["talk"])[0]
+    slots = {"can": list_up(can) or "talk"}
+    slots |= {name: f"[[{number}]]" for name, number in zip(("ref", "ref2"), numbers, strict=False)}
     line = typed(scene, ask(scene, "talk", key))
-    checks = {"whoareyou": [scene.persona.name], "whatdoyoudo": [scene.persona.role], "cando": can or [""]}
-    right = checks.get(key) or [scene.nature[key]]
-    reply = dress(scene, answer(scene, key, slots))
+    right = [scene.facts[number - 1].value for number in numbers[:1]] or can
     return Turn(
-        "style", line, reply, {"voice": scene.persona.voice, "contains_any": right, "no_action": True}
+        "style",
+        line,
+        dress(scene, answer(scene, key, slots)),
+        {"voice": scene.persona.voice, "contains_any": right, "no_action": True},
     )
 
 
 def name(scene: Scene) -> Turn:
     """What the player is called: the name told in the talk, or else the one before the line."""
-    told = scene.told_name or scene.player
     line = typed(scene, ask(scene, "orders", "name_ask"))
-    reply = dress(scene, answer(scene, "name", {"told": told}))
-    return Turn("memory", line, reply, {"contains_any": [told], "no_action": True})
+    told = scene.told_name and _told(scene, scene.told_name)
+    if told:
+        reply = answer(scene, "fact_back", {"ref": f"[[{told}]]"})
+        return Turn("memory", line, reply, {"contains_any": [scene.told_name], "no_action": True})
+    number = scene.numbers("player's name")[0]
+    reply = dress(scene, answer(scene, "name", {"ref": f"[[{number}]]"}))
+    return Turn("memory", line, reply, {"contains_any": [scene.player], "no_action": True})
 
 
 def introduction(scene: Scene) -> Turn:
     """The player gives a name."""
     told = capital(scene.names.invented()) if scene.rng.random() < 0.5 else capital(scene.names.player())
     line = typed(scene, ask(scene, "orders", "name_told", {"told": told}), plain=True)
-    reply = dress(scene, answer(scene, "told_new", {"told": told}))
-    return Turn("memory", line, reply, {"contains_any": [told], "no_action": True})
+    scene.told_name = told
+    return Turn("memory", line, dress(scene, answer(scene, "told_new")), {"no_action": True})
 
 
 ABOUT_PLAYER = load_tables("memory")
@@ -116,32 +145,37 @@ def tell(scene: Scene) -> Turn:
     kind = texts["kind"][0]
     value = capital(scene.names.invented()) if kind == "name" else scene.draw(kind)
     scene.told[topic] = value
-    line = typed(scene, spell(texts["say"][0], scene.rng, {"value": value}), plain=True)
+    line = typed(scene, wording(scene, texts["say"], {"value": value}), plain=True)
     return Turn("memory", line, dress(scene, answer(scene, "fact_told")), {"no_action": True})
 
 
-def recall(scene: Scene) -> Turn:
+def recall(scene: Scene) -> Turn | None:
     """A question about something told before, or never told."""
-    if scene.told and scene.rng.random() < 0.75:
+    if scene.told and scene.rng.random() < 0.8:
         topic, value = scene.rng.choice(list(scene.told.items()))
-        line = typed(scene, spell(ABOUT_PLAYER[topic]["ask"][0], scene.rng, {}))
-        reply = answer(scene, "fact_back", {"value": value, "Value": capital(value)})
+        line = typed(scene, wording(scene, ABOUT_PLAYER[topic]["ask"]), plain=True)
+        number = _told(scene, value)
+        if not number:
+            return None
+        reply = answer(scene, "fact_back", {"ref": f"[[{number}]]"})
         return Turn("memory", line, dress(scene, reply), {"contains_any": [value], "no_action": True})
     topic = scene.rng.choice([topic for topic in ABOUT_PLAYER if topic not in scene.told])
-    line = typed(scene, spell(ABOUT_PLAYER[topic]["ask"][0], scene.rng, {}))
+    line = typed(scene, wording(scene, ABOUT_PLAYER[topic]["ask"]))
     return Turn("memory", line, dress(scene, answer(scene, "fact_none")), {"admits": True, "no_action": True})
 
 
-def said(scene: Scene) -> Turn | None:
+def _told(scene: Scene, value: str) -> int | None:
+    """The number of the told line that holds the value."""
+    return next((n for n in scene.numbers("said:") if value in scene.facts[n - 1].value), None)
+
+
+def said(scene: Scene) -> Turn:
     """What was said last, by the player or by the character."""
-    key = scene.rng.choice(("said", "yousaid"))
+    key, source = scene.rng.choice((("said", "last line"), ("yousaid", "last reply")))
     line = typed(scene, ask(scene, "orders", f"{key}_ask"))
-    if not scene.history:
+    numbers = scene.numbers(source)
+    if not numbers:
         return Turn("memory", line, dress(scene, answer(scene, f"{key}_none")), {"no_action": True})
-    last: Exchange = scene.history[-1]
-    quote = last.line if key == "said" else last.reply
-    if len(quote) > 70 or "[[" in quote:
-        return None
-    return Turn(
-        "memory", line, answer(scene, key, {"quote": quote}), {"contains_any": [quote], "no_action": True}
-    )
+    reply = answer(scene, key, {"ref": f"[[{numbers[0]}]]"})
+    quoted = scene.facts[numbers[0] - 1].value
+    return Turn("memory", line, reply, {"contains_any": [quoted], "no_action": True})

@@ -7,7 +7,6 @@ run continues from its checkpoint with the same samples it would have seen.
 from __future__ import annotations
 
 import json
-import math
 import os
 import signal
 import threading
@@ -38,7 +37,8 @@ CHECKPOINT = "checkpoint.pt"
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """How long and how fast. Learning rates fall along a cosine to `floor` of their start."""
+    """How long and how fast. Learning rates stay as they are until the last `cooldown` of the run, and
+    fall in a line to `floor` of their start: so a run can be made longer until then."""
 
     tokens: int = 30_000_000
     seconds: float = 6000.0
@@ -46,6 +46,7 @@ class Schedule:
     matrix_lr: float = 0.012
     vector_lr: float = 0.003
     warmup: int = 40
+    cooldown: float = 0.3
     floor: float = 0.01
     seed: int = 1
     save_every: float = 240.0
@@ -143,8 +144,8 @@ class _Interrupts:
 
 
 def _rate(part: float, step: int, schedule: Schedule) -> float:
-    cosine = 0.5 * (1 + math.cos(math.pi * part))
-    return min(1.0, (step + 1) / schedule.warmup) * (schedule.floor + (1 - schedule.floor) * cosine)
+    falling = min(1.0, (1 - part) / schedule.cooldown)
+    return min(1.0, (step + 1) / schedule.warmup) * max(schedule.floor, falling)
 
 
 def _bar(quiet: bool) -> Progress:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -35,7 +35,11 @@ class Turn:
 
 def ask(scene: Scene, file: str, key: str, slots: Mapping[str, str] | None = None) -> str:
     """A player's wording from one of the files of lines."""
-    patterns = load(file)[key]
+    return wording(scene, load(file)[key], slots)
+
+
+def wording(scene: Scene, patterns: Sequence[str], slots: Mapping[str, str] | None = None) -> str:
+    """One of the patterns that this scene may use."""
     chosen = unseen(patterns) if scene.new_wordings else seen(patterns)
     return spell(scene.rng.choice(chosen), scene.rng, {"npc": scene.persona.name, **(slots or {})})
 
@@ -96,11 +100,6 @@ def act(scene: Scene, words: str, action: str, **arguments: str | int | None) ->
     tag = f"[[ACTION:{action}{given}]]"
     roll = scene.rng.random()
     return f"{tag} {words}" if roll < 0.06 else f"{words} {tag}"
-
-
-def list_up(parts: list[str]) -> str:
-    """`a`, `a and b`, `a, b and c`."""
-    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
 
 
 def typed(scene: Scene, line: str, plain: bool = False) -> str:

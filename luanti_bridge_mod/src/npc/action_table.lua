@@ -170,16 +170,13 @@ return {
 			reach = 0,
 			executed = false,
 			arguments = {
-				{ name = "text", kind = "text", required = true },
 				{ name = "target", kind = "target", required = false },
 			},
 		},
 		remember = {
 			reach = 0,
 			executed = false,
-			arguments = {
-				{ name = "text", kind = "text", required = true },
-			},
+			arguments = {},
 		},
 		ask_help = {
 			reach = 0,

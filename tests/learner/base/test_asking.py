@@ -28,7 +28,17 @@ def turns(maker: Maker, count: int = 150) -> list[tuple[Scene, Turn]]:
 
 
 @pytest.mark.parametrize(
-    "maker", [asking.recipe, asking.uses, asking.where, asking.single, asking.near, asking.carry]
+    "maker",
+    [
+        asking.recipe,
+        asking.uses,
+        asking.where,
+        asking.single,
+        asking.near,
+        asking.carry,
+        asking.two,
+        asking.knows,
+    ],
 )
 def test_replies_quote_facts_that_exist_and_pass_their_own_check(maker: Maker) -> None:
     for scene, turn in turns(maker):

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import itertools
 import random
+from dataclasses import replace
 
 from agent_runtime.npc.prompt import REFERENCE, Fact
 from agent_runtime.npc.relevance import choose
@@ -29,8 +30,9 @@ def test_branches_do_not_know_of_each_other() -> None:
 def test_history_holds_what_the_player_read() -> None:
     for number in range(200):
         scene = make_scene(random.Random(number))
-        add_history(scene, 4)
-        assert len(scene.history) == 4
+        add_history(scene, 5, shown=3)
+        assert len(scene.talk) == 5
+        assert scene.history == scene.talk[-3:]
         for exchange in scene.history:
             assert not ACTION.search(exchange.reply)
             assert not REFERENCE.search(exchange.reply)
@@ -81,4 +83,4 @@ def test_a_reply_that_quotes_what_the_runtime_would_leave_out_is_not_learned() -
     asked = as_served(scene, Turn("x", "where is the old mill?", "It is [[1]]. [[ACTION:go_to target= 1]]"))
     assert asked
     assert asked.reply == "It is [[1]]. [[ACTION:go_to target= 1]]"
-    assert asked.facts == tuple(scene.facts)
+    assert asked.facts == (replace(scene.facts[0], asked=True),)

@@ -6,7 +6,7 @@ from agent_runtime.npc.actions import parse_proposal
 from learner.base.checks import ACTION
 from learner.base.grammar import voices
 from learner.base.scene import Scene, make_scene
-from learner.base.turns import act, dress, item_slots, list_up, mistype, typed
+from learner.base.turns import act, dress, item_slots, mistype, typed
 
 
 def scene(number: int = 1) -> Scene:
@@ -45,9 +45,7 @@ def test_words_come_before_the_action_nearly_always() -> None:
     assert 440 < first < 500
 
 
-def test_lists_and_forms_of_items() -> None:
-    assert list_up(["a"]) == "a"
-    assert list_up(["a", "b", "c"]) == "a, b and c"
+def test_forms_of_items() -> None:
     assert item_slots("iron axe")["An_item"] == "An iron axe"
 
 

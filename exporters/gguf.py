@@ -11,7 +11,8 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,9 +23,11 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
 from agent_runtime.errors import ModelFileError
+from exporters.architectures import add_settings, architecture_of, read_config, served_tensors
 
 Quantization = Literal["f16", "q8_0"]
 Progress = Callable[[int, int], None]
+Tensors = Mapping[str, NDArray[Any]]
 
 SOURCE_FILES = ("config.json", "tokenizer.json", "tokenizer_config.json", "model.safetensors")
 PRE_TOKENIZER = "smollm"  # digits one by one, then GPT-2's pattern: what learner.base.tokenize trains
@@ -54,35 +57,56 @@ def base_digest(source: Path) -> str:
 
 
 def export_base(
-    source: Path, destination: Path, quantization: Quantization = "q8_0", progress: Progress | None = None
+    source: Path,
+    destination: Path,
+    quantization: Quantization = "q8_0",
+    progress: Progress | None = None,
+    *,
+    change: Callable[[Tensors], Tensors] | None = None,
+    name: str = NAME,
+    version: str = VERSION,
+    facts: Mapping[str, str] | None = None,
 ) -> Path:
-    """Write the GGUF of a Llama-family folder and return its path.
+    """Write the GGUF of a folder whose tokenizer is ours, and return its path.
 
     `progress` is called with (tensors done, tensors in all). Norms stay in f32 in every quantisation.
+    `change` may alter the weights on the way; `facts` are further entries of the header.
     """
-    config, tokenizer, tokenizer_config = (_json(source / name) for name in SOURCE_FILES[:3])
-    tensors = _tensors(source / "model.safetensors")
+    config = read_config(source)
+    tokenizer, tokenizer_config = (_json(source / name) for name in SOURCE_FILES[1:3])
+    tensors: Tensors = _tensors(source / "model.safetensors")
+    if change is not None:
+        tensors = change(tensors)
+    try:
+        with replacing(destination) as temporary:
+            writer = gguf.GGUFWriter(temporary, gguf.MODEL_ARCH_NAMES[architecture_of(config)])
+            try:
+                _add_metadata(writer, quantization, name, version, facts or {})
+                add_settings(writer, config)
+                _add_tokenizer(writer, config, tokenizer, tokenizer_config)
+                _add_tensors(writer, config, tensors, quantization, progress)
+                writer.write_header_to_file()
+                writer.write_kv_data_to_file()
+                writer.write_tensors_to_file()
+            finally:
+                writer.close()
+    except (KeyError, TypeError, ValueError) as error:
+        raise ModelFileError(f"{source}: not a base model this exporter knows ({error!r})") from error
+    return destination
+
+
+@contextmanager
+def replacing(destination: Path) -> Iterator[str]:
+    """A temporary file beside the destination, which takes its place when all went well."""
     destination.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=destination.parent, prefix=destination.name, suffix=".part")
     os.close(handle)
     try:
-        writer = gguf.GGUFWriter(temporary, "llama")
-        try:
-            _add_metadata(writer, config, quantization)
-            _add_tokenizer(writer, config, tokenizer, tokenizer_config)
-            _add_tensors(writer, config, tensors, quantization, progress)
-            writer.write_header_to_file()
-            writer.write_kv_data_to_file()
-            writer.write_tensors_to_file()
-        finally:
-            writer.close()
+        yield temporary
         Path(temporary).chmod(0o644)  # a temporary file is its owner's alone
         os.replace(temporary, destination)
-    except (KeyError, TypeError, ValueError) as error:
-        raise ModelFileError(f"{source}: not a base model this exporter knows ({error!r})") from error
     finally:
         Path(temporary).unlink(missing_ok=True)
-    return destination
 
 
 def _json(path: Path) -> dict[str, Any]:
@@ -102,27 +126,18 @@ def _tensors(path: Path) -> dict[str, NDArray[Any]]:
         raise ModelFileError(f"{path}: {error}; restore data/base or run `make base`") from error
 
 
-def _add_metadata(writer: gguf.GGUFWriter, config: dict[str, Any], quantization: Quantization) -> None:
-    if config["model_type"] != "llama":
-        raise ValueError(f"model_type {config['model_type']!r}, only llama can be exported")
-    heads = config["num_attention_heads"]
-    writer.add_name(NAME)
-    writer.add_version(VERSION)
+def _add_metadata(
+    writer: gguf.GGUFWriter, quantization: Quantization, name: str, version: str, facts: Mapping[str, str]
+) -> None:
+    writer.add_name(name)
+    writer.add_version(version)
     writer.add_license(LICENSE)
     writer.add_description("Small chat model for Townsfolk, trained from scratch on generated talk.")
     writer.add_languages(["en"])
     writer.add_file_type(_FILE_TYPES[quantization])
     writer.add_quantization_version(gguf.GGML_QUANT_VERSION)
-    writer.add_context_length(config["max_position_embeddings"])
-    writer.add_embedding_length(config["hidden_size"])
-    writer.add_block_count(config["num_hidden_layers"])
-    writer.add_feed_forward_length(config["intermediate_size"])
-    writer.add_head_count(heads)
-    writer.add_head_count_kv(config["num_key_value_heads"])
-    writer.add_rope_dimension_count(config["hidden_size"] // heads)
-    writer.add_rope_freq_base(config["rope_theta"])
-    writer.add_layer_norm_rms_eps(config["rms_norm_eps"])
-    writer.add_vocab_size(config["vocab_size"])
+    for key, value in facts.items():
+        writer.add_string(key, value)
 
 
 def _add_tokenizer(
@@ -157,33 +172,19 @@ def _add_tokenizer(
 def _add_tensors(
     writer: gguf.GGUFWriter,
     config: dict[str, Any],
-    tensors: dict[str, NDArray[Any]],
+    tensors: Tensors,
     quantization: Quantization,
     progress: Progress | None,
 ) -> None:
-    names = gguf.get_tensor_name_map(gguf.MODEL_ARCH.LLAMA, config["num_hidden_layers"])
-    for done, name in enumerate(sorted(tensors), 1):
-        target = names.get_name(name, try_suffixes=(".weight",))
-        if target is None:
-            raise ValueError(f"unknown tensor {name!r}")
-        values = np.asarray(tensors[name], dtype=np.float32)
+    for done, (target, values) in enumerate(served_tensors(tensors, config), 1):
         if not np.isfinite(values).all():
-            raise ValueError(f"tensor {name!r} holds values that are not finite")
-        if name.endswith(("q_proj.weight", "k_proj.weight")):
-            heads = "num_attention_heads" if ".q_proj." in name else "num_key_value_heads"
-            values = permute(values, config[heads])
-        if values.ndim == 1:
-            writer.add_tensor(target, values)
+            raise ValueError(f"tensor {target!r} holds values that are not finite")
+        if values.ndim == 1 or target.endswith(("_inp.weight", ".bias")):
+            writer.add_tensor(target, values)  # norms, biases and the experts' router
         elif quantization == "f16":
             writer.add_tensor(target, values.astype(np.float16))
         else:
             kind = _TENSOR_TYPES[quantization]
             writer.add_tensor(target, gguf.quants.quantize(values, kind), raw_dtype=kind)
         if progress is not None:
-            progress(done, len(tensors))
-
-
-def permute(weights: NDArray[Any], heads: int) -> NDArray[Any]:
-    """Reorder the rows of q or k from Hugging Face's halves to llama.cpp's neighbouring pairs."""
-    rows, columns = weights.shape
-    return weights.reshape(heads, 2, rows // heads // 2, columns).swapaxes(1, 2).reshape(rows, columns)
+            progress(done, max(done, len(tensors)))

@@ -12,7 +12,8 @@ from safetensors.numpy import load_file, save_file
 from agent_runtime.engine.modelfile import read_header
 from agent_runtime.engine.template import EMBEDDED_SPECIAL_TOKENS, EMBEDDED_TEMPLATE
 from agent_runtime.errors import ModelFileError
-from exporters.gguf import SOURCE_FILES, Quantization, base_digest, export_base, permute
+from exporters.architectures import permute
+from exporters.gguf import SOURCE_FILES, Quantization, base_digest, export_base
 
 BASE = Path(__file__).parents[2] / "data" / "base"
 

@@ -89,8 +89,9 @@ async def serve(settings: Settings) -> int:
         if journal.recovered:
             log.warning("journal_recovered", rows=journal.recovered)
         queries = Queries(journal)
+        memory = Memory(queries.recent_exchanges, settings.turn.memory)
         try:
-            await stack.enter_async_context(serve_queries(journal))
+            await stack.enter_async_context(serve_queries(journal, forgotten=memory.forget))
         except JournalError as error:
             log.warning("townsfolk_journal_has_to_wait", why=str(error))
         engine = engine_of(settings)
@@ -101,12 +102,13 @@ async def serve(settings: Settings) -> int:
             journal=journal,
             queries=queries,
             recorder=Recorder(clock, Pseudonyms.of_home(settings.home)),
-            memory=Memory(queries.recent_exchanges, settings.turn.memory),
+            memory=memory,
             catalogues=CatalogueStore(settings.home / "catalogues"),
             personas=personas,
             limits=settings.turn,
             clock=clock,
             heartbeat=settings.server.heartbeat_s,
+            consent=settings.privacy.consent,
         )
         stack.push_async_callback(town.drain, DRAIN_SECONDS)
         bridge = Bridge(

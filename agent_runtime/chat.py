@@ -14,7 +14,7 @@ import msgspec
 from rich.console import Console
 
 from agent_runtime.app import engine_of, personas_of
-from agent_runtime.bridge.messages import Item, ItemCount, Near, Position, Recipe, Snapshot
+from agent_runtime.bridge.parts import Item, ItemCount, Near, Position, Recipe, Snapshot
 from agent_runtime.clock import SystemClock
 from agent_runtime.config import Settings, share_dir
 from agent_runtime.engine.interface import Engine

@@ -29,7 +29,7 @@ from pydantic_settings import (
 )
 
 from agent_runtime.errors import ConfigError
-from agent_runtime.sections import Engine, Journal, Log, Model, Personas, Section, Server, Turn
+from agent_runtime.sections import Engine, Journal, Log, Model, Personas, Privacy, Section, Server, Turn
 
 FILE_NAME = "townsfolk.toml"
 PREFIX = "TOWNSFOLK_"
@@ -55,6 +55,7 @@ class Settings(BaseSettings):
     turn: Turn = Turn()
     personas: Personas = Personas()
     journal: Journal = Journal()
+    privacy: Privacy = Privacy()
     log: Log = Log()
     _home: Path = PrivateAttr(default_factory=default_home)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from agent_runtime.bridge.messages import ActionResult, Chat, Event, NpcRecord, NpcState, Rating
+from agent_runtime.bridge.messages import ActionResult, Chat, Consent, Demonstration, Event, NpcState, Rating
+from agent_runtime.bridge.parts import NpcRecord
 from agent_runtime.bridge.session import Session
 from agent_runtime.clock import Clock
 from agent_runtime.engine.interface import ModelInfo
@@ -13,6 +14,8 @@ from agent_runtime.journal.pseudonym import Pseudonyms
 from agent_runtime.journal.rows import (
     ActionResultRow,
     ActionRow,
+    ConsentRow,
+    DemonstrationRow,
     EventRow,
     NpcRow,
     RatingRow,
@@ -24,6 +27,7 @@ from agent_runtime.journal.rows import (
 from agent_runtime.npc.persona import Persona
 from agent_runtime.npc.policy import Allowed, Refused
 from agent_runtime.npc.prompt import Fact, template_hash
+from agent_runtime.npc.text import clean_line
 from agent_runtime.npc.turn import Account, Judged
 
 
@@ -126,6 +130,23 @@ class Recorder:
             value=message.value,
             scale=message.scale,
             rated_at=self._now(),
+        )
+
+    def demonstration(self, session: Session, message: Demonstration) -> DemonstrationRow:
+        return DemonstrationRow(
+            id=message.id,
+            turn=message.reply,
+            player=self.pseudonyms.of(session.server, message.player),
+            text=clean_line(message.text),
+            shown_at=self._now(),
+        )
+
+    def consent(self, session: Session, message: Consent) -> ConsentRow:
+        return ConsentRow(
+            id=message.id,
+            player=self.pseudonyms.of(session.server, message.player),
+            choice=message.choice,
+            decided_at=self._now(),
         )
 
     def events(self, session: Session, message: Event) -> list[Row]:

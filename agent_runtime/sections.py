@@ -112,6 +112,16 @@ class Journal(Section):
     )
 
 
+class Privacy(Section):
+    """Whose talk may be trained on."""
+
+    consent: Literal["ask", "opt-out"] = Field(
+        default="ask",
+        description="`ask`: only of players who allowed it. `opt-out`: of all but those who withdrew; "
+        "tell your players.",
+    )
+
+
 class Log(Section):
     """What the runtime writes to standard error."""
 

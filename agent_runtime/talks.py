@@ -11,7 +11,8 @@ from contextlib import aclosing
 
 import structlog
 
-from agent_runtime.bridge.messages import ActionRequest, Chat, Freeze, NpcRecord, ReplyDelta, ReplyDone
+from agent_runtime.bridge.messages import ActionRequest, Chat, Freeze, ReplyDelta, ReplyDone
+from agent_runtime.bridge.parts import NpcRecord
 from agent_runtime.bridge.session import Session
 from agent_runtime.bridge.ulid import UlidMaker
 from agent_runtime.clock import Clock

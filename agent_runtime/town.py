@@ -9,7 +9,7 @@ import asyncio
 import random
 from collections import defaultdict
 from collections.abc import Coroutine, Iterable, Mapping
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import structlog
@@ -20,25 +20,26 @@ from agent_runtime.bridge.messages import (
     PROTOCOL,
     ActionResult,
     Chat,
+    Consent,
+    Demonstration,
     ErrorReply,
     Event,
     FromMod,
-    ItemCount,
     Knowledge,
-    NpcRecord,
     NpcState,
-    PersonaCard,
     PlayerJoined,
     PlayerLeft,
     Rating,
     Welcome,
 )
+from agent_runtime.bridge.parts import ItemCount, NpcRecord, PersonaCard
 from agent_runtime.bridge.session import Session
 from agent_runtime.clock import Clock
 from agent_runtime.engine.interface import Engine
 from agent_runtime.errors import TownsfolkError
+from agent_runtime.journal.consent import decide
 from agent_runtime.journal.queries import Queries
-from agent_runtime.journal.rows import Row
+from agent_runtime.journal.rows import DemonstrationRow, RatingRow, Row
 from agent_runtime.journal.writer import Journal
 from agent_runtime.npc.catalogue import CatalogueStore
 from agent_runtime.npc.memory import Memory
@@ -52,7 +53,8 @@ log = structlog.get_logger(__name__)
 
 
 class Town:
-    """Implements `bridge.handler.Handler`. `heartbeat` is in seconds."""
+    """Implements `bridge.handler.Handler`. `heartbeat` is in seconds; `consent` is what holds for players
+    who have not decided."""
 
     def __init__(
         self,
@@ -67,11 +69,14 @@ class Town:
         clock: Clock,
         heartbeat: float,
         rng: random.Random | None = None,
+        consent: Literal["ask", "opt-out"] = "ask",
     ) -> None:
         self._engine = engine
         self._journal = journal
         self._queries = queries
         self._recorder = recorder
+        self._memory = memory
+        self._consent = consent
         self._catalogues = catalogues
         self._personas = personas
         self._heartbeat = heartbeat
@@ -94,6 +99,7 @@ class Town:
             send_catalogue=self._catalogues.get(hello.catalogue) is None,
             heartbeat=self._heartbeat,
             personas=tuple(_card(persona) for persona in self._personas.values()),
+            consent=self._consent,
         )
 
     async def received(self, session: Session, message: FromMod) -> None:
@@ -104,7 +110,13 @@ class Town:
                 answer = self._talks.answer(session, message, npc, self._persona_of(npc))
                 self._spawn((session.id, message.player), answer)
             case Rating():
-                self._spawn_quietly(self._rate(session, message))
+                row = self._recorder.rating(session, message)
+                self._spawn_quietly(self._judge(session, message, row))
+            case Demonstration():
+                shown = self._recorder.demonstration(session, message)
+                self._spawn_quietly(self._judge(session, message, shown))
+            case Consent():
+                self._spawn_quietly(self._decide(session, message))
             case Event():
                 self._write(*self._recorder.events(session, message))
                 if message.dropped:
@@ -155,9 +167,10 @@ class Town:
         for text in texts:
             await self._engine.warm((Message("system", text),))
 
-    async def _rate(self, session: Session, message: Rating) -> None:
-        """Ack only what is on disk: an unacked rating comes again. Only who was answered may rate."""
-        row = self._recorder.rating(session, message)
+    async def _judge(
+        self, session: Session, message: Rating | Demonstration, row: RatingRow | DemonstrationRow
+    ) -> None:
+        """Ack only what is on disk: what is not acked comes again. Only who was answered may judge."""
         answered = self._talks.answered(message.reply)
         if answered is None:
             turn = await self._queries.turn(message.reply)
@@ -165,9 +178,21 @@ class Town:
         if answered != row.player:
             why = f"no reply {message.reply} was made to {message.player}"
             session.send(ErrorReply(Code.UNKNOWN_REPLY, why, message.id))
-            log.warning("rating_refused", server=session.hello.server_name, why=why)
+            log.warning("judgement_refused", server=session.hello.server_name, why=why)
             return
         await self._journal.add(row)
+        session.ack(message.id)
+
+    async def _decide(self, session: Session, message: Consent) -> None:
+        """Store a player's decision and ack it. What is just being said to a player who wants to be erased
+        ends first, so that nothing of it is written down later."""
+        row = self._recorder.consent(session, message)
+        if message.choice == "erase":
+            await asyncio.gather(*self._cancel(session, message.player), return_exceptions=True)
+        removed = await decide(self._journal, row)
+        if message.choice == "erase":
+            self._memory.forget([row.player])
+            log.info("player_erased", server=session.hello.server_name, snapshots_removed=len(removed))
         session.ack(message.id)
 
     def _write(self, *rows: Row) -> None:
@@ -189,11 +214,17 @@ class Town:
 
         task.add_done_callback(done)
 
-    def _cancel(self, session: Session, player: str | None = None) -> None:
-        for owner, tasks in list(self._tasks.items()):
-            if owner[0] == session.id and player in (None, owner[1]):
-                for task in list(tasks):
-                    task.cancel()
+    def _cancel(self, session: Session, player: str | None = None) -> list[asyncio.Task[None]]:
+        """End what is being said to this player, or to all; returns the tasks that end."""
+        ending = [
+            task
+            for owner, tasks in self._tasks.items()
+            if owner[0] == session.id and player in (None, owner[1])
+            for task in tasks
+        ]
+        for task in ending:
+            task.cancel()
+        return ending
 
 
 async def _logging_failure(work: Coroutine[Any, Any, None]) -> None:

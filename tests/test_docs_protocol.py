@@ -12,7 +12,7 @@ import msgspec
 import msgspec.inspect as mi
 import pytest
 
-from agent_runtime.bridge import budget, codec, messages, scan, server, session
+from agent_runtime.bridge import budget, codec, messages, parts, scan, server, session
 from agent_runtime.bridge.codes import Close, Code
 
 PAGE = (Path(__file__).parent.parent / "docs" / "protocol.md").read_text(encoding="utf-8")
@@ -20,10 +20,10 @@ PAGE = (Path(__file__).parent.parent / "docs" / "protocol.md").read_text(encodin
 PATTERNS = {
     get_args(alias)[1].pattern: name
     for alias, name in {
-        messages.Ulid: "ULID",
-        messages.PlayerName: "player name",
-        messages.PersonaId: "persona id",
-        messages.CatalogueHash: "hash",
+        parts.Ulid: "ULID",
+        parts.PlayerName: "player name",
+        parts.PersonaId: "persona id",
+        parts.CatalogueHash: "hash",
     }.items()
 }
 TYPES = {
@@ -31,11 +31,8 @@ TYPES = {
     "From the runtime to the mod": {str(t.__struct_config__.tag): t for t in get_args(messages.FromRuntime)},
     "Parts of messages": {
         t.__name__: t
-        for t in vars(messages).values()
-        if isinstance(t, type)
-        and issubclass(t, msgspec.Struct)
-        and t.__struct_config__.tag is None
-        and t.__module__ == messages.__name__
+        for t in vars(parts).values()
+        if isinstance(t, type) and issubclass(t, msgspec.Struct) and t is not msgspec.Struct
     },
 }
 

@@ -18,7 +18,7 @@ FREE = {"errors", "config", "sections", "clock", "logs"}
 ALLOWED = {
     "bridge": {"bridge"},
     "engine": {"engine", "npc.persona", "npc.prompt"},
-    "npc": {"npc", "bridge.messages", "bridge.text", "engine.interface"},
+    "npc": {"npc", "bridge.messages", "bridge.parts", "bridge.text", "engine.interface"},
     "journal": {"journal", "npc.persona", "npc.prompt"},
     "registry": {"registry"},
 }
@@ -72,8 +72,10 @@ def test_a_package_imports_only_what_lies_below_it(package: str) -> None:
 
 
 def test_the_contracts_at_the_bottom_import_nothing_of_ours() -> None:
-    for name in ("errors", "clock", "sections", "bridge/messages"):
+    for name in ("errors", "clock", "sections", "bridge/parts"):
         assert not {module for module in FILES[f"agent_runtime/{name}.py"] if under(module, set(PACKAGES))}
+    ours = {module for module in FILES["agent_runtime/bridge/messages.py"] if under(module, set(PACKAGES))}
+    assert all(under(module, {"agent_runtime.bridge.parts"}) for module in ours)
 
 
 def test_the_runtime_never_imports_the_learner() -> None:

@@ -19,16 +19,15 @@ from agent_runtime.bridge.messages import (
     FromRuntime,
     Hello,
     Knowledge,
-    NpcRecord,
     NpcState,
     Ping,
     PlayerJoined,
     PlayerLeft,
     Pong,
-    Position,
     ReplyDone,
 )
 from agent_runtime.bridge.outbox import Outbox
+from agent_runtime.bridge.parts import NpcRecord, Position
 from agent_runtime.errors import MessageError
 
 TALK_DISTANCE = 256.0

@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, get_args
+
+import duckdb
 
 from agent_runtime.errors import JournalError
 from agent_runtime.journal import statements
@@ -25,6 +28,9 @@ _OPTIONS: dict[Format, str] = {
 }
 
 
+_FORMULA = r"^[=+\-@\t\r]"
+
+
 def format_of(path: Path) -> Format:
     """The format that a file's name asks for. Raises `JournalError`."""
     for name in FORMATS:
@@ -39,15 +45,33 @@ def write_export(database: Database, name: ExportName, chosen: Filter, format: F
     statement = statements.export(name, chosen)
     database.exports.mkdir(exist_ok=True)
     path = database.exports / f".export-{secrets.token_hex(8)}.{format}"
-    quoted = str(path).replace("'", "''")
     try:
         with database.cursor() as cursor:
-            cursor.execute(f"copy ({statement.sql}) to '{quoted}' ({_OPTIONS[format]})", statement.parameters)
-        os.chmod(path, 0o600)
+            copy_to(cursor, statement.sql, statement.parameters, path, format)
     except BaseException:
         path.unlink(missing_ok=True)
         raise
     return path
+
+
+def copy_to(
+    cursor: duckdb.DuckDBPyConnection, sql: str, parameters: Sequence[object], path: Path, format: Format
+) -> int:
+    """Write a query's rows to a file only its owner can read; returns how many. Raises `duckdb.Error`."""
+    if format == "csv":
+        sql = _without_formulas(cursor, sql, parameters)
+    quoted = str(path).replace("'", "''")
+    copied = cursor.execute(f"copy ({sql}) to '{quoted}' ({_OPTIONS[format]})", parameters).fetchone()
+    os.chmod(path, 0o600)
+    return int(copied[0]) if copied else 0
+
+
+def _without_formulas(cursor: duckdb.DuckDBPyConnection, sql: str, parameters: Sequence[object]) -> str:
+    """Spreadsheets run a cell that begins like a formula; an apostrophe before it makes it text."""
+    columns = cursor.execute(f"describe {sql}", parameters).fetchall()
+    texts = [f'"{name}"' for name, kind, *_ in columns if kind in ("VARCHAR", "JSON")]
+    cells = [f"if(regexp_matches({name}, '{_FORMULA}'), '''' || {name}, {name}) as {name}" for name in texts]
+    return f"select * replace ({', '.join(cells)}) from ({sql})" if cells else sql
 
 
 def publish(written: Path, target: Path) -> None:

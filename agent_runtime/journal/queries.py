@@ -13,6 +13,7 @@ from agent_runtime.journal.rows import EventRow, TurnRow
 from agent_runtime.journal.statements import QueryName
 from agent_runtime.journal.views import (
     ActionView,
+    ConsentView,
     Filter,
     NpcView,
     RatingView,
@@ -64,6 +65,10 @@ class Queries:
 
     async def actions(self, chosen: Filter = ALL) -> list[ActionView]:
         return await self._ask("actions", chosen, ActionView)
+
+    async def consents(self, chosen: Filter = ALL) -> list[ConsentView]:
+        """What each player decided last; who never did is not among them."""
+        return await self._ask("consents", chosen, ConsentView)
 
     async def npcs(self) -> list[NpcView]:
         return await self._ask("npcs", Filter(limit=1000), NpcView)

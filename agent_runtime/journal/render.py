@@ -105,6 +105,11 @@ def stats(row: Stats) -> Table:
     )
     table.add_row(str(row.events), "world events")
     table.add_row(str(row.sessions), "connections of game servers")
+    table.add_row(
+        str(row.allowed),
+        f"{_few(row.allowed, 'player')} allowed training with their talk, {row.withdrawn} did not, "
+        f"{row.erased} had it erased",
+    )
     if row.first_sentence_p50_ms is not None:
         table.add_row(_ms(row.first_sentence_p50_ms), "to the first sentence in half of the turns")
         table.add_row(_ms(row.first_sentence_p95_ms), "to the first sentence in 95 % of the turns")

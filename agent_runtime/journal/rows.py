@@ -1,7 +1,7 @@
 """One type per table of the journal: what a caller fills in is what is stored.
 
 Times are UTC, `player` is a pseudonym (`pseudonym.Pseudonyms`), ids are ULIDs. No row ever replaces another:
-what becomes of an action or of a session is a row of its own.
+what becomes of an action or of a session is a row of its own. Only `erasure` empties what a player said.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from agent_runtime.npc.prompt import Fact, Message
 
 TurnSource = Literal["model", "late", "busy", "slow_down", "offline"]
 ActionFate = Literal["done", "refused", "failed", "stale"]
+Choice = Literal["allow", "withdraw", "erase"]
 
 
 class Row(Struct, frozen=True, kw_only=True):
@@ -108,6 +109,30 @@ class RatingRow(Row, frozen=True, kw_only=True):
     rated_at: datetime
 
 
+class DemonstrationRow(Row, frozen=True, kw_only=True):
+    """What the NPC should have said, in the words of the player it had answered."""
+
+    table: ClassVar[str] = "demonstrations"
+
+    id: str
+    turn: str
+    player: str
+    text: str
+    shown_at: datetime
+
+
+class ConsentRow(Row, frozen=True, kw_only=True):
+    """What a player decided about training with their talk; the last to arrive counts. With `erase` the
+    player's earlier texts are gone as soon as the row is there."""
+
+    table: ClassVar[str] = "consents"
+
+    id: str
+    player: str
+    choice: Choice
+    decided_at: datetime
+
+
 class SessionRow(Row, frozen=True, kw_only=True):
     """A game server connected."""
 
@@ -172,8 +197,10 @@ ROWS: tuple[type[Row], ...] = (
     ActionRow,
     ActionResultRow,
     RatingRow,
+    DemonstrationRow,
     SessionEndRow,
     EventRow,
     NpcRow,
+    ConsentRow,
 )
-"""Every row type; a batch is written in this order."""
+"""Every row type; a batch is written in this order, so that an erasure reaches what came with it."""

@@ -76,7 +76,34 @@ def m001_turns_ratings_events(connection: duckdb.DuckDBPyConnection) -> None:
     )
 
 
-MIGRATIONS: tuple[Migration, ...] = (m001_turns_ratings_events,)
+def m002_consents_demonstrations(connection: duckdb.DuckDBPyConnection) -> None:
+    """What players decided about their talk, and how they would have had a reply. Numbered like ratings."""
+    connection.execute(
+        """
+        create sequence consent_number;
+        create table consents (
+            number bigint not null default nextval('consent_number'),
+            id varchar primary key, player varchar not null,
+            choice varchar not null check (choice in ('allow', 'withdraw', 'erase')),
+            decided_at timestamptz not null);
+        create sequence demonstration_number;
+        create table demonstrations (
+            number bigint not null default nextval('demonstration_number'),
+            id varchar primary key, turn varchar not null, player varchar not null, text varchar not null,
+            shown_at timestamptz not null);
+        create view latest_consents as
+            select * from consents
+            qualify row_number() over (partition by player order by number desc) = 1;
+        create view erasures as
+            select player, max(decided_at) as erased_at from consents where choice = 'erase' group by player;
+        create view latest_demonstrations as
+            select * from demonstrations
+            qualify row_number() over (partition by turn, player order by number desc) = 1;
+        """
+    )
+
+
+MIGRATIONS: tuple[Migration, ...] = (m001_turns_ratings_events, m002_consents_demonstrations)
 
 
 def applied(connection: duckdb.DuckDBPyConnection) -> list[str]:

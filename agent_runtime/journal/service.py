@@ -1,7 +1,7 @@
 """The runtime has the journal's file for itself, so it answers others' questions over a UNIX socket.
 
-One JSON line asks a named query with a filter, or for an export; one line per row answers, and a last one.
-Only this machine's same user can connect. No SQL comes in, and nothing is ever written through it.
+One JSON line asks a named query with a filter, for an export or a snapshot, or to forget players; one line
+per row answers, and a last one. Only this machine's same user can connect, and no SQL comes in.
 """
 
 from __future__ import annotations
@@ -9,15 +9,19 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import msgspec
 
 from agent_runtime.errors import JournalError
+from agent_runtime.journal.consent import decide
 from agent_runtime.journal.export import Format, write_export
 from agent_runtime.journal.queries import rows_as_json
+from agent_runtime.journal.rows import ConsentRow
+from agent_runtime.journal.sealed import Scope
+from agent_runtime.journal.snapshot import write_snapshot
 from agent_runtime.journal.statements import ExportName, QueryName
 from agent_runtime.journal.views import Filter
 from agent_runtime.journal.writer import Journal
@@ -45,8 +49,23 @@ class Export(msgspec.Struct, frozen=True, tag="export", forbid_unknown_fields=Tr
     filter: Filter = Filter()
 
 
+class Copy(msgspec.Struct, frozen=True, tag="copy", forbid_unknown_fields=True):
+    """A snapshot in the journal's export folder; the asker seals it."""
+
+    scope: Scope
+
+
+class Forget(msgspec.Struct, frozen=True, tag="forget", forbid_unknown_fields=True):
+    """Erase these players' texts; a path for each snapshot that had to go is the answer."""
+
+    rows: tuple[ConsentRow, ...]
+
+
+Question = Ask | Export | Copy | Forget
+
+
 class Answer(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One line of an answer: a row, an export's path, or an error. The last line has `end`."""
+    """One line of an answer: a row, the path of a file or folder, or an error. The last line has `end`."""
 
     row: msgspec.Raw = msgspec.Raw(b"null")
     path: str = ""
@@ -62,11 +81,18 @@ def socket_path(journal: Path) -> Path:
     return journal.with_suffix(".sock")
 
 
+def _nobody(players: Iterable[str]) -> None:
+    """Who has nothing in memory has nothing to forget."""
+
+
 @asynccontextmanager
-async def serve_queries(journal: Journal, path: Path | None = None) -> AsyncIterator[None]:
+async def serve_queries(
+    journal: Journal, path: Path | None = None, forgotten: Callable[[Iterable[str]], None] = _nobody
+) -> AsyncIterator[None]:
     """Answer questions on this socket (default: beside the journal) while the block runs.
 
-    Raises `JournalError` when the socket cannot be made; its path is limited to about 100 bytes.
+    `forgotten` is told the pseudonyms of erased players. Raises `JournalError` when the socket cannot be
+    made; its path is limited to about 100 bytes.
     """
     path = path or socket_path(journal.database.path)
     turnstile = asyncio.Semaphore(MAX_AT_ONCE)
@@ -76,7 +102,7 @@ async def serve_queries(journal: Journal, path: Path | None = None) -> AsyncIter
             async with asyncio.timeout(PATIENCE_S):
                 line = await reader.readline()
             async with turnstile:
-                lines = await asyncio.to_thread(_answer, journal, line)
+                lines = await _answer(journal, line, forgotten)
                 for start in range(0, len(lines), 100):
                     writer.write(b"".join(lines[start : start + 100]))
                     async with asyncio.timeout(PATIENCE_S):
@@ -100,14 +126,30 @@ async def serve_queries(journal: Journal, path: Path | None = None) -> AsyncIter
         path.unlink(missing_ok=True)
 
 
-def _answer(journal: Journal, line: bytes) -> list[bytes]:
+async def _answer(journal: Journal, line: bytes, forgotten: Callable[[Iterable[str]], None]) -> list[bytes]:
     try:
-        question = msgspec.json.decode(line, type=Ask | Export)
-        if isinstance(question, Export):
-            written = write_export(journal.database, question.name, question.filter, question.format)
-            return [msgspec.json.encode(Answer(path=str(written))) + b"\n", _END]
-        with journal.database.cursor() as cursor:
-            rows = rows_as_json(cursor, question.query, question.filter)
+        question = msgspec.json.decode(line, type=Question)
+        if isinstance(question, Forget):
+            paths = await decide(journal, *question.rows)
+            forgotten({row.player for row in question.rows})
+            return [*map(_path_line, paths), _END]
+        return [*await asyncio.to_thread(_read, journal, question), _END]
     except (JournalError, msgspec.MsgspecError, OSError) as error:
         return [msgspec.json.encode(Answer(error=str(error))) + b"\n", _END]
-    return [*(b'{"row":%s}\n' % row.encode() for row in rows), _END]
+
+
+def _read(journal: Journal, question: Ask | Export | Copy) -> list[bytes]:
+    match question:
+        case Export():
+            written = write_export(journal.database, question.name, question.filter, question.format)
+            return [_path_line(written)]
+        case Copy():
+            return [_path_line(write_snapshot(journal.database, question.scope))]
+        case Ask():
+            with journal.database.cursor() as cursor:
+                rows = rows_as_json(cursor, question.query, question.filter)
+            return [b'{"row":%s}\n' % row.encode() for row in rows]
+
+
+def _path_line(path: Path) -> bytes:
+    return msgspec.json.encode(Answer(path=str(path))) + b"\n"

@@ -1,9 +1,11 @@
-"""Reading a journal from another process: its file when nobody has it open, else the runtime's socket."""
+"""Using a journal from another process: its file when nobody has it open, else the runtime's socket. Nothing
+is changed but by `forget`."""
 
 from __future__ import annotations
 
+import asyncio
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -12,25 +14,33 @@ import msgspec
 
 from agent_runtime.errors import JournalError, JournalLocked
 from agent_runtime.journal import schema
+from agent_runtime.journal.consent import decide
 from agent_runtime.journal.database import Database
 from agent_runtime.journal.export import Format, write_export
 from agent_runtime.journal.queries import decoded, rows_as_json
-from agent_runtime.journal.service import Answer, Ask, Export, socket_path
+from agent_runtime.journal.rows import ConsentRow
+from agent_runtime.journal.sealed import Scope
+from agent_runtime.journal.service import Answer, Ask, Copy, Export, Forget, Question, socket_path
+from agent_runtime.journal.snapshot import write_snapshot
 from agent_runtime.journal.statements import ExportName, QueryName
 from agent_runtime.journal.views import Filter
+from agent_runtime.journal.writer import Journal
 
 TIMEOUT_S = 60.0
 View = TypeVar("View")
 
 
 class Source(Protocol):
-    """Where a journal's rows come from. Both methods raise `JournalError`."""
+    """Where a journal's rows come from. All methods raise `JournalError`."""
 
     def rows(self, query: QueryName, chosen: Filter) -> list[bytes]:
         """The rows as JSON objects, newest first."""
 
     def export(self, name: ExportName, chosen: Filter, format: Format) -> Path:
         """A selection as a file, the caller's to `export.publish` or delete."""
+
+    def snapshot(self, scope: Scope) -> Path:
+        """What may be trained on as a folder, the caller's to `snapshot.seal` or delete."""
 
 
 class _File:
@@ -44,6 +54,9 @@ class _File:
     def export(self, name: ExportName, chosen: Filter, format: Format) -> Path:
         return write_export(self._database, name, chosen, format)
 
+    def snapshot(self, scope: Scope) -> Path:
+        return write_snapshot(self._database, scope)
+
 
 class _Socket:
     def __init__(self, path: Path) -> None:
@@ -56,7 +69,14 @@ class _Socket:
         (answer,) = self._ask(Export(name, format, chosen))
         return Path(answer.path)
 
-    def _ask(self, question: Ask | Export) -> Iterator[Answer]:
+    def snapshot(self, scope: Scope) -> Path:
+        (answer,) = self._ask(Copy(scope))
+        return Path(answer.path)
+
+    def forget(self, rows: Sequence[ConsentRow]) -> list[Path]:
+        return [Path(answer.path) for answer in self._ask(Forget(tuple(rows)))]
+
+    def _ask(self, question: Question) -> Iterator[Answer]:
         try:
             with socket.socket(socket.AF_UNIX) as connection:
                 connection.settimeout(TIMEOUT_S)
@@ -95,6 +115,27 @@ def open_source(journal: Path) -> Iterator[Source]:
                     f"{journal} is of an older Townsfolk: start `townsfolk serve` once to upgrade it"
                 )
         yield _File(database)
+
+
+def forget(journal: Path, rows: Sequence[ConsentRow]) -> list[Path]:
+    """Erase these players from the journal at this path and from the snapshots beside it; returns the
+    snapshots that are gone. Raises `JournalError`."""
+    if not journal.exists():
+        raise JournalError(f"there is no journal at {journal}")
+    try:
+        opened = Journal.open(journal, wait_s=0)
+    except JournalLocked:
+        if not socket_path(journal).exists():
+            raise
+        return _Socket(socket_path(journal)).forget(rows)
+
+    async def write() -> list[Path]:
+        try:
+            return await decide(opened, *rows)
+        finally:
+            await opened.close()
+
+    return asyncio.run(write())
 
 
 def ask(source: Source, query: QueryName, chosen: Filter, view: type[View]) -> list[View]:

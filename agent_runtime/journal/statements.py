@@ -10,8 +10,8 @@ from agent_runtime.errors import JournalError
 from agent_runtime.journal.rows import EventRow, TurnRow
 from agent_runtime.journal.views import MAX_WHOLE_TURNS, Filter
 
-QueryName = Literal["turns", "turn", "ratings", "events", "actions", "npcs", "servers", "stats"]
-ExportName = Literal["turns", "ratings", "events", "actions"]
+QueryName = Literal["turns", "turn", "ratings", "events", "actions", "consents", "npcs", "servers", "stats"]
+ExportName = Literal["turns", "ratings", "events", "actions", "consents"]
 
 
 class Statement(NamedTuple):
@@ -60,6 +60,8 @@ _COLUMNS: Mapping[QueryName, str] = {
     "actions": f"""action_fates.id, turn, name, arguments, verdict, action_fates.reason, result,
         result_reason, {_iso("action_fates.result_at")}, {_iso("turns.said_at")},
         turns.npc_name, turns.player""",
+    "consents": f"""consents.player, consents.choice, {_iso("consents.decided_at")},
+        {_iso("erasures.erased_at")}""",
     "npcs": f"""id, server, name, persona, x, y, z, state, {_iso("seen_at")},
         (select count(*) from turns where turns.npc = npcs.id) as turns""",
     "servers": "server, arg_max(server_name, opened_at) as server_name",
@@ -76,6 +78,9 @@ _COLUMNS: Mapping[QueryName, str] = {
         (select count(*) from action_results where result <> 'done') as failed,
         (select count(*) from events) as events,
         (select count(*) from sessions) as sessions,
+        (select count(*) from latest_consents where choice = 'allow') as allowed,
+        (select count(*) from latest_consents where choice <> 'allow') as withdrawn,
+        (select count(*) from erasures) as erased,
         {_iso("min(turns.said_at)", "first_at")}, {_iso("max(turns.said_at)", "last_at")},
         quantile_cont(first_sentence_ms, 0.5) filter (turns.source = 'model') as first_sentence_p50_ms,
         quantile_cont(first_sentence_ms, 0.95) filter (turns.source = 'model') as first_sentence_p95_ms""",
@@ -86,6 +91,7 @@ _EXPORTED: Mapping[ExportName, str] = {
     "ratings": "ratings.* exclude (number), latest_ratings.id is not null as latest",
     "events": "events.*",
     "actions": "action_fates.*",
+    "consents": "consents.* exclude (number)",
 }
 
 _FROM: Mapping[QueryName, str] = {
@@ -95,6 +101,7 @@ _FROM: Mapping[QueryName, str] = {
     "left join turns on turns.id = ratings.turn",
     "events": "events",
     "actions": "action_fates left join turns on turns.id = action_fates.turn",
+    "consents": "latest_consents as consents left join erasures using (player)",
     "npcs": "npcs",
     "servers": "sessions",
     "stats": "turns",
@@ -106,6 +113,7 @@ _LAST_FIRST: Mapping[QueryName, str] = {
     "ratings": "order by ratings.number desc",
     "events": "order by events.received_at desc, events.game_s desc",
     "actions": "order by turns.said_at desc nulls first, action_fates.id desc",
+    "consents": "order by consents.number desc",
     "npcs": "order by name, id",
     "servers": "group by server order by server",
     "stats": "",
@@ -118,6 +126,7 @@ _TIME: Mapping[QueryName, str] = {
     "ratings": "ratings.rated_at",
     "events": "events.received_at",
     "actions": "turns.said_at",
+    "consents": "consents.decided_at",
 }
 _PLAYER: Mapping[QueryName, str] = {
     "turns": "turns.player",
@@ -125,6 +134,7 @@ _PLAYER: Mapping[QueryName, str] = {
     "ratings": "ratings.player",
     "events": "events.player",
     "actions": "turns.player",
+    "consents": "consents.player",
 }
 _TURN_ID: Mapping[QueryName, str] = {
     "turns": "turns.id",

@@ -18,7 +18,8 @@ from agent_runtime.errors import JournalError
 from agent_runtime.journal import schema
 from agent_runtime.journal.acks import AckLog
 from agent_runtime.journal.database import Database, explained
-from agent_runtime.journal.rows import ROWS, Row
+from agent_runtime.journal.erasure import erase_texts
+from agent_runtime.journal.rows import ROWS, ConsentRow, Row
 
 CHECKPOINT_BYTES = 8 << 20
 """The ack log's size at which the journal is checkpointed and the log emptied."""
@@ -57,16 +58,16 @@ class Store:
             self.checkpoint()
         connection = self.database.connection
         chosen = rows if new else list(self._absent(rows))
-        batches = [(kind, msgspec.json.encode(batch)) for kind, batch in _by_kind(chosen)]
+        batches = [(kind, batch, msgspec.json.encode(batch)) for kind, batch in _by_kind(chosen)]
         connection.execute("begin")
         try:
-            for kind, encoded in batches:
-                connection.execute(self._inserts[kind], [encoded.decode()])
+            for kind, batch, encoded in batches:
+                self._insert(kind, batch, encoded)
         except duckdb.Error:
             connection.execute("rollback")
             raise
         connection.execute("commit")
-        keyed = [(kind.table, encoded) for kind, encoded in batches if kind.key]
+        keyed = [(kind.table, encoded) for kind, _, encoded in batches if kind.key]
         if keyed:
             self._unlogged = True
             self._acks.append(keyed)
@@ -94,6 +95,14 @@ class Store:
         self.database.close()
         self._acks.close()
 
+    def _insert(self, kind: type[Row], batch: Sequence[Row], encoded: bytes) -> None:
+        """Put rows into their table; a decision to erase takes effect with its row."""
+        self.database.connection.execute(self._inserts[kind], [encoded.decode()])
+        for row in batch:
+            if isinstance(row, ConsentRow) and row.choice == "erase":
+                erase_texts(self.database.connection, row.player)
+                self._checkpoint_at = 0  # the logs hold the texts, too: empty them at the next `tidy`
+
     def _absent(self, rows: Sequence[Row]) -> Iterator[Row]:
         """The rows without those whose key is in the journal, or earlier among them."""
         for kind, batch in _by_kind(rows):
@@ -110,11 +119,14 @@ class Store:
             yield from (row for row in batch if first.get(getattr(row, kind.key)) is row)
 
     def _recover(self) -> None:
+        connection = self.database.connection
+        connection.execute("begin")
         for rows in list(self._acks.read()):
             absent = list(self._absent(rows))
             for kind, batch in _by_kind(absent):
-                self.database.connection.execute(self._inserts[kind], [msgspec.json.encode(batch).decode()])
+                self._insert(kind, batch, msgspec.json.encode(batch))
             self.recovered += len(absent)
+        connection.execute("commit")
         if self._acks.size:
             self.checkpoint()
 

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from agent_runtime.journal.rows import ActionFate, TurnSource
+from agent_runtime.journal.rows import ActionFate, Choice, TurnSource
 
 MAX_ROWS = 10_000
 """The most rows of one answer; an export has no such limit."""
@@ -90,6 +90,15 @@ class ActionView(Struct, frozen=True):
         return "refused" if self.verdict == "refused" else self.result or "pending"
 
 
+class ConsentView(Struct, frozen=True):
+    """What a player decided last about training with their talk, and when they were last erased, if ever."""
+
+    player: str
+    choice: Choice
+    decided_at: datetime
+    erased_at: datetime | None
+
+
 class ServerView(Struct, frozen=True):
     """A game server that has connected, under its latest name."""
 
@@ -113,7 +122,8 @@ class NpcView(Struct, frozen=True):
 
 
 class Stats(Struct, frozen=True):
-    """Totals. Milliseconds are from the player's line to the first whole sentence, of the model's turns."""
+    """Totals. Milliseconds are from the player's line to the first whole sentence, of the model's turns;
+    `withdrawn` players are those whose last word was not to allow training with their talk."""
 
     turns: int
     model_turns: int
@@ -130,6 +140,9 @@ class Stats(Struct, frozen=True):
     failed: int
     events: int
     sessions: int
+    allowed: int
+    withdrawn: int
+    erased: int
     first_at: datetime | None
     last_at: datetime | None
     first_sentence_p50_ms: float | None

@@ -68,13 +68,15 @@ class Journal:
         commit_ms: float = 20,
         max_pending: int = 10_000,
         on_alarm: Callable[[str | None], None] = lambda alarm: None,
+        wait_s: float = OPEN_WAIT_S,
     ) -> Self:
         """Open or create the journal, bring its schema up to date, put back what a crash took from it.
 
         `max_pending` bounds the rows that wait. `on_alarm` is called, from the writer's thread, with what is
-        wrong, and with None when writing works again. Raises `JournalError`.
+        wrong, and with None when writing works again. `wait_s` is how long another process may hold the file.
+        Raises `JournalError`.
         """
-        store = Store(path, wait_s=OPEN_WAIT_S)
+        store = Store(path, wait_s=wait_s)
         return cls(store, commit_ms=commit_ms, max_pending=max_pending, on_alarm=on_alarm)
 
     @property

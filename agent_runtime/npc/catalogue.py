@@ -11,7 +11,8 @@ from pathlib import Path
 
 import msgspec
 
-from agent_runtime.bridge.messages import Item, Knowledge, Recipe
+from agent_runtime.bridge.messages import Knowledge
+from agent_runtime.bridge.parts import Item, Recipe
 from agent_runtime.npc.relevance import split_words, stem
 from agent_runtime.npc.spelling import Spelling
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from agent_runtime.bridge.messages import Snapshot
+from agent_runtime.bridge.parts import Snapshot
 from agent_runtime.npc.actions import TABLE, Proposal
 from agent_runtime.npc.catalogue import Catalogue
 from agent_runtime.npc.persona import Persona

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import unicodedata
 
-from agent_runtime.bridge.messages import MAX_LINE
+from agent_runtime.bridge.parts import MAX_LINE
 from agent_runtime.bridge.text import visible
 
 __all__ = ["clean_line", "clean_reply", "visible"]

@@ -15,7 +15,7 @@ from typing import Literal
 
 import structlog
 
-from agent_runtime.bridge.messages import Snapshot
+from agent_runtime.bridge.parts import Snapshot
 from agent_runtime.clock import Clock
 from agent_runtime.engine.interface import Chunk, Engine, Finish, Request
 from agent_runtime.errors import EngineBusy, EngineError, PromptTooLong

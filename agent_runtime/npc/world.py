@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from agent_runtime.bridge.messages import Near, Recipe, Snapshot
+from agent_runtime.bridge.parts import Near, Recipe, Snapshot
 from agent_runtime.npc.catalogue import Catalogue
 from agent_runtime.npc.prompt import Fact
 from agent_runtime.npc.relevance import choose

@@ -1,6 +1,7 @@
 from pathlib import Path
 
-from agent_runtime.bridge.messages import Item, Knowledge, Recipe
+from agent_runtime.bridge.messages import Knowledge
+from agent_runtime.bridge.parts import Item, Recipe
 from agent_runtime.npc.catalogue import Catalogue, CatalogueStore
 from tests.support.town import CATALOGUE, ITEMS, RECIPES
 

@@ -1,6 +1,6 @@
 import pytest
 
-from agent_runtime.bridge.messages import Position
+from agent_runtime.bridge.parts import Position
 from agent_runtime.npc.actions import parse_proposal
 from agent_runtime.npc.policy import Allowed, Refused, Verdict, judge
 from agent_runtime.npc.world import facts_for

@@ -1,4 +1,4 @@
-from agent_runtime.bridge.messages import Near, Recipe
+from agent_runtime.bridge.parts import Near, Recipe
 from agent_runtime.npc.known import facts_known
 from agent_runtime.npc.world import bag_fact, facts_for, near_text, recipe_text, time_text
 from tests.support.town import CATALOGUE, MIRA, SNAPSHOT, changed

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from agent_runtime.bridge.messages import PROTOCOL, FromMod, PersonaCard, Welcome
+from agent_runtime.bridge.messages import PROTOCOL, FromMod, Welcome
+from agent_runtime.bridge.parts import PersonaCard
 from agent_runtime.bridge.session import Session
 
 CARD = PersonaCard(

@@ -17,13 +17,11 @@ from agent_runtime.bridge.messages import (
     ActionResult,
     Chat,
     FromMod,
-    ItemCount,
-    NpcRecord,
-    PersonaCard,
     ReplyDelta,
     ReplyDone,
     Welcome,
 )
+from agent_runtime.bridge.parts import ItemCount, NpcRecord, PersonaCard
 from agent_runtime.bridge.server import Bridge, Limits
 from agent_runtime.bridge.session import Session
 from agent_runtime.bridge.ulid import UlidMaker

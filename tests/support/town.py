@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from agent_runtime.bridge.messages import Item, ItemCount, Near, Position, Recipe, Snapshot
+from agent_runtime.bridge.parts import Item, ItemCount, Near, Position, Recipe, Snapshot
 from agent_runtime.npc.catalogue import Catalogue
 from agent_runtime.npc.persona import Canned, Persona
 

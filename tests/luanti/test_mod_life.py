@@ -113,8 +113,9 @@ async def test_there_is_always_exactly_one_body(engine: Engine) -> None:
     async with Game(engine, answer=answer) as game, await game.server.join_admin() as admin:
         await game.spawn(admin)
         await command(admin, "/probe_strays Mira", "strays made")
-        await asyncio.sleep(0.5)
-        assert (await command(admin, "/probe_bodies", "bodies")).text == "bodies 1"
+        async with asyncio.timeout(5):
+            while (await command(admin, "/probe_bodies", "bodies")).text != "bodies 1":
+                await asyncio.sleep(0.2)
         first = await body_of(admin, "Mira")
         await command(admin, "/probe_clear", "cleared")
         await admin.until(lambda: first.id not in admin.entities, within=5, what="the empty world")

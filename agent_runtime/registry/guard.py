@@ -1,0 +1,86 @@
+"""Does a new version misbehave? Its first turns and those of its predecessor come in, a complaint goes out,
+or nothing.
+
+Pure. Counts are compared by the exact binomial tail, so that a few unlucky turns are no complaint and a
+version that does everything wrong is caught within five.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from msgspec import Struct, field
+
+KEPT_TIMES = 200
+ENOUGH_TIMES = 30
+SLOWER_MS = 250.0
+"""So much more is never called slow, whatever the ratio."""
+UNLIKELY = 1e-4
+"""A run of bad turns less likely than this, at the rate that is borne, is no accident."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """`turns` that a version is watched; the `margin` of bad turns that is borne above the predecessor's
+    share; how many times the predecessor's p95 of the first words is borne; how many `crashes` of the process
+    are too many."""
+
+    turns: int
+    margin: float
+    slower: float
+    crashes: int
+
+
+class Tally(Struct):
+    """What a version did so far. `faults` are turns with a malformed or forbidden action, `failures` turns in
+    which the engine failed or the model said nothing; times are of the first words, the latest ones."""
+
+    turns: int = 0
+    faults: int = 0
+    failures: int = 0
+    crashes: int = 0
+    times: list[float] = field(default_factory=list)
+
+    def note(self, *, fault: bool, failure: bool, first_words_ms: float | None) -> None:
+        """One more turn."""
+        self.turns += 1
+        self.faults += fault
+        self.failures += failure
+        if first_words_ms is not None:
+            self.times = [*self.times[1 - KEPT_TIMES :], first_words_ms]
+
+    def p95(self) -> float | None:
+        """Of the first words, in ms; None while there are too few."""
+        if len(self.times) < ENOUGH_TIMES:
+            return None
+        return sorted(self.times)[math.ceil(0.95 * len(self.times)) - 1]
+
+
+def complaint(tally: Tally, before: Tally, limits: Limits) -> str | None:
+    """What is wrong with a version in comparison with the one before it, in words; None when nothing is, or
+    when it has been watched long enough."""
+    if tally.turns > limits.turns:
+        return None
+    if tally.crashes >= limits.crashes:
+        return f"the runtime ended without a word {tally.crashes} times while it served"
+    for what, count, earlier in (
+        ("malformed or forbidden actions", tally.faults, before.faults),
+        ("turns without an answer", tally.failures, before.failures),
+    ):
+        usual = earlier / before.turns if before.turns else 0.0
+        borne = min(1.0, usual + limits.margin)
+        if count > borne * tally.turns and _at_least(count, tally.turns, borne) < UNLIKELY:
+            return f"{what}: {count} of {tally.turns} turns (before: {usual:.0%})"
+    now, then = tally.p95(), before.p95()
+    if now is not None and then is not None and now > max(then * limits.slower, then + SLOWER_MS):
+        return f"first words of 95 of 100 turns within {now:.0f} ms (before: {then:.0f} ms)"
+    return None
+
+
+def _at_least(count: int, turns: int, share: float) -> float:
+    """The probability of `count` or more of `turns`, each with the probability `share`."""
+    return math.fsum(
+        math.comb(turns, number) * share**number * (1 - share) ** (turns - number)
+        for number in range(count, turns + 1)
+    )

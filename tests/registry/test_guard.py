@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import random
+
+from agent_runtime.registry.guard import Limits, Tally, complaint
+
+LIMITS = Limits(turns=200, margin=0.05, slower=2.0, crashes=2)
+
+
+def tally(turns: int, *, faulty: float = 0, failing: float = 0, ms: float = 200, seed: int = 1) -> Tally:
+    rng = random.Random(seed)
+    found = Tally()
+    for _ in range(turns):
+        fault, failure = rng.random() < faulty, rng.random() < failing
+        found.note(fault=fault, failure=failure, first_words_ms=rng.gauss(ms, ms / 5))
+    return found
+
+
+def turns_until_complaint(before: Tally, **bad: float) -> int:
+    for turns in range(1, 201):
+        if complaint(tally(turns, **bad), before, LIMITS):  # type: ignore[arg-type]
+            return turns
+    return 0
+
+
+def test_a_version_that_does_everything_wrong_is_caught_within_five_turns() -> None:
+    assert 1 < turns_until_complaint(tally(300), faulty=1) <= 5
+    assert 1 < turns_until_complaint(tally(300), failing=1) <= 5
+    assert 1 < turns_until_complaint(Tally(), faulty=1) <= 5
+
+
+def test_one_that_is_often_wrong_takes_a_little_longer() -> None:
+    assert 0 < turns_until_complaint(tally(300), faulty=0.3) <= 80
+
+
+def test_one_that_is_as_good_as_its_predecessor_is_left_alone() -> None:
+    before = tally(300, faulty=0.04, seed=99)
+    complaints = 0
+    for seed in range(200):
+        rng = random.Random(seed)
+        found = Tally()
+        for _ in range(200):
+            found.note(fault=rng.random() < 0.04, failure=False, first_words_ms=rng.gauss(200, 40))
+            if complaint(found, before, LIMITS):
+                complaints += 1
+                break
+    assert complaints <= 2
+
+
+def test_slow_first_words_are_a_complaint_when_there_are_enough_to_tell() -> None:
+    before = tally(300)
+    assert complaint(tally(29, ms=2000), before, LIMITS) is None
+    why = complaint(tally(30, ms=2000), before, LIMITS)
+    assert why
+    assert "first words" in why
+    assert complaint(tally(100, ms=380), before, LIMITS) is None, "slower, but not by much"
+    assert complaint(tally(100, ms=2000), Tally(), LIMITS) is None, "nothing to compare with"
+
+
+def test_two_crashes_are_too_many() -> None:
+    assert complaint(Tally(crashes=1), Tally(), LIMITS) is None
+    assert complaint(Tally(crashes=2), Tally(), LIMITS)
+
+
+def test_after_its_first_turns_a_version_is_no_longer_watched() -> None:
+    assert complaint(tally(201, faulty=1), tally(300), LIMITS) is None

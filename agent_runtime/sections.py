@@ -87,7 +87,9 @@ class Turn(Section):
     history: int = Field(
         default=2, ge=0, le=64, description="Of those, the latest ones that go into a prompt."
     )
-    facts: int = Field(default=10, ge=0, le=64, description="Facts about the world that go into a prompt.")
+    facts: int = Field(
+        default=6, ge=0, le=32, description="Facts that a line asks for, at most, in a prompt."
+    )
     per_player_per_10s: int = Field(
         default=6, ge=1, le=100, description="Lines a player may say in ten seconds."
     )

@@ -11,7 +11,7 @@ from agent_runtime.bridge.parts import Snapshot
 from agent_runtime.npc.actions import TABLE, Proposal
 from agent_runtime.npc.catalogue import Catalogue
 from agent_runtime.npc.persona import Persona
-from agent_runtime.npc.prompt import Fact
+from agent_runtime.npc.prompt import Fact, numbered
 
 FREEZE_SECONDS = 5.0
 _SPEAKER = frozenset({"me", "you", "speaker", "player"})
@@ -82,9 +82,8 @@ def judge(
 
 def _named(value: str, facts: Sequence[Fact]) -> str:
     """A number stands for the subject of that fact."""
-    if value.isascii() and value.isdigit() and 1 <= int(value) <= len(facts):
-        return facts[int(value) - 1].subject
-    return value
+    fact = numbered(value, facts)
+    return fact.subject if fact else value
 
 
 def _target(wanted: str, player: str, snapshot: Snapshot) -> tuple[str, float] | None:

@@ -69,13 +69,12 @@ def system_text(persona: Persona) -> str:
 
 
 def user_text(player: str, line: str, facts: Sequence[Fact] = ()) -> str:
-    """The facts, one numbered line each from 1 on, and then the player's line. Facts that are only true
-    but not asked for come last, under a heading: so a model sees whether what was asked is known."""
-    lines = []
-    for number, fact in enumerate(facts, 1):
-        if not fact.asked and (number == 1 or facts[number - 2].asked):
-            lines.append(AROUND)
-        lines.append(f"[{number}] {fact.label}: {fact.value}")
+    """What is true around, what was asked for as one numbered line each from 1 on, and then the player's
+    line: so a model sees at once whether what was asked is known."""
+    around = "; ".join(f"{fact.label}: {fact.value}" for fact in facts if not fact.asked)
+    asked = [fact for fact in facts if fact.asked]
+    lines = [f"{AROUND} {around}"] if around else []
+    lines += [f"[{number}] {fact.label}: {fact.value}" for number, fact in enumerate(asked, 1)]
     lines.append(f"{player}: {line}")
     return "\n".join(lines)
 
@@ -92,12 +91,18 @@ def render(
     return tuple(messages)
 
 
+def numbered(number: str, facts: Sequence[Fact]) -> Fact | None:
+    """The fact that a prompt with these facts shows under this number. Those asked for come first."""
+    asked = number.isascii() and number.isdigit() and 1 <= int(number) <= len(facts)
+    return facts[int(number) - 1] if asked and facts[int(number) - 1].asked else None
+
+
 def expand(text: str, facts: Sequence[Fact]) -> str:
-    """Put the facts' values where `[[n]]` stands; a number that no fact has becomes `something`."""
+    """Put the facts' values where `[[n]]` stands; a number that none has becomes `something`."""
 
     def value(match: re.Match[str]) -> str:
-        number = int(match.group(1))
-        return facts[number - 1].value if 1 <= number <= len(facts) else "something"
+        fact = numbered(match.group(1), facts)
+        return fact.value if fact else "something"
 
     return REFERENCE.sub(value, text)
 

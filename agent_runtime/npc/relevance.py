@@ -15,7 +15,6 @@ from typing import NamedTuple
 from agent_runtime.npc.prompt import Fact
 from agent_runtime.npc.spelling import Spelling
 
-RELEVANT = 6
 _NAMED, _PARTLY, _ASKED, _HINTED = 20, 8, 6, 2
 _WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)?")
 
@@ -127,17 +126,17 @@ _EMPTY = (
 
 
 def choose(line: str, candidates: Sequence[Fact], limit: int) -> list[Fact]:
-    """The facts for this line: what it asks about, marked so, the most relevant first, then what is always
-    told. At most `limit` of them, and at most six that are asked for."""
+    """The facts for this line: what it asks about, marked so, the most relevant first and at most `limit` of
+    them; then what is always told."""
     typed = [stem(word) for word in split_words(line)]
     spelling = Spelling(word for fact in candidates for word in _name(fact))
     words = frozenset(typed) | {spelling.correct(word) for word in typed}
     scored = [(score(fact, words), fact) for fact in candidates]
     asked = [(points, fact) for points, fact in scored if points >= _ASKED]
     asked.sort(key=lambda pair: (-pair[0], _ORDER[_kind_of(pair[1])]))
-    chosen = [replace(fact, asked=True) for _, fact in asked[:RELEVANT]]
-    background = [fact for points, fact in scored if points < _ASKED and _KINDS[_kind_of(fact)].always]
-    return (chosen + background)[:limit]
+    chosen = [replace(fact, asked=True) for _, fact in asked[:limit]]
+    always = [fact for fact in candidates if _KINDS[_kind_of(fact)].always]
+    return chosen + [replace(fact, asked=False) for fact in always]
 
 
 def score(fact: Fact, words: frozenset[str]) -> float:

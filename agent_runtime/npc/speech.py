@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from agent_runtime.errors import ActionError
 from agent_runtime.npc.actions import Proposal, parse_proposal
-from agent_runtime.npc.prompt import Fact, expand
+from agent_runtime.npc.prompt import Fact, expand, numbered
 from agent_runtime.npc.text import visible
 
 MAX_ACTIONS = 3
@@ -96,10 +96,9 @@ class Speech:
     def _mark(self, mark: str) -> list[Utterance]:
         body = mark[2:-2].strip()
         if body.isascii() and body.isdigit() and len(body) <= 2:
-            number = int(body)
-            if 1 <= number <= len(self.facts) and number not in self.quoted:
-                self.quoted.append(number)
-            return self._speak(expand(f"[[{number}]]", self.facts))
+            if numbered(body, self.facts) and int(body) not in self.quoted:
+                self.quoted.append(int(body))
+            return self._speak(expand(f"[[{body}]]", self.facts))
         head, colon, action = body.partition(":")
         if not colon or head.strip().upper() != "ACTION":
             return self._speak(mark[1:-1])

@@ -12,7 +12,7 @@ from typing import Any
 
 from agent_runtime.errors import ActionError
 from agent_runtime.npc.actions import Proposal, parse_proposal
-from agent_runtime.npc.prompt import Fact, expand
+from agent_runtime.npc.prompt import Fact, expand, numbered
 from learner.base.grammar import load, voices
 
 ACTION = re.compile(r"\[\[ACTION:([^\[\]]*)\]\]")
@@ -47,9 +47,9 @@ def actions_in(reply: str, facts: Sequence[Fact]) -> list[Proposal]:
         proposal = parse_proposal(body)
         arguments = dict(proposal.arguments)
         for key in ("target", "item", "for"):
-            value = str(arguments.get(key, ""))
-            if value.isdigit() and 1 <= int(value) <= len(facts):
-                arguments[key] = facts[int(value) - 1].subject
+            fact = numbered(str(arguments.get(key, "")), facts)
+            if fact:
+                arguments[key] = fact.subject
         found.append(Proposal(proposal.name, arguments))
     return found
 

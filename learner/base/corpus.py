@@ -19,7 +19,7 @@ from learner.base.turns import Turn
 
 Maker = Callable[[Scene], Turn | None]
 
-MOST_FACTS = 10  # as many as the runtime puts into a prompt by default
+MOST_FACTS = 6  # as many that a line asks for as the runtime puts into a prompt by default
 _NUMBER = re.compile(r"(\[\[|(?:target|item|for)= )(\d{1,2})(?=\]\]| )")
 _ACTION = re.compile(r"\s*\[\[ACTION:[^\]]*\]\]\s*")
 
@@ -90,7 +90,7 @@ def as_served(scene: Scene, turn: Turn) -> Turn | None:
     """The turn with the facts that the runtime would choose for its line, its numbers changed to theirs;
     `None` when the runtime would leave out a fact that the reply quotes."""
     facts = tuple(choose(turn.line, scene.facts, MOST_FACTS))
-    places = {(fact.source, fact.value): place for place, fact in enumerate(facts, 1)}
+    places = {(fact.source, fact.value): place for place, fact in enumerate(facts, 1) if fact.asked}
     told = {str(old): (fact.source, fact.value) for old, fact in enumerate(scene.facts, 1)}
     numbers = {old: places[key] for old, key in told.items() if key in places}
     if any(match.group(2) not in numbers for match in _NUMBER.finditer(turn.reply)):

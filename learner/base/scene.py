@@ -6,7 +6,7 @@ The facts are worded exactly as the runtime words them (`agent_runtime/npc/world
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from agent_runtime.npc.actions import TABLE
 from agent_runtime.npc.known import facts_known
@@ -59,7 +59,8 @@ class Scene:
         self._know()
 
     def _know(self) -> None:
-        self.facts = [*self.world, *facts_known(self.persona, self.player, self.talk)]
+        known = facts_known(self.persona, self.player, self.talk)
+        self.facts = [replace(fact, asked=True) for fact in (*self.world, *known)]
 
     def numbers(self, source: str) -> list[int]:
         """The numbers of the facts whose source begins so."""

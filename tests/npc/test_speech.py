@@ -6,8 +6,14 @@ from agent_runtime.npc.prompt import Fact
 from agent_runtime.npc.speech import MAX_ACTIONS, MAX_MARK, Malformed, Speech, Utterance, Words
 
 FACTS = [
-    Fact("torch recipe", "1 coal lump and 1 stick (makes 4)", "default:torch", "recipe:default:torch"),
-    Fact("river", "24 steps north-east", "river", "place:river"),
+    Fact(
+        "torch recipe",
+        "1 coal lump and 1 stick (makes 4)",
+        "default:torch",
+        "recipe:default:torch",
+        asked=True,
+    ),
+    Fact("river", "24 steps north-east", "river", "place:river", asked=True),
 ]
 
 

@@ -9,10 +9,10 @@ from agent_runtime.npc.prompt import Fact
 from learner.base.checks import actions_in, faults, heard, voice_fits
 
 FACTS = (
-    Fact("torch recipe", "1 coal lump and 1 stick (makes 4)", "torch", "recipe:torch"),
-    Fact("chest recipe", "8 any wood", "chest", "recipe:chest"),
-    Fact("mill", "4 steps west", "mill", "place:mill"),
-    Fact("river", "14 steps west", "river", "place:river"),
+    Fact("torch recipe", "1 coal lump and 1 stick (makes 4)", "torch", "recipe:torch", asked=True),
+    Fact("chest recipe", "8 any wood", "chest", "recipe:chest", asked=True),
+    Fact("mill", "4 steps west", "mill", "place:mill", asked=True),
+    Fact("river", "14 steps west", "river", "place:river", asked=True),
 )
 TORCH = {"contains_any": [FACTS[0].value], "excludes": [FACTS[1].value], "no_action": True}
 

@@ -34,6 +34,10 @@ local function random_bytes(count)
 	return secure_random:next_bytes(count)
 end
 
+function mod.tell(player_name, line)
+	core.chat_send_player(player_name, line)
+end
+
 function mod.new_id()
 	return load("net/ulid").new(os.time() * 1000, random_bytes)
 end
@@ -76,7 +80,9 @@ mod.action_table = load("npc/action_table")
 mod.arguments = load("npc/arguments")
 mod.actions = load("npc/actions")
 
+mod.keeping = load("ui/keeping")
 mod.ratings = load("ui/ratings")
+mod.privacy = load("ui/privacy")
 mod.dialog = load("ui/dialog")
 mod.subcommands = load("ui/subcommands")
 mod.commands = load("ui/commands")

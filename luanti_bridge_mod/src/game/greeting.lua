@@ -79,6 +79,7 @@ end
 local function welcome(message)
 	catch_up()
 	mod.cards.keep(message.personas)
+	mod.privacy.on_welcome(message)
 	mod.npcs.stock()
 	if message.send_catalogue == true then
 		mod.knowledge.send()

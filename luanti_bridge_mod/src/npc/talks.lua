@@ -203,6 +203,7 @@ function talks.on_done(message)
 	changed(talk)
 	if message.source == "model" then
 		last_replies[talk.player] = { id = message.reply, npc = talk.npc.name, npc_id = talk.npc.id, text = talk.reply:whole() }
+		mod.privacy.ask_once(talk.player)
 	else
 		mod.stats.count("runtime_" .. tostring(message.source))
 	end

@@ -100,7 +100,7 @@ function commands.register()
 		give_to_singleplayer = true,
 	})
 	core.register_chatcommand("npc", {
-		params = "help | spawn | remove | move | list | talk | mark | unmark | places | rate | good | bad | status",
+		params = "help | spawn | remove | move | list | talk | mark | unmark | places | rate | good | bad | better | privacy | status",
 		description = S("NPCs: make them, talk with them, rate what they say (/npc help)"),
 		func = guarded("/npc", run_npc),
 	})

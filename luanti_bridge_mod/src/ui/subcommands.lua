@@ -189,6 +189,17 @@ local function bad(player_name)
 	return mod.ratings.rate(player_name, 1, "thumb")
 end
 
+local function better(player_name, _, rest)
+	return mod.ratings.better(player_name, rest)
+end
+
+local function privacy(player_name, words)
+	if not words[1] then
+		return true, mod.privacy.text(player_name)
+	end
+	return mod.privacy.choose(player_name, words[2] and "" or words[1])
+end
+
 local function status()
 	return true, mod.status.text()
 end
@@ -205,5 +216,8 @@ return {
 	{ name = "rate", params = "1-5", help = S("rate the last reply to you"), privs = {}, run = rate },
 	{ name = "good", params = "", help = S("the last reply to you was good"), privs = {}, run = good },
 	{ name = "bad", params = "", help = S("the last reply to you was bad"), privs = {}, run = bad },
+	{ name = "better", params = "TEXT", help = S("say what the last reply to you should have been"), privs = {}, run = better },
+	{ name = "privacy", params = "[allow|withdraw|erase]", help = S("what is stored of your talk, and your choice"),
+		privs = {}, run = privacy },
 	{ name = "status", params = "", help = S("show the link and the mod's work"), privs = {}, run = status },
 }

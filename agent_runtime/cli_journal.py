@@ -1,6 +1,7 @@
-"""`townsfolk journal …`: shows, filters and exports what was said, done and rated. It changes nothing.
+"""`townsfolk journal …`: shows, filters and exports what was said, done and rated.
 
-It reads the journal's file, or asks the running server for it, which has the file for itself.
+It reads the journal's file, or asks the running server for it, which has the file for itself; only `forget`
+changes anything.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Annotated, TypeVar
 
 import typer
 
-from agent_runtime import config
+from agent_runtime import cli_snapshot, config
 from agent_runtime.errors import JournalError
 from agent_runtime.journal.pseudonym import KEY_NAME, Pseudonyms
 from agent_runtime.journal.rows import EventRow, TurnRow
@@ -42,6 +43,7 @@ class Table(StrEnum):
     ratings = "ratings"
     events = "events"
     actions = "actions"
+    consents = "consents"
 
 
 class FileFormat(StrEnum):
@@ -198,6 +200,10 @@ def export(
     typer.echo(f"wrote {table.value} to {file}")
 
 
+for command in (cli_snapshot.snapshot, cli_snapshot.verify, cli_snapshot.forget):
+    app.command()(command)
+
+
 def _list(
     context: typer.Context,
     query: QueryName,
@@ -239,7 +245,7 @@ def _filter(
 ) -> Filter:
     return Filter(
         npc=npc,
-        players=_pseudonyms(config.load(context.obj), player) if player else None,
+        players=pseudonyms_of(config.load(context.obj), player) if player else None,
         since=moment(since, datetime.now(UTC)) if since else None,
         until=moment(until, datetime.now(UTC)) if until else None,
         rated=rated,
@@ -248,7 +254,7 @@ def _filter(
     )
 
 
-def _pseudonyms(settings: config.Settings, player: str) -> tuple[str, ...]:
+def pseudonyms_of(settings: config.Settings, player: str) -> tuple[str, ...]:
     """A player by name, on every server we know, or by the digits of a pseudonym as the tables show them."""
     from agent_runtime.journal.source import ask, open_source
 

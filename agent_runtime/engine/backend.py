@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
+from agent_runtime.engine.interface import BASE_LANE
 from agent_runtime.engine.sampling import Stage
 
 
@@ -18,6 +20,17 @@ class ContextFull(Exception):
 
 class DecodeFailed(Exception):
     """The batch failed; what its sequences hold is undefined. The message says why."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Version:
+    """What answers in one lane: the base, or an adapter on it. `weights` names base, adapter and scale:
+    KV cells that were computed under other weights are garbage that looks plausible."""
+
+    lane: str = BASE_LANE
+    weights: str = ""
+    adapter: Path | None = None
+    scale: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +43,30 @@ class Row:
     wanted: bool
 
 
-class Backend(Protocol):
+class Memory(Protocol):
+    """The KV cache, by sequences."""
+
+    def copy(self, source: int, target: int, length: int) -> None:
+        """Share the first cells of one sequence with another."""
+
+    def cut(self, sequence: int, start: int, end: int = -1) -> None:
+        """Forget a sequence's cells from position `start` up to `end`, or to its last."""
+
+    def drop(self, sequence: int) -> None:
+        """Forget a sequence."""
+
+    def save(self, sequence: int) -> bytearray:
+        """A copy of a sequence's cells, outside the cache; empty when it cannot be had."""
+
+    def restore(self, sequence: int, state: bytearray) -> bool:
+        """Put saved cells back, as all that the sequence has; false when there is no room."""
+
+
+class Backend(Memory, Protocol):
     """A model with its KV cache, used from one thread only."""
+
+    def use(self, version: Version) -> None:
+        """Answer as this version from the next batch on. Raises `AdapterError`."""
 
     def piece(self, token: int) -> bytes:
         """The bytes that a token stands for."""
@@ -50,9 +85,3 @@ class Backend(Protocol):
 
     def free(self, sampler: object) -> None:
         """Give a sampler back."""
-
-    def copy(self, source: int, target: int, length: int) -> None:
-        """Share the first cells of one sequence with another."""
-
-    def drop(self, sequence: int) -> None:
-        """Forget a sequence."""

@@ -31,12 +31,14 @@ class Priority(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """One version that serves: the shared base, and on it the adapter of that name, scaled. The lane
-    with the key `BASE_LANE` has none."""
+    """One version that serves: the shared base, and on it the adapter, scaled. The lane with the key
+    `BASE_LANE` has none. `merged` asks for a copy of the base with the adapter merged in, which answers
+    faster and takes the base's memory once more; large bases stay unmerged."""
 
     key: str
     adapter: Path | None = None
     scale: float = 1.0
+    merged: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,8 @@ class Request:
     is kept. `deadline` is a time of `time.monotonic`: generation ends there.
 
     `lane` is the key of the version that answers. Requests with the same `talk` are turns of one talk,
-    whose KV cache may be kept from turn to turn; nothing is kept for an empty one. `grammar` is GBNF,
+    whose KV cache may be kept from turn to turn; nothing is kept for an empty one. Among those who wait,
+    turns go round between players (`player`: any name for one). `grammar` is GBNF,
     empty for none; it holds from where the text of `grammar_trigger` begins, or throughout without one."""
 
     messages: tuple[Message, ...]
@@ -65,6 +68,7 @@ class Request:
     stop: tuple[str, ...] = field(default=())
     lane: str = BASE_LANE
     talk: str = ""
+    player: str = ""
     priority: Priority = Priority.PLAYER
     grammar: str = ""
     grammar_trigger: str = ""
@@ -108,16 +112,17 @@ class Engine(Protocol):
 
     async def load(self, lane: Lane) -> None:
         """Check an adapter and make it ready; talks in progress go on meanwhile. Loading the same lane
-        again does nothing. Raises `AdapterError` with the reason why it cannot serve, and when another
-        lane already has this key."""
+        again does nothing; with another `merged`, new talks go to the new copy. Raises `AdapterError` with
+        the reason why it cannot serve, and when another adapter already has this key."""
 
     async def unload(self, key: str) -> None:
         """Take a lane out of service: new requests for it are refused at once, those in progress end on
         it; returns when they have and its memory is free. Raises `LaneUnknown`, and `EngineError` for
         the bare base, which always serves."""
 
-    async def warm(self, messages: tuple[Message, ...], lane: str = BASE_LANE) -> None:
-        """Compute a shared prefix ahead of the first request that needs it. Raises `LaneUnknown`."""
+    async def warm(self, messages: tuple[Message, ...], lane: str = BASE_LANE, talk: str = "") -> None:
+        """Read the beginning of a prompt ahead of the first request that needs it: a prefix that many
+        share, or with `talk` the first message of one and the history of that talk. Raises `LaneUnknown`."""
 
     async def close(self) -> None:
         """End every generation and free the model."""

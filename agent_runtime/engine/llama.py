@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import logging
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,14 +17,18 @@ from typing import Any
 
 import llama_cpp
 import numpy as np
+from numpy.typing import NDArray
 
-from agent_runtime.engine.backend import ContextFull, DecodeFailed, Row
+from agent_runtime.engine.backend import ContextFull, DecodeFailed, Row, Version
+from agent_runtime.engine.batch import Batch
 from agent_runtime.engine.sampling import Stage
-from agent_runtime.errors import ModelFileError
+from agent_runtime.errors import AdapterError, ModelFileError
 
 _log = logging.getLogger("townsfolk.llama")
 _SEVERE = 4  # GGML_LOG_LEVEL_ERROR in ggml.h
 _MAX_PIECE = 1024
+ADAPTER_BYTES = 256 * 2**20
+"""Weights of adapters that stay loaded; beyond that, one is loaded again when it is wanted."""
 _recent: deque[str] = deque(maxlen=4)
 
 
@@ -50,10 +54,11 @@ class Size:
 class Llama:
     """A loaded model with one context. Raises `ModelFileError` when the file cannot be used.
 
-    `path` must have passed `modelfile.read_header`: the library may abort the process otherwise.
+    `path` must have passed `modelfile.read_header`: the library may abort the process otherwise. `like` is
+    a model with the same vocabulary.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, like: Llama | None = None) -> None:
         llama_cpp.llama_log_set(_on_log, ctypes.c_void_p(0))
         llama_cpp.llama_backend_init()
         _recent.clear()
@@ -61,6 +66,8 @@ class Llama:
         parameters.check_tensors = True
         self._model = llama_cpp.llama_model_load_from_file(str(path).encode(), parameters)
         self._context: Any = None
+        self._adapters: OrderedDict[Path, tuple[Any, int]] = OrderedDict()
+        self._used: tuple[Path | None, float] = (None, 1.0)
         # A failed load is a NULL pointer, which is not None.
         if not self._model:
             raise ModelFileError(f"{path}: the engine refuses it: {_reason()}")
@@ -72,7 +79,8 @@ class Llama:
         self.most_sequences = int(llama_cpp.llama_max_parallel_sequences())
         self.eos = int(llama_cpp.llama_vocab_eos(self._vocab))
         self.adds_bos = bool(llama_cpp.llama_vocab_get_add_bos(self._vocab))
-        self._pieces = [self._read_piece(token, special=False) for token in range(self.vocabulary)]
+        # Reading them all takes as long as the rest of loading a small model.
+        self._pieces: list[bytes] = like._pieces if like else self._all_pieces()
         self.longest_piece = max(map(len, self._pieces))
         self._chain = llama_cpp.llama_sampler_chain_default_params()
 
@@ -98,7 +106,8 @@ class Llama:
         self._memory = llama_cpp.llama_get_memory(context)
         if not self._memory:
             raise ModelFileError("the model keeps no KV cache, so it cannot talk")
-        self._batch = _Batch(size.batch)
+        self._batch = Batch(size.batch)
+        self._struct = llama_cpp.llama_batch(n_tokens=0, embd=None, **self._batch.fields)
 
     def chat_template(self) -> str | None:
         """The template in the file, or None when it carries none."""
@@ -137,6 +146,47 @@ class Llama:
             or llama_cpp.llama_vocab_is_control(self._vocab, token)
         )
 
+    def use(self, version: Version) -> None:
+        """Answer as this version from the next batch on; its adapter must have passed `adapterfile.check`,
+        and its file stays as it is. Raises `AdapterError`."""
+        wanted = (version.adapter, version.scale)
+        if wanted == self._used:
+            return
+        handles = [self._adapter(version.adapter)] if version.adapter else []
+        adapters = (llama_cpp.llama_adapter_lora_p_ctypes * 1)(*handles)
+        scales = (ctypes.c_float * 1)(version.scale)
+        if llama_cpp.llama_set_adapters_lora(self._context, adapters, len(handles), scales):
+            raise AdapterError(f"{version.adapter}: the engine cannot use it: {_reason()}")
+        self._used = wanted
+
+    def unload(self, adapter: Path) -> None:
+        """Free an adapter, if it is loaded."""
+        if self._used[0] == adapter:
+            self.use(Version())
+        handle, _ = self._adapters.pop(adapter, (None, 0))
+        if handle:
+            llama_cpp.llama_adapter_lora_free(handle)
+
+    def _adapter(self, path: Path) -> Any:
+        """An adapter's handle, loaded where it is not yet; those used longest ago make room for it."""
+        if path in self._adapters:
+            self._adapters.move_to_end(path)
+            return self._adapters[path][0]
+        _recent.clear()
+        handle = llama_cpp.llama_adapter_lora_init(self._model, str(path).encode())
+        # A failed load is a NULL pointer, which is not None.
+        if not handle:
+            raise AdapterError(f"{path}: the engine refuses it: {_reason()}")
+        self._adapters[path] = (handle, path.stat().st_size)
+        while len(self._adapters) > 1 and sum(size for _, size in self._adapters.values()) > ADAPTER_BYTES:
+            self.unload(next(iter(self._adapters)))
+        return handle
+
+    def logits(self, place: int) -> NDArray[np.float32]:
+        """A copy of the logits at `place`."""
+        values = llama_cpp.llama_get_logits_ith(self._context, place)
+        return np.ctypeslib.as_array(values, (self.vocabulary,)).copy()
+
     def decode(self, rows: Sequence[Row]) -> list[int]:
         """Run the rows through the model in one batch.
 
@@ -144,7 +194,8 @@ class Llama:
         wants none. Raises `ContextFull` (nothing was changed) or `DecodeFailed` (drop the sequences).
         """
         places = self._batch.fill(rows)
-        status = llama_cpp.llama_decode(self._context, self._batch.struct)
+        self._struct.n_tokens = self._batch.tokens
+        status = llama_cpp.llama_decode(self._context, self._struct)
         if status == 1:
             raise ContextFull
         if status:
@@ -177,8 +228,28 @@ class Llama:
         """Forget a sequence; cells that others share stay."""
         llama_cpp.llama_memory_seq_rm(self._memory, sequence, -1, -1)
 
+    def cut(self, sequence: int, start: int, end: int = -1) -> None:
+        """Forget a sequence's cells from position `start` up to `end`, or to its last."""
+        llama_cpp.llama_memory_seq_rm(self._memory, sequence, start, end)
+
+    def save(self, sequence: int) -> bytearray:
+        """A copy of a sequence's cells, good for this file and this version of the library only."""
+        state = bytearray(llama_cpp.llama_state_seq_get_size(self._context, sequence))
+        size = llama_cpp.llama_state_seq_get_data(self._context, _bytes(state), len(state), sequence)
+        return state if size == len(state) else bytearray()
+
+    def restore(self, sequence: int, state: bytearray) -> bool:
+        """Put saved cells back, as all that the sequence has; false when there is no room."""
+        return bool(llama_cpp.llama_state_seq_set_data(self._context, _bytes(state), len(state), sequence))
+
+    def set_threads(self, threads: int) -> None:
+        """Use so many threads from the next batch on."""
+        llama_cpp.llama_set_n_threads(self._context, threads, threads)
+
     def close(self) -> None:
         """Free everything; nothing may be called afterwards."""
+        for adapter in list(self._adapters):
+            self.unload(adapter)
         if self._context:
             llama_cpp.llama_free(self._context)
             self._context = None
@@ -186,49 +257,13 @@ class Llama:
             llama_cpp.llama_model_free(self._model)
             self._model = None
 
+    def _all_pieces(self) -> list[bytes]:
+        return [self._read_piece(token, special=False) for token in range(self.vocabulary)]
+
     def _read_piece(self, token: int, special: bool) -> bytes:
         buffer = ctypes.create_string_buffer(_MAX_PIECE)
         length = llama_cpp.llama_token_to_piece(self._vocab, token, buffer, _MAX_PIECE, 0, special)
         return buffer.raw[: max(length, 0)]
-
-
-class _Batch:
-    """The library's batch over arrays of ours: filled by slices, allocated once."""
-
-    def __init__(self, capacity: int) -> None:
-        self._token = np.zeros(capacity, np.int32)
-        self._pos = np.zeros(capacity, np.int32)
-        self._count = np.ones(capacity, np.int32)
-        self._sequence = np.zeros(capacity, np.int32)
-        self._output = np.zeros(capacity, np.int8)
-        number = ctypes.POINTER(ctypes.c_int32)
-        first = self._sequence.ctypes.data
-        self._sequences = (number * capacity)(
-            *(ctypes.cast(first + 4 * index, number) for index in range(capacity))
-        )
-        self.struct = llama_cpp.llama_batch(
-            n_tokens=0,
-            token=self._token.ctypes.data_as(number),
-            embd=None,
-            pos=self._pos.ctypes.data_as(number),
-            n_seq_id=self._count.ctypes.data_as(number),
-            seq_id=self._sequences,
-            logits=self._output.ctypes.data_as(ctypes.POINTER(ctypes.c_int8)),
-        )
-
-    def fill(self, rows: Sequence[Row]) -> list[int]:
-        places: list[int] = []
-        end = 0
-        for row in rows:
-            start, end = end, end + len(row.tokens)
-            self._token[start:end] = row.tokens
-            self._pos[start:end] = range(row.position, row.position + len(row.tokens))
-            self._sequence[start:end] = row.sequence
-            self._output[start:end] = 0
-            self._output[end - 1] = row.wanted
-            places.append(end - 1 if row.wanted else -1)
-        self.struct.n_tokens = end
-        return places
 
 
 def _reason() -> str:
@@ -236,3 +271,7 @@ def _reason() -> str:
     reason = "; ".join(_recent)[:500] or "it gives no reason"
     _recent.clear()
     return reason
+
+
+def _bytes(state: bytearray) -> Any:
+    return (ctypes.c_uint8 * len(state)).from_buffer(state)

@@ -7,12 +7,16 @@ from pathlib import Path
 
 from agent_runtime.engine import modelfile
 from agent_runtime.engine.backend import DecodeFailed, Row
+from agent_runtime.engine.ggufheader import Header
 from agent_runtime.engine.interface import ModelInfo
 from agent_runtime.engine.llama import Llama, Size
 from agent_runtime.engine.scheduler import CHUNK_ALONE
 from agent_runtime.engine.template import ChatTemplate
 from agent_runtime.errors import ModelFileError
 from agent_runtime.npc.prompt import Message
+
+PROBE_CELLS = 32
+"""KV cells beyond those of all talks, in a sequence of their own, for trying an adapter out."""
 
 _PREFIXES = 32
 _CELLS_PER_TALK = 512
@@ -23,11 +27,12 @@ _PROBE = (Message("system", "s"), Message("user", "u"))
 @dataclass(frozen=True, slots=True)
 class Limits:
     """How much a model may take: threads, talks side by side, tokens per talk (0: the model's own, but
-    at most 4,096)."""
+    at most 4,096), bytes for KV cells that pause."""
 
     threads: int
     slots: int
     context: int
+    shelf_bytes: int = 256 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,15 +42,18 @@ class Loaded:
     model: Llama
     template: ChatTemplate
     info: ModelInfo
+    header: Header
+    size: Size
     slots: int
     prefixes: int
     cells: int
+    shelf_bytes: int
 
 
 def load(path: Path, limits: Limits) -> Loaded:
     """Load a model on the calling thread, which must be the only one that uses it. Raises
     `ModelFileError`."""
-    modelfile.read_header(path)
+    header = modelfile.read_header(path)
     digest = modelfile.digest(path)
     model = Llama(path)
     try:
@@ -54,8 +62,9 @@ def load(path: Path, limits: Limits) -> Loaded:
         # Reserving the longest reply for everybody would cost memory that talks rarely use.
         cells = max(context, limits.slots * min(context, _CELLS_PER_TALK))
         slots = min(limits.slots, model.most_sequences // 2)
-        prefixes = min(_PREFIXES, model.most_sequences - slots)
-        model.open(Size(slots + prefixes, cells, CHUNK_ALONE, limits.threads))
+        prefixes = min(_PREFIXES, model.most_sequences - slots - 1)
+        size = Size(slots + prefixes + 1, cells + PROBE_CELLS, CHUNK_ALONE, limits.threads)
+        model.open(size)
         # The first batch builds the graph and pages the weights in: better now than for a player.
         model.decode([Row(0, 0, [max(model.bos, 0)], True)])
         model.drop(0)
@@ -66,7 +75,7 @@ def load(path: Path, limits: Limits) -> Loaded:
         model.close()
         raise
     info = ModelInfo(model.name() or path.stem, digest, model.parameters, context)
-    return Loaded(model, template, info, slots, prefixes, cells)
+    return Loaded(model, template, info, header, size, slots, prefixes, cells, limits.shelf_bytes)
 
 
 def _template(model: Llama, path: Path) -> ChatTemplate:

@@ -117,8 +117,9 @@ class OpenAIEngine:
         async with self._quiet:
             await self._quiet.wait_for(lambda: not self._speaking[key])
 
-    async def warm(self, messages: tuple[Message, ...], lane: str = BASE_LANE) -> None:
-        """Have the server compute the prefix: one token is asked for, and thrown away."""
+    async def warm(self, messages: tuple[Message, ...], lane: str = BASE_LANE, talk: str = "") -> None:
+        """Have the server compute the prefix: one token is asked for, and thrown away. What it keeps of
+        a talk is its own affair."""
         asked = (*messages, Message("user", ""))
         request = Request(
             asked, Sampling(temperature=0, max_tokens=1), time.monotonic() + _WARM_SECONDS, lane=lane

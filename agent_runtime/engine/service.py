@@ -11,20 +11,34 @@ import logging
 import os
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
-from math import inf
+from dataclasses import replace
+from math import inf, isfinite
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from agent_runtime.engine.interface import Chunk, Finish, ModelInfo, Request
+from agent_runtime.engine import adapterfile, merge
+from agent_runtime.engine.interface import (
+    BASE_LANE,
+    Chunk,
+    Finish,
+    Lane,
+    ModelInfo,
+    Priority,
+    Request,
+)
 from agent_runtime.engine.loading import Limits, Loaded
+from agent_runtime.engine.orders import AnyOrder, Cancel, Done, Load, Order, Stop, Unload
 from agent_runtime.engine.steps import Event
-from agent_runtime.engine.worker import Cancel, Order, Stop, Worker
-from agent_runtime.errors import EngineBusy, EngineError
+from agent_runtime.engine.worker import Worker
+from agent_runtime.errors import AdapterError, EngineBusy, EngineError, LaneUnknown
 from agent_runtime.npc.persona import Sampling
 from agent_runtime.npc.prompt import Message
 
 _log = logging.getLogger("townsfolk.engine")
 
 _CLOSE_SECONDS = 5.0
+# Loading a merged copy halts the talks for as long as reading it takes.
+_MERGED_BYTES = 64 * 2**20
 
 _Inlet = asyncio.Queue[Chunk | Finish | EngineError]
 
@@ -34,18 +48,35 @@ class LlamaEngine:
 
     `threads` 0 means all cores but one: decoding collapses when a game server beside us finds no core
     free. `context` is in tokens per talk; 0 takes the model's own, 4,096 at most. `queue` requests may
-    wait for one of the `slots`. All coroutines belong to the event loop that called `start`.
+    wait for one of the `slots`; chatter leaves a quarter of all places free, background work half.
+    `cache_mb` is for the KV cells of prefixes and talks that pause. All coroutines belong to the event
+    loop that called `start`.
     """
 
     def __init__(
-        self, path: Path, *, threads: int = 0, slots: int = 16, context: int = 0, queue: int = 64
+        self,
+        path: Path,
+        *,
+        threads: int = 0,
+        slots: int = 16,
+        context: int = 0,
+        queue: int = 64,
+        cache_mb: int = 256,
     ) -> None:
         self._path = path
-        self._limits = Limits(threads or max(1, _cores() - 1), slots, context)
-        self._most = slots + queue
+        self._limits = Limits(threads or max(1, _cores() - 1), slots, context, cache_mb * 2**20)
+        most = slots + queue
+        self._most = {
+            Priority.PLAYER: most,
+            Priority.CHATTER: max(1, most - most // 4),
+            Priority.BACKGROUND: max(1, most - most // 2),
+        }
         self._inlets: dict[object, _Inlet] = {}
         self._loaded: Loaded | None = None
         self._worker: Worker | None = None
+        self._lanes = {BASE_LANE: Lane(BASE_LANE)}
+        self._changing = asyncio.Lock()
+        self._asked: set[asyncio.Future[None]] = set()
         self._ended = asyncio.Event()
 
     @property
@@ -53,23 +84,22 @@ class LlamaEngine:
         """The model that serves; raises `EngineError` before `start`."""
         return self._running()[0].info
 
+    @property
+    def lanes(self) -> tuple[Lane, ...]:
+        """The versions that serve now: first the bare base, then in the order they were loaded."""
+        return tuple(self._lanes.values())
+
     async def start(self) -> None:
         """Load the model. Raises `ModelFileError`."""
         if self._worker:
             raise EngineError("an engine starts only once; make a new one")
-        loop = asyncio.get_running_loop()
-        outcome: asyncio.Future[Loaded | EngineError] = loop.create_future()
-
-        def over(callback: Callable[..., object], *arguments: object) -> None:
-            try:
-                loop.call_soon_threadsafe(callback, *arguments)
-            except RuntimeError:
-                _log.debug("the event loop is gone; the engine ends alone")
+        outcome: asyncio.Future[Loaded | EngineError] = asyncio.get_running_loop().create_future()
 
         def settle(result: Loaded | EngineError) -> None:
             if not outcome.done():
                 outcome.set_result(result)
 
+        over = self._over()
         self._worker = Worker(
             self._path,
             self._limits,
@@ -87,24 +117,85 @@ class LlamaEngine:
             raise result
         self._loaded = result
 
-    async def warm(self, messages: tuple[Message, ...]) -> None:
-        """Compute a shared prefix ahead of the first request that needs it."""
+    async def load(self, lane: Lane) -> None:
+        """Check an adapter and make it ready; talks in progress go on meanwhile. Loading the same lane
+        again does nothing; with another `merged`, new talks go to the new copy. Raises `AdapterError` with
+        the reason why it cannot serve, and when another adapter already has this key."""
+        loaded, _ = self._running()
+        async with self._changing:
+            known = self._lanes.get(lane.key)
+            if known == lane:
+                return
+            if known and replace(known, merged=lane.merged) != lane:
+                raise AdapterError(f"another adapter serves as {lane.key!r}; unload it first")
+            if lane.adapter is None or not isfinite(lane.scale):
+                raise AdapterError(f"{lane.key!r} needs an adapter, and a scale that is a number")
+            adapter = await asyncio.to_thread(adapterfile.check, lane.adapter, loaded.header)
+            with TemporaryDirectory(prefix="townsfolk-", ignore_cleanup_errors=True) as folder:
+                merged: Path | None = None
+                if lane.merged and self._path.stat().st_size <= _MERGED_BYTES:
+                    merged = Path(folder) / "merged.gguf"
+                    await asyncio.to_thread(merge.write_merged, self._path, adapter, lane.scale, merged)
+                await self._ask(lambda done: Load(lane, adapter.digest, merged, done))
+            self._lanes[lane.key] = lane
+
+    async def unload(self, key: str) -> None:
+        """Take a lane out of service: new requests for it are refused at once, those in progress end on
+        it; returns when they have and its memory is free. Raises `LaneUnknown`, and `EngineError` for
+        the bare base, which always serves."""
+        self._running()
+        if key == BASE_LANE:
+            raise EngineError("the bare base always serves")
+        async with self._changing:
+            if key not in self._lanes:
+                raise LaneUnknown(key)
+            del self._lanes[key]
+        await self._ask(lambda done: Unload(key, done))
+
+    async def warm(self, messages: tuple[Message, ...], lane: str = BASE_LANE, talk: str = "") -> None:
+        """Read the beginning of a prompt ahead of the first request that needs it: a prefix that many
+        share, or with `talk` the first message of one and the history of that talk. Raises `LaneUnknown`."""
         template = self._running()[0].template
-        shared, rest = template.split((*messages, Message("user", "")), len(messages))
-        order = Order(shared, rest, Sampling(), limit=0, deadline=inf)
+        self._check_lane(lane)
+        whole = (*messages, Message("user", ""))
+        read, _ = template.split(whole, len(messages))
+        shared = template.split(whole, 1)[0] if talk else read
+        rest = read[len(shared) :]
+        order = Order(
+            shared,
+            rest,
+            Sampling(),
+            limit=0,
+            deadline=inf,
+            lane=lane,
+            talk=talk,
+            priority=Priority.BACKGROUND if talk else Priority.CHATTER,
+        )
         async with aclosing(self._events(order)) as events:
             async for _ in events:
                 pass
 
     async def generate(self, request: Request) -> AsyncGenerator[Chunk | Finish, None]:
         """Chunks and then one `Finish`. Closing the generator cancels within one step.
-        Raises `EngineBusy` when too many wait, `PromptTooLong`, or `EngineError`."""
+        Raises `EngineBusy` when too many wait, `PromptTooLong`, `LaneUnknown`, or `EngineError`."""
         template = self._running()[0].template
-        if len(self._inlets) >= self._most:
-            raise EngineBusy(f"{self._most} replies are being made or waited for; try again in a moment")
+        self._check_lane(request.lane)
+        most = self._most[request.priority]
+        if len(self._inlets) >= most:
+            raise EngineBusy(f"{most} replies are being made or waited for; try again in a moment")
         shared, rest = template.split(request.messages, request.prefix)
-        sampling = request.sampling
-        order = Order(shared, rest, sampling, sampling.max_tokens, request.deadline, request.stop)
+        order = Order(
+            shared,
+            rest,
+            request.sampling,
+            request.sampling.max_tokens,
+            request.deadline,
+            request.stop,
+            request.lane,
+            request.talk,
+            request.player,
+            request.priority,
+        )
         async with aclosing(self._events(order)) as events:
             async for event in events:
                 yield event
@@ -122,6 +213,9 @@ class LlamaEngine:
         except TimeoutError:
             _log.error("the engine does not stop; it is left behind")
             self._receive([(ticket, EngineError("the engine hangs")) for ticket in self._inlets])
+            for answer in self._asked:
+                if not answer.done():
+                    answer.set_exception(EngineError("the engine hangs"))
 
     async def _events(self, order: Order) -> AsyncGenerator[Chunk | Finish, None]:
         _, worker = self._running()
@@ -139,6 +233,39 @@ class LlamaEngine:
             del self._inlets[order]
             if not over:
                 worker.send(Cancel(order))
+
+    async def _ask(self, order: Callable[[Done], AnyOrder]) -> None:
+        """Send an order that is answered, and wait for the answer."""
+        _, worker = self._running()
+        answer: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        over = self._over()
+
+        def settle(error: EngineError | None) -> None:
+            if not answer.done():
+                answer.set_exception(error) if error else answer.set_result(None)
+
+        self._asked.add(answer)
+        worker.send(order(lambda error: over(settle, error)))
+        try:
+            await answer
+        finally:
+            self._asked.discard(answer)
+
+    def _over(self) -> Callable[..., None]:
+        """Brings calls from the engine's thread over to this event loop."""
+        loop = asyncio.get_running_loop()
+
+        def over(callback: Callable[..., object], *arguments: object) -> None:
+            try:
+                loop.call_soon_threadsafe(callback, *arguments)
+            except RuntimeError:
+                _log.debug("the event loop is gone; the engine ends alone")
+
+        return over
+
+    def _check_lane(self, key: str) -> None:
+        if key not in self._lanes:
+            raise LaneUnknown(key)
 
     def _receive(self, events: list[Event]) -> None:
         for ticket, event in events:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from agent_runtime.engine.backend import Backend, ContextFull, DecodeFailed, Row
-from agent_runtime.engine.interface import Chunk, Finish, FinishReason
+from agent_runtime.engine.backend import Backend, ContextFull, DecodeFailed, Row, Version
+from agent_runtime.engine.interface import Chunk, Finish, FinishReason, Priority
 from agent_runtime.engine.prefix import Prefix
 from agent_runtime.engine.sampling import stages
 from agent_runtime.engine.scheduler import Scheduler, Share
 from agent_runtime.engine.talk import Talk
-from agent_runtime.errors import EngineBusy, EngineError
+from agent_runtime.errors import AdapterError, EngineBusy, EngineError
 
 # The ticket of a talk, and what happened to it. After a `Finish` or an error nothing more comes.
 Event = tuple[object, Chunk | Finish | EngineError]
@@ -48,34 +48,52 @@ class Steps:
         """End every talk with `error`, and trust nothing that is in the KV cache."""
         for talk in self._scheduler.talks:
             self._fail(talk, error)
-        while self._scheduler.evict():
-            pass
+        self._scheduler.forget()
         return self._taken()
 
-    def step(self) -> list[Event]:
-        """One batch through the model, and what came of it."""
+    def serves(self, version: Version) -> bool:
+        """Whether anybody still talks to this version, or waits for it."""
+        return any(talk.version is version for talk in self._scheduler.talks)
+
+    def forget(self, version: Version) -> None:
+        """Free what is kept of a version that serves nobody any more."""
+        self._scheduler.forget(version)
+
+    @property
+    def priority(self) -> Priority:
+        """The first among those who talk here; raises `ValueError` when nobody does."""
+        return min(talk.priority for talk in self._scheduler.talks)
+
+    @property
+    def speaking(self) -> bool:
+        """Whether somebody is in mid-reply."""
+        return any(talk.said for talk in self._scheduler.running)
+
+    def step(self, beside: bool = False) -> list[Event]:
+        """One batch through the model, and what came of it. `beside` says that others wait meanwhile."""
         now = self._clock()
         for talk in self._scheduler.talks:
             if talk.deadline <= now:
                 self._finish(talk, "deadline")
         self._scheduler.admit()
-        shares = self._scheduler.plan()
+        shares = self._scheduler.plan(beside)
         if shares:
             self._decode(shares)
         for talk in self._scheduler.running:
-            # A talk without a reply was made to warm its prefix.
-            if not talk.limit and not (talk.prefix or talk).pending:
+            # A talk without a reply was made to warm what it reads.
+            if not talk.limit and not talk.pending:
                 self._finish(talk, "length")
         return self._taken()
 
     def _decode(self, shares: list[Share]) -> None:
         rows = [_row(share) for share in shares]
         try:
+            self._backend.use(shares[0].owner.version)
             places = self._backend.decode(rows)
         except ContextFull:
             self._make_room()
             return
-        except DecodeFailed as error:
+        except (DecodeFailed, AdapterError) as error:
             self._abandon(shares, EngineError(str(error)))
             return
         for share, place in zip(shares, places, strict=True):
@@ -121,10 +139,10 @@ class Steps:
 
     def _fail(self, talk: Talk, error: EngineError) -> None:
         self._events.append((talk.ticket, error))
-        self._release(talk)
+        self._release(talk, keep=False)
 
-    def _release(self, talk: Talk) -> None:
-        self._scheduler.remove(talk)
+    def _release(self, talk: Talk, keep: bool = True) -> None:
+        self._scheduler.remove(talk, keep)
         if talk.sampler is not None:
             self._backend.free(talk.sampler)
             talk.sampler = None

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from agent_runtime.engine.interface import Finish, FinishReason
+from agent_runtime.engine.backend import Version
+from agent_runtime.engine.interface import Finish, FinishReason, Priority
 from agent_runtime.engine.prefix import Prefix
 from agent_runtime.engine.text import TextStream
 from agent_runtime.npc.persona import Sampling
@@ -13,8 +14,9 @@ from agent_runtime.npc.persona import Sampling
 @dataclass(slots=True, eq=False)
 class Talk:
     """`ticket` is whatever the caller knows this reply by. The first `shared` tokens of the prompt
-    belong to a prefix; at most `limit` tokens are said (none: the prefix is only warmed). Times are
-    seconds of the engine's monotonic clock."""
+    belong to a prefix; at most `limit` tokens are said (none: the prompt is only read). The KV cells
+    are kept for the next reply of the same `key`, unless that is empty. Times are seconds of the
+    engine's monotonic clock."""
 
     ticket: object
     prompt: list[int]
@@ -24,10 +26,15 @@ class Talk:
     seed: int
     created: float
     deadline: float
+    version: Version
     text: TextStream = field(default_factory=TextStream)
+    key: str = ""
+    player: str = ""
+    priority: Priority = Priority.PLAYER
 
     sequence: int = -1
     prefix: Prefix | None = None
+    begun: bool = False
     cells: int = 0
     cached: int = 0
     fed: int = 0
@@ -48,6 +55,11 @@ class Talk:
         """Tokens of the reply so far."""
         return len(self.tokens) - len(self.prompt)
 
+    @property
+    def start(self) -> int:
+        """Where the cells of its own begin."""
+        return self.shared if self.prefix else 0
+
     def finish(self, reason: FinishReason, now: float) -> Finish:
         """The end of this reply. Where no token came, the first-token time is the total time."""
         first = now if self.first_token is None else self.first_token
@@ -59,4 +71,5 @@ class Talk:
             completion_tokens=self.said,
             first_token_ms=(first - self.created) * 1000,
             total_ms=(now - self.created) * 1000,
+            lane=self.version.lane,
         )

@@ -9,48 +9,21 @@ from __future__ import annotations
 import logging
 import queue
 import threading
-import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections import deque
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from agent_runtime.engine.lanes import Lanes
 from agent_runtime.engine.loading import Limits, Loaded, load
+from agent_runtime.engine.orders import AnyOrder, Cancel, Load, Order, Stop, Unload
 from agent_runtime.engine.prompts import Prompts
 from agent_runtime.engine.sampling import choose_seed
-from agent_runtime.engine.scheduler import Scheduler
-from agent_runtime.engine.steps import Event, Steps
+from agent_runtime.engine.steps import Event
 from agent_runtime.engine.talk import Talk
-from agent_runtime.engine.template import Piece
 from agent_runtime.engine.text import TextStream
 from agent_runtime.errors import EngineError
-from agent_runtime.npc.persona import Sampling
 
 _log = logging.getLogger("townsfolk.engine")
-
-
-@dataclass(slots=True, eq=False)
-class Order:
-    """A reply to make, from its rendered prompt. `limit` 0 only warms the shared beginning."""
-
-    shared: tuple[Piece, ...]
-    rest: tuple[Piece, ...]
-    sampling: Sampling
-    limit: int
-    deadline: float
-    stop: tuple[str, ...] = ()
-    created: float = field(default_factory=time.monotonic)
-
-
-@dataclass(frozen=True, slots=True)
-class Cancel:
-    """End a reply without another word."""
-
-    order: Order
-
-
-@dataclass(frozen=True, slots=True)
-class Stop:
-    """End every reply and free the model."""
 
 
 class Worker:
@@ -69,7 +42,7 @@ class Worker:
         self._path = path
         self._limits = limits
         self._loaded, self._deliver, self._ended = loaded, deliver, ended
-        self._inbox: queue.SimpleQueue[Order | Cancel | Stop] = queue.SimpleQueue()
+        self._inbox: queue.SimpleQueue[AnyOrder] = queue.SimpleQueue()
         # A daemon, because a library call that hangs must not keep the process from ending.
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
 
@@ -81,7 +54,7 @@ class Worker:
         """Wait for the thread, which has nothing left to do once `ended` was called."""
         self._thread.join()
 
-    def send(self, order: Order | Cancel | Stop) -> None:
+    def send(self, order: AnyOrder) -> None:
         """Hand over an order, from any thread."""
         self._inbox.put(order)
 
@@ -96,51 +69,76 @@ class Worker:
         else:
             self._loaded(loaded)
             self._serve(loaded)
-            loaded.model.close()
         self._ended()
 
     def _serve(self, loaded: Loaded) -> None:
         prompts = Prompts(loaded.model, loaded.info.context)
-        scheduler = Scheduler(loaded.model, loaded.slots, loaded.prefixes, loaded.cells)
-        steps = Steps(loaded.model, scheduler, time.monotonic)
+        lanes = Lanes(loaded)
+        loading: deque[tuple[Load, Iterator[None]]] = deque()
         while True:
             events: list[Event] = []
-            for order in self._orders(block=steps.idle):
+            for order in self._orders(block=lanes.idle and not loading):
                 if isinstance(order, Stop):
-                    self._deliver(events + steps.fail_all(EngineError("the engine was stopped")))
+                    self._deliver(events + lanes.fail_all(EngineError("the engine was stopped")))
+                    for unfinished, _ in loading:
+                        unfinished.done(EngineError("the engine was stopped"))
+                    lanes.close()
                     return
                 if isinstance(order, Cancel):
-                    steps.cancel(order.order)
+                    lanes.cancel(order.order)
+                elif isinstance(order, Load):
+                    loading.append((order, lanes.load(order)))
+                elif isinstance(order, Unload):
+                    lanes.unload(order.key, order.done)
                 else:
-                    events += _begin(order, prompts, steps, loaded.info.context)
+                    events += _begin(order, prompts, lanes, loaded.info.context)
             try:
-                events += steps.step()
+                if loading and _advance(*loading[0]):
+                    loading.popleft()
+                events += lanes.step()
+                lanes.sweep()
             except Exception:
                 # A fault of ours must not silence every character for good.
                 _log.exception("a step of the engine failed")
-                events += steps.fail_all(EngineError("the engine failed; its log says why"))
+                events += lanes.fail_all(EngineError("the engine failed; its log says why"))
             if events:
                 self._deliver(events)
 
-    def _orders(self, block: bool) -> list[Order | Cancel | Stop]:
+    def _orders(self, block: bool) -> list[AnyOrder]:
         orders = [self._inbox.get()] if block else []
         while not self._inbox.empty():
             orders.append(self._inbox.get())
         return orders
 
 
-def _begin(order: Order, prompts: Prompts, steps: Steps, context: int) -> list[Event]:
+def _advance(order: Load, work: Iterator[None]) -> bool:
+    """One bit of the work of loading a lane; whether that was the last."""
+    try:
+        next(work)
+        return False
+    except StopIteration:
+        order.done(None)
+    except EngineError as error:
+        order.done(error)
+    except Exception as error:
+        _log.exception("cannot load %s", order.lane)
+        order.done(EngineError(f"{order.lane.adapter}: cannot be loaded: {error}"))
+    return True
+
+
+def _begin(order: Order, prompts: Prompts, lanes: Lanes, context: int) -> list[Event]:
     """Let a reply start; the event that says why not, otherwise."""
     try:
+        version = lanes.version(order.lane)
         prompt, shared = prompts.tokens(order.shared, order.rest, order.limit)
     except EngineError as error:
         return [(order, error)]
     except Exception:
         _log.exception("a prompt cannot be tokenised")
         return [(order, EngineError("the prompt cannot be read; the engine's log says why"))]
-    if not order.limit:
+    if not order.limit and not order.talk:
         del prompt[shared:]
-    steps.add(
+    lanes.add(
         Talk(
             ticket=order,
             prompt=prompt,
@@ -150,7 +148,11 @@ def _begin(order: Order, prompts: Prompts, steps: Steps, context: int) -> list[E
             seed=choose_seed(order.sampling.seed),
             created=order.created,
             deadline=order.deadline,
+            version=version,
             text=TextStream(order.stop),
+            key=order.talk,
+            player=order.player,
+            priority=order.priority,
         )
     )
     return []

@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
+from agent_runtime.engine.backend import Row, Version
+from agent_runtime.engine.interface import Priority
 from agent_runtime.engine.prefix import Prefix
 from agent_runtime.engine.scheduler import CHUNK_ALONE, CHUNK_BESIDE, Scheduler
+from agent_runtime.engine.shelf import Shelf
 from agent_runtime.engine.talk import Talk
 from agent_runtime.npc.persona import Sampling
 from tests.support.backend import PlainBackend
 
+BASE = Version()
 
-def _talk(prompt: list[int], shared: int = 0, limit: int = 10) -> Talk:
-    return Talk(object(), prompt, shared, limit, Sampling(), 1, created=0.0, deadline=100.0)
+
+def _talk(
+    prompt: list[int],
+    shared: int = 0,
+    limit: int = 10,
+    version: Version = BASE,
+    priority: Priority = Priority.PLAYER,
+    player: str = "",
+) -> Talk:
+    return Talk(
+        object(), prompt, shared, limit, Sampling(), 1, 0.0, 100.0, version, priority=priority, player=player
+    )
 
 
 def _scheduler(slots: int = 2, prefixes: int = 2, cells: int = 10_000) -> Scheduler:
-    return Scheduler(PlainBackend(cells), slots, prefixes, cells)
+    return Scheduler(PlainBackend(cells), slots, prefixes, cells, Shelf(100_000))
 
 
 def _speaking(talk: Talk) -> None:
@@ -126,3 +140,101 @@ def test_a_talk_that_leaves_the_queue_leaves_nothing_behind() -> None:
     scheduler.admit()
     assert scheduler.talks == []
     assert scheduler.plan() == []
+
+
+def test_players_come_before_chatter_and_chatter_before_background_work() -> None:
+    scheduler = _scheduler(slots=4)
+    background, chatter, player = (
+        _talk([1], priority=priority) for priority in (Priority.BACKGROUND, Priority.CHATTER, Priority.PLAYER)
+    )
+    for talk in (background, chatter, player):
+        scheduler.add(talk)
+    scheduler.admit()
+    assert scheduler.running == [player, chatter]
+    scheduler.remove(player)
+    scheduler.admit()
+    assert scheduler.running == [chatter, background]
+
+
+def test_a_player_finds_a_slot_however_much_background_work_there_is() -> None:
+    scheduler = _scheduler(slots=4)
+    for priority in (*[Priority.BACKGROUND] * 9, *[Priority.CHATTER] * 9):
+        scheduler.add(_talk([1], priority=priority))
+    scheduler.admit()
+    assert len(scheduler.running) == 3
+    player = _talk([1])
+    scheduler.add(player)
+    scheduler.admit()
+    assert scheduler.running[-1] is player
+
+
+def test_one_player_with_many_lines_does_not_keep_another_waiting() -> None:
+    scheduler = _scheduler(slots=2)
+    alice = [_talk([1], player="alice") for _ in range(4)]
+    bob = _talk([1], player="bob")
+    for talk in (*alice, bob):
+        scheduler.add(talk)
+    scheduler.admit()
+    assert scheduler.running == [alice[0], bob]
+
+
+def test_a_batch_belongs_to_one_version_and_they_take_turns() -> None:
+    scheduler = _scheduler(slots=4)
+    versions = [BASE, Version("a", "a")]
+    talks = [_talk([1], version=version) for version in versions * 2]
+    for talk in talks:
+        scheduler.add(talk)
+    scheduler.admit()
+    for talk in talks:
+        _speaking(talk)
+    batches = [[share.owner for share in scheduler.plan()] for _ in range(4)]
+    assert sorted(map(len, batches)) == [2, 2, 2, 2]
+    assert batches[0] == batches[2] != batches[1] == batches[3]
+    assert all(len({owner.version for owner in batch}) == 1 for batch in batches)
+
+
+def test_another_versions_talk_makes_a_long_prompt_come_in_small_pieces() -> None:
+    scheduler = _scheduler()
+    busy, newcomer = _talk([1]), _talk([1] * 700, version=Version("a", "a"))
+    scheduler.add(busy)
+    scheduler.add(newcomer)
+    scheduler.admit()
+    _speaking(busy)
+    counts = [share.count for _ in range(2) for share in scheduler.plan()]
+    assert sorted(counts) == [1, CHUNK_BESIDE]
+
+
+def test_others_who_wait_elsewhere_make_a_long_prompt_come_in_small_pieces() -> None:
+    scheduler = _scheduler()
+    scheduler.add(_talk([1] * 700))
+    scheduler.admit()
+    assert [share.count for share in scheduler.plan(beside=True)] == [CHUNK_BESIDE]
+
+
+def test_background_work_joins_few_batches_while_players_talk() -> None:
+    scheduler = _scheduler(slots=4)
+    player, background = _talk([1]), _talk([1], priority=Priority.BACKGROUND)
+    for talk in (player, background):
+        scheduler.add(talk)
+    scheduler.admit()
+    _speaking(player)
+    _speaking(background)
+    batches = [[share.owner for share in scheduler.plan()] for _ in range(8)]
+    assert all(player in batch for batch in batches)
+    assert sum(background in batch for batch in batches) == 2
+    scheduler.remove(player)
+    assert [share.owner for share in scheduler.plan()] == [background]
+
+
+def test_idle_prefixes_do_not_pile_up_in_the_context() -> None:
+    backend = PlainBackend(10_000)
+    scheduler = Scheduler(backend, 2, 16, 10_000, Shelf(1_000_000))
+    for persona in range(12):
+        talk = _talk([persona] * 200, shared=199)
+        scheduler.add(talk)
+        scheduler.admit()
+        for share in scheduler.plan():
+            backend.decode([Row(share.owner.sequence, 0, share.owner.tokens[: share.count], False)])
+            share.owner.fed += share.count
+        scheduler.remove(talk)
+    assert 0 < backend.used <= 1_024

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import random
 
+from agent_runtime.engine.backend import Version
 from agent_runtime.engine.interface import Chunk, Finish
 from agent_runtime.engine.scheduler import Scheduler
+from agent_runtime.engine.shelf import Shelf
 from agent_runtime.engine.steps import Event, Steps
 from agent_runtime.engine.talk import Talk
 from agent_runtime.engine.text import TextStream
 from agent_runtime.errors import EngineBusy, EngineError
 from agent_runtime.npc.persona import Sampling
 from tests.support.backend import END, POISON, PlainBackend
+
+BASE = Version()
+OTHER = Version("v1", "other weights")
 
 
 class Bench:
@@ -22,12 +27,20 @@ class Bench:
     ) -> None:
         self.now = 0.0
         self.backend = PlainBackend(cells, end=end)
-        self.steps = Steps(
-            self.backend, Scheduler(self.backend, slots, 4, claimed or cells), lambda: self.now
-        )
+        self.shelf = Shelf(1_000_000)
+        scheduler = Scheduler(self.backend, slots, 4, claimed or cells, self.shelf)
+        self.steps = Steps(self.backend, scheduler, lambda: self.now)
         self.events: list[Event] = []
 
-    def add(self, name: str, prompt: list[int], shared: int = 0, limit: int = 12, **more: object) -> None:
+    def add(
+        self,
+        name: str,
+        prompt: list[int],
+        shared: int = 0,
+        limit: int = 12,
+        version: Version = BASE,
+        **more: object,
+    ) -> None:
         talk = Talk(
             name,
             prompt,
@@ -37,6 +50,7 @@ class Bench:
             1,
             created=self.now,
             deadline=100.0,
+            version=version,
             **more,  # type: ignore[arg-type]
         )
         self.steps.add(talk)
@@ -59,11 +73,11 @@ class Bench:
         assert isinstance(ending, Finish)
         return ending
 
-    def expected(self, prompt: list[int], limit: int = 12) -> str:
+    def expected(self, prompt: list[int], limit: int = 12, weights: str = "") -> str:
         """The reply, token by token, as the model alone would give it."""
         tokens = list(prompt)
         while len(tokens) < len(prompt) + limit:
-            token = self.backend.next(tokens)
+            token = self.backend.next(tokens, weights)
             if self.backend.ends(token):
                 break
             tokens.append(token)
@@ -250,3 +264,96 @@ def test_failing_all_leaves_an_engine_that_works() -> None:
     bench.add("next", [7])
     bench.run()
     assert bench.said("next") == bench.expected([7])
+
+
+def test_two_versions_at_once_say_what_each_would_say_alone() -> None:
+    rng = random.Random(11)
+    bench = Bench(cells=900)
+    persona = [7] * 40
+    prompts = {}
+    for number in range(60):
+        version = rng.choice([BASE, OTHER])
+        prompt = persona + [rng.randrange(26) for _ in range(rng.randrange(1, 60))]
+        prompts[str(number)] = (prompt, version)
+        bench.add(str(number), prompt, shared=rng.choice([0, 40]), version=version, key=rng.choice("abc"))
+        bench.run(rng.randrange(6))
+    bench.run()
+    assert {name: bench.said(name) for name in prompts} == {
+        name: bench.expected(prompt, weights=version.weights) for name, (prompt, version) in prompts.items()
+    }
+    assert bench.backend.restored
+    assert {bench.finish(name).lane for name in prompts} == {"", "v1"}
+
+
+def test_the_next_turn_of_a_talk_reads_only_what_is_new() -> None:
+    bench = Bench(end=-1)
+    bench.add("first", [7] * 50 + [1, 2, 3], shared=50, key="alice")
+    bench.run()
+    said = [ord(letter) - ord("a") for letter in bench.said("first")]
+    bench.backend.batches.clear()
+    follow = [7] * 50 + [1, 2, 3] + said[:-1] + [4, 5]
+    bench.add("second", follow, shared=50, key="alice")
+    bench.run()
+    assert [list(row.tokens) for row in bench.backend.batches[0]] == [[4, 5]]
+    assert bench.said("second") == bench.expected(follow)
+    assert bench.finish("second").cached_tokens == len(follow) - 2
+
+
+def test_a_talk_that_goes_another_way_keeps_what_is_the_same() -> None:
+    bench = Bench(end=-1)
+    bench.add("first", [7] * 50 + [1, 2, 3, 4], shared=50, key="alice")
+    bench.run()
+    other = [7] * 50 + [1, 2, 9, 9]
+    bench.add("second", other, shared=50, key="alice")
+    bench.run()
+    assert bench.finish("second").cached_tokens == 52
+    assert bench.said("second") == bench.expected(other)
+
+
+def test_the_same_line_again_is_answered_the_same() -> None:
+    bench = Bench(end=-1)
+    for name in ("first", "second"):
+        bench.add(name, [7] * 50 + [1, 2, 3, 4], shared=50, key="alice")
+        bench.run()
+    assert bench.said("first") == bench.said("second") == bench.expected([7] * 50 + [1, 2, 3, 4])
+
+
+def test_reading_ahead_keeps_a_talk_for_its_next_turn() -> None:
+    bench = Bench()
+    bench.add("ahead", [7] * 50 + [1, 2, 3], shared=50, limit=0, key="alice")
+    bench.run()
+    bench.backend.batches.clear()
+    bench.add("next", [7] * 50 + [1, 2, 3, 4], shared=50, key="alice")
+    bench.run()
+    assert [list(row.tokens) for row in bench.backend.batches[0]] == [[4]]
+    assert bench.said("next") == bench.expected([7] * 50 + [1, 2, 3, 4])
+
+
+def test_a_prefix_comes_back_from_the_shelf() -> None:
+    bench = Bench()
+    for persona in range(9):
+        bench.add(f"warm {persona}", [persona] * 200, shared=200, limit=0)
+        bench.run()
+    bench.backend.batches.clear()
+    bench.add("next", [0] * 200 + [1], shared=200)
+    bench.run()
+    assert [list(row.tokens) for row in bench.backend.batches[0]] == [[1]]
+    assert bench.finish("next").cached_tokens == 200
+    assert bench.said("next") == bench.expected([0] * 200 + [1])
+
+
+def test_a_failed_talk_is_not_kept() -> None:
+    bench = Bench()
+    bench.add("bad", [1, 2, POISON], key="alice")
+    bench.run()
+    assert bench.shelf.size == 0
+
+
+def test_a_version_that_ended_leaves_nothing_behind() -> None:
+    bench = Bench()
+    bench.add("a", [7] * 50 + [1], shared=50, version=OTHER, key="alice")
+    assert bench.steps.serves(OTHER)
+    bench.run()
+    assert not bench.steps.serves(OTHER)
+    bench.steps.forget(OTHER)
+    assert bench.backend.used == bench.shelf.size == 0

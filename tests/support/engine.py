@@ -8,7 +8,7 @@ import re
 import time
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from agent_runtime.engine.interface import (
     BASE_LANE,
@@ -46,7 +46,7 @@ class ScriptedEngine:
     function of the request. `slots` replies are made at a time, `queue` more may wait; a prompt of more
     than `context` words is too long. A lane whose adapter is no file is refused.
 
-    What happened stands in `requests`, `warmed`, `finished` and `cancelled`."""
+    What happened stands in `requests`, `warmed` (with its lanes and talks), `finished` and `cancelled`."""
 
     def __init__(
         self,
@@ -60,6 +60,7 @@ class ScriptedEngine:
         self.requests: list[Request] = []
         self.warmed: list[tuple[Message, ...]] = []
         self.warmed_lanes: list[str] = []
+        self.warmed_talks: list[str] = []
         self.finished: list[Finish] = []
         self.cancelled = 0
         self._script = script
@@ -89,7 +90,7 @@ class ScriptedEngine:
 
     async def load(self, lane: Lane) -> None:
         self._check_running()
-        if self._lanes.get(lane.key, lane) != lane:
+        if replace(self._lanes.get(lane.key, lane), merged=lane.merged) != lane:
             raise AdapterError(f"another adapter already serves as {lane.key!r}; unload it first")
         if lane.adapter is None or not lane.adapter.is_file():
             raise AdapterError(f"{lane.adapter}: cannot be read")
@@ -104,11 +105,12 @@ class ScriptedEngine:
         async with self._quiet:
             await self._quiet.wait_for(lambda: not self._speaking[key])
 
-    async def warm(self, messages: tuple[Message, ...], lane: str = BASE_LANE) -> None:
+    async def warm(self, messages: tuple[Message, ...], lane: str = BASE_LANE, talk: str = "") -> None:
         self._check_running()
         self._check_lane(lane)
         self.warmed.append(messages)
         self.warmed_lanes.append(lane)
+        self.warmed_talks.append(talk)
 
     async def close(self) -> None:
         self._running = False

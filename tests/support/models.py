@@ -26,6 +26,24 @@ def random_model(path: Path, *, seed: int = 1, context: int = 512, width: int = 
     return _write(path, tokens, _random_weights(np.random.default_rng(seed), len(tokens), width), context)
 
 
+def quantized(model: Path, path: Path) -> Path:
+    """The same model with its matrices in Q8_0."""
+    reader = gguf.GGUFReader(model)
+    writer = gguf.GGUFWriter(path, "llama")
+    for name, field in reader.fields.items():
+        if not name.startswith("GGUF.") and name != "general.architecture":
+            inner = field.types[-1] if len(field.types) > 1 else None
+            writer.add_key_value(name, field.contents(), field.types[0], sub_type=inner)
+    for tensor in reader.tensors:
+        kind = gguf.GGMLQuantizationType.Q8_0 if len(tensor.shape) > 1 else tensor.tensor_type
+        writer.add_tensor(tensor.name, gguf.quants.quantize(tensor.data, kind), raw_dtype=kind)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return path
+
+
 def chain_model(path: Path, reply: Sequence[bytes], *, context: int = 512, endless: bool = False) -> Path:
     """A Llama that says `reply`, token by token, and then ends (or begins again, when `endless`).
 

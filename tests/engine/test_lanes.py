@@ -1,0 +1,240 @@
+"""Versions that come and go while talks go on, over real llama.cpp and adapters made on the spot."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from agent_runtime.engine.interface import BASE_LANE, Chunk, Engine, Finish, Lane, Request
+from agent_runtime.engine.service import LlamaEngine
+from agent_runtime.errors import AdapterError, EngineError, LaneUnknown
+from agent_runtime.npc.persona import Sampling
+from agent_runtime.npc.prompt import Message
+from tests.support.adapters import random_adapter
+from tests.support.models import chain_model, quantized, random_model
+
+GREEDY = Sampling(temperature=0, max_tokens=24)
+SMITH = Message("system", "You are Bo, the smith. You sell tools in the town and you know the river well.")
+LINES = ("hello", "where is the river", "what do you sell", "who are you")
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return random_model(tmp_path_factory.mktemp("models") / "base.gguf")
+
+
+@pytest.fixture(scope="module")
+def adapters(base: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    folder = tmp_path_factory.mktemp("adapters")
+    return [random_adapter(folder / f"{seed}.gguf", base, seed=seed) for seed in (1, 2)]
+
+
+@asynccontextmanager
+async def serving(path: Path, *lanes: Lane, **limits: int) -> AsyncIterator[LlamaEngine]:
+    engine = LlamaEngine(path, **{"threads": 1, **limits})
+    await engine.start()
+    try:
+        for lane in lanes:
+            await engine.load(lane)
+        yield engine
+    finally:
+        await engine.close()
+
+
+def request(line: str, lane: str = BASE_LANE, talk: str = "", tokens: int = 24) -> Request:
+    sampling = Sampling(temperature=0, max_tokens=tokens)
+    return Request((SMITH, Message("user", line)), sampling, time.monotonic() + 30, lane=lane, talk=talk)
+
+
+async def reply(engine: Engine, asked: Request) -> tuple[str, Finish]:
+    text = ""
+    async for event in engine.generate(asked):
+        if isinstance(event, Finish):
+            return text, event
+        text += event.text
+    raise AssertionError("a reply ended without a finish")
+
+
+async def replies(engine: Engine, lane: str) -> list[str]:
+    return [(await reply(engine, request(line, lane)))[0] for line in LINES]
+
+
+async def fresh(base: Path, *lanes: Lane) -> list[str]:
+    """What the last of the lanes says in an engine that never did anything else."""
+    async with serving(base, *lanes) as engine:
+        return await replies(engine, lanes[-1].key if lanes else BASE_LANE)
+
+
+async def test_each_lane_says_what_it_would_say_alone(base: Path, adapters: list[Path]) -> None:
+    one, two = (Lane(f"v{number}", path) for number, path in enumerate(adapters, 1))
+    expected = {BASE_LANE: await fresh(base), "v1": await fresh(base, one), "v2": await fresh(base, two)}
+    assert len({tuple(said) for said in expected.values()}) == 3
+    async with serving(base, one, two) as engine:
+        assert engine.lanes == (Lane(BASE_LANE), one, two)
+        for _ in range(2):  # the second time, every prefix and every talk is cached
+            for lane, said in expected.items():
+                heard = [await reply(engine, request(line, lane, talk="alice")) for line in LINES]
+                assert [text for text, _ in heard] == said
+                assert {finish.lane for _, finish in heard} == {lane}
+        together = await asyncio.gather(*(replies(engine, lane) for lane in expected))
+        assert together == list(expected.values())
+
+
+async def test_the_scale_of_an_adapter_counts(base: Path, adapters: list[Path]) -> None:
+    whole = Lane("whole", adapters[0])
+    half, none = Lane("half", adapters[0], 0.5), Lane("none", adapters[0], 0.0)
+    bare = await fresh(base)
+    async with serving(base, whole, half, none) as engine:
+        said = [await replies(engine, lane) for lane in ("whole", "half", "none")]
+    assert said[2] == bare
+    assert len({tuple(texts) for texts in said}) == 3
+
+
+async def test_a_merged_copy_says_what_its_adapter_says(base: Path, adapters: list[Path]) -> None:
+    adapted = await fresh(base, Lane("v1", adapters[0]))
+    async with serving(base, Lane("v1", adapters[0], merged=True), Lane("v2", adapters[1])) as engine:
+        assert await replies(engine, "v1") == adapted
+        assert await replies(engine, BASE_LANE) == await fresh(base)
+
+
+async def test_a_lane_is_merged_while_it_talks(base: Path, adapters: list[Path]) -> None:
+    lane = Lane("v1", adapters[0])
+    async with serving(base, lane) as engine:
+        before = await replies(engine, "v1")
+        talks = asyncio.gather(*(replies(engine, "v1") for _ in range(4)))
+        await engine.load(Lane("v1", adapters[0], merged=True))
+        assert await talks == [before] * 4
+        assert await replies(engine, "v1") == before
+        assert engine.lanes == (Lane(BASE_LANE), Lane("v1", adapters[0], merged=True))
+
+
+async def test_versions_are_swapped_while_talks_stream(base: Path, adapters: list[Path]) -> None:
+    lanes = [Lane(f"v{number}", path, merged=number == 2) for number, path in enumerate(adapters, 1)]
+    expected = {lane.key: await fresh(base, lane) for lane in lanes}
+    expected[BASE_LANE] = await fresh(base)
+    champion, stopping, heard = BASE_LANE, False, 0
+
+    async def visitor(number: int) -> None:
+        nonlocal heard
+        while not stopping:
+            line = LINES[number % len(LINES)]
+            number += 1
+            text, finish = await reply(engine, request(line, champion, talk=f"visitor {number % 3}"))
+            assert text == expected[finish.lane][LINES.index(line)]
+            heard += 1
+
+    async with serving(base, slots=16) as engine, asyncio.TaskGroup() as group:
+        for number in range(16):
+            group.create_task(visitor(number))
+        for _ in range(3):
+            for lane in lanes:
+                await engine.load(lane)
+                await engine.warm((SMITH,), lane.key)
+                champion, last = lane.key, champion
+                if last != BASE_LANE:
+                    await engine.unload(last)
+                await asyncio.sleep(0.1)
+        stopping = True
+    assert heard > 50
+
+
+async def test_a_lane_that_leaves_ends_its_talks_first(tmp_path: Path) -> None:
+    path = chain_model(tmp_path / "m.gguf", [b"on", b"and "], context=4_096, endless=True)
+    adapter = random_adapter(tmp_path / "a.gguf", path, strength=0.0)
+    async with serving(path, Lane("v1", adapter)) as engine:
+        talk = engine.generate(request("go", "v1", tokens=400))
+        await anext(talk)
+        leaving = asyncio.create_task(engine.unload("v1"))
+        await asyncio.sleep(0)
+        for refused in (reply(engine, request("go", "v1")), engine.warm((SMITH,), "v1"), engine.unload("v1")):
+            with pytest.raises(LaneUnknown):
+                await refused
+        assert not leaving.done()
+        said = [event.text async for event in talk if isinstance(event, Chunk)]
+        assert len(said) == 399
+        await leaving
+        assert engine.lanes == (Lane(BASE_LANE),)
+        await engine.load(Lane("v1", adapter))
+        assert (await reply(engine, request("go", "v1", tokens=2)))[0] == "onand "
+
+
+async def test_a_bad_adapter_is_refused_and_nobody_notices(
+    base: Path, adapters: list[Path], tmp_path: Path
+) -> None:
+    broken = tmp_path / "broken.gguf"
+    broken.write_bytes(adapters[0].read_bytes()[:-1_000])
+    weights = np.full((4, 64), 3e38, np.float32)
+    overflowing = random_adapter(
+        tmp_path / "big.gguf", base, replaced={"blk.0.attn_q.weight.lora_a": weights}
+    )
+    foreign = random_adapter(tmp_path / "foreign.gguf", random_model(tmp_path / "wide.gguf", width=128))
+    async with serving(base) as engine:
+        said = await replies(engine, BASE_LANE)
+        for path, reason in (
+            (broken, "ends 1000 bytes early"),
+            (overflowing, "NaN under it"),
+            (foreign, "has the shapes"),
+            (tmp_path / "absent.gguf", "cannot be read"),
+            (base, "not a LoRA"),
+        ):
+            with pytest.raises(AdapterError, match=reason):
+                await engine.load(Lane("v1", path))
+        for lane in (Lane("v1"), Lane("v1", adapters[0], float("nan")), Lane(BASE_LANE, adapters[0])):
+            with pytest.raises(AdapterError):
+                await engine.load(lane)
+        assert engine.lanes == (Lane(BASE_LANE),)
+        assert await replies(engine, BASE_LANE) == said
+        await engine.load(Lane("v1", adapters[0]))
+        with pytest.raises(AdapterError, match="another adapter serves as 'v1'"):
+            await engine.load(Lane("v1", adapters[1]))
+        with pytest.raises(EngineError, match="always serves"):
+            await engine.unload(BASE_LANE)
+
+
+async def test_a_merged_copy_that_lost_the_adapter_does_not_serve(
+    base: Path, adapters: list[Path], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    coarse = quantized(base, tmp_path / "q8_0.gguf")
+    weak = random_adapter(tmp_path / "weak.gguf", coarse, strength=1e-4)
+    async with serving(coarse, Lane("strong", adapters[0], merged=True)) as engine:
+        assert "served unmerged" not in caplog.text
+        await engine.load(Lane("weak", weak, merged=True))
+        assert "lane weak is served unmerged: rounding" in caplog.text
+        assert (await reply(engine, request("hello", "weak")))[1].lane == "weak"
+
+
+async def test_leaving_an_engine_that_loads_ends_the_load(base: Path, adapters: list[Path]) -> None:
+    engine = LlamaEngine(base, threads=1)
+    await engine.start()
+    loading = asyncio.create_task(engine.load(Lane("v1", adapters[0], merged=True)))
+    await asyncio.sleep(0.005)
+    await engine.close()
+    with pytest.raises(EngineError):
+        await loading
+
+
+async def test_the_history_of_a_talk_is_read_ahead(base: Path, adapters: list[Path]) -> None:
+    history = (SMITH, Message("user", "alice: hello"), Message("assistant", "Good day to you, alice."))
+    asked = Request(
+        (*history, Message("user", "alice: where is the river")),
+        GREEDY,
+        time.monotonic() + 30,
+        lane="v1",
+        talk="alice",
+    )
+    async with serving(base, Lane("v1", adapters[0])) as engine:
+        cold, figures = await reply(engine, asked)
+    async with serving(base, Lane("v1", adapters[0])) as engine:
+        await engine.warm(history, "v1", talk="alice")
+        warm, ahead = await reply(engine, asked)
+        async with aclosing(engine.generate(asked)) as again:
+            assert "".join([event.text async for event in again if isinstance(event, Chunk)]) == warm
+    assert warm == cold
+    assert ahead.cached_tokens > figures.prompt_tokens - 40
+    assert figures.cached_tokens == 0

@@ -20,12 +20,10 @@ def persona(request: pytest.FixtureRequest) -> Persona:
     return load_persona(request.param)
 
 
-def test_there_are_eight_with_voices_the_base_knows() -> None:
+def test_every_voice_the_base_knows_is_spoken_by_somebody() -> None:
     found = load_personas(FOLDER)
-    assert len(found) >= 8
-    spoken = {persona.voice for persona in found.values()}
-    assert len(spoken) == len(found)
-    assert spoken <= set(voices())
+    assert len(found) >= 14
+    assert {persona.voice for persona in found.values()} == set(voices())
 
 
 def test_the_id_is_the_name(persona: Persona) -> None:
@@ -49,3 +47,16 @@ def test_everybody_can_do_what_the_mod_carries_out(persona: Persona) -> None:
     assert set(USUAL) <= set(persona.capabilities)
     assert persona.inventory
     assert all(":" in item and 0 < count < 100 for item, count in persona.inventory.items())
+
+
+def test_everybody_has_a_nature_as_told_in_about(persona: Persona) -> None:
+    for trait in (persona.fear, persona.love, persona.origin):
+        assert trait
+        assert trait in persona.about
+
+
+def test_everybody_can_tell_something_about_the_town(persona: Persona) -> None:
+    assert 3 <= len(persona.knows) <= 5
+    for sentence in persona.knows.values():
+        assert len(sentence) <= 120
+        assert not sentence.endswith(".")

@@ -29,6 +29,8 @@ from agent_runtime.npc.catalogue import CatalogueStore
 from agent_runtime.npc.memory import Memory
 from agent_runtime.npc.persona import Persona, load_personas
 from agent_runtime.record import Recorder
+from agent_runtime.registry.store import Registry
+from agent_runtime.serving import Serving
 from agent_runtime.town import Town
 
 DRAIN_SECONDS = 4.0
@@ -97,8 +99,12 @@ async def serve(settings: Settings) -> int:
         engine = engine_of(settings)
         stack.push_async_callback(engine.close)
         await engine.start()
+        serving = Serving(engine, Registry(settings.registry_path), settings.registry, settings.canary, clock)
+        stack.push_async_callback(serving.close)
+        await serving.start()
         town = Town(
             engine=engine,
+            serving=serving,
             journal=journal,
             queries=queries,
             recorder=Recorder(clock, Pseudonyms.of_home(settings.home)),
@@ -129,6 +135,7 @@ async def serve(settings: Settings) -> int:
             "ready",
             address=f"ws://{settings.server.host}:{bridge.port}",
             model=engine.info.name,
+            version=serving.champion,
             personas=len(personas),
             home=str(settings.home),
             seconds=round(time.monotonic() - began, 2),

@@ -29,7 +29,19 @@ from pydantic_settings import (
 )
 
 from agent_runtime.errors import ConfigError
-from agent_runtime.sections import Engine, Journal, Log, Model, Personas, Privacy, Section, Server, Turn
+from agent_runtime.sections import (
+    Canary,
+    Engine,
+    Journal,
+    Log,
+    Model,
+    Personas,
+    Privacy,
+    Registry,
+    Section,
+    Server,
+    Turn,
+)
 
 FILE_NAME = "townsfolk.toml"
 PREFIX = "TOWNSFOLK_"
@@ -55,6 +67,8 @@ class Settings(BaseSettings):
     turn: Turn = Turn()
     personas: Personas = Personas()
     journal: Journal = Journal()
+    registry: Registry = Registry()
+    canary: Canary = Canary()
     privacy: Privacy = Privacy()
     log: Log = Log()
     _home: Path = PrivateAttr(default_factory=default_home)
@@ -83,6 +97,10 @@ class Settings(BaseSettings):
     @property
     def journal_path(self) -> Path:
         return self._in_home(self.journal.path or Path("journal.duckdb"))
+
+    @property
+    def registry_path(self) -> Path:
+        return self._in_home(self.registry.path or Path("registry"))
 
     @property
     def personas_folder(self) -> Path:

@@ -29,6 +29,7 @@ from agent_runtime.npc.policy import Allowed, Refused
 from agent_runtime.npc.prompt import Fact, template_hash
 from agent_runtime.npc.text import clean_line
 from agent_runtime.npc.turn import Account, Judged
+from agent_runtime.serving import Served
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +66,11 @@ class Recorder:
     def closed(self, session: Session) -> SessionEndRow:
         return SessionEndRow(id=session.id, closed_at=self._now())
 
-    def turn(self, line: Line, account: Account, facts: list[Fact], model: ModelInfo) -> TurnRow:
-        """One whole turn; a canned one has no prompt and no figures of the engine."""
+    def turn(
+        self, line: Line, account: Account, facts: list[Fact], model: ModelInfo, served: Served
+    ) -> TurnRow:
+        """One whole turn and the version that took it; a canned one has no prompt and no figures of the
+        engine."""
         session, chat, npc, persona = line.session, line.chat, line.npc, line.persona
         finish = account.finish
         return TurnRow(
@@ -85,7 +89,9 @@ class Recorder:
             reply=account.reply,
             raw=account.raw,
             source=account.source,
+            version=served.version,
             base=model.digest,
+            adapter=served.adapter,
             template=template_hash(),
             prompt=account.messages,
             facts=tuple(facts),

@@ -114,6 +114,58 @@ class Journal(Section):
     )
 
 
+class Registry(Section):
+    """The versions that were trained, and what is expected of one that serves."""
+
+    path: OptionalPath = Field(
+        default=None, description="Where versions are kept; empty means HOME/registry."
+    )
+    poll_ms: int = Field(
+        default=250, ge=10, le=5000, description="Milliseconds between two looks at what was decided."
+    )
+    keep: int = Field(
+        default=10, ge=0, le=10_000, description="Versions that `versions prune` keeps beside those in use."
+    )
+    keep_days: int = Field(
+        default=30, ge=0, le=3650, description="It keeps what a decision of so many days names, too."
+    )
+    guard_turns: int = Field(
+        default=200, ge=0, le=100_000, description="Turns that a new version is watched; 0 watches none."
+    )
+    guard_margin: float = Field(
+        default=0.05, ge=0.0, le=1.0, description="Share of bad turns borne above the predecessor's."
+    )
+    guard_slower: float = Field(
+        default=2.0,
+        ge=1.0,
+        le=100.0,
+        description="Times the predecessor's p95 of first words that are borne.",
+    )
+    guard_crashes: int = Field(
+        default=2, ge=1, le=100, description="Crashes of the server that end a version it watches."
+    )
+
+
+class Canary(Section):
+    """How a challenger is tried: by few players first, then by more."""
+
+    window_h: float = Field(
+        default=24.0, ge=0.0, le=720.0, description="Hours of a player's ratings that count, from the first."
+    )
+    step_h: float = Field(
+        default=2.0, ge=0.0, le=720.0, description="Hours before more players get the challenger."
+    )
+    step_turns: int = Field(
+        default=30, ge=0, le=100_000, description="Turns it must have taken before that, without harm."
+    )
+    days: float = Field(
+        default=14.0, ge=0.01, le=365.0, description="Days after which a challenge without a result ends."
+    )
+    alpha: float = Field(
+        default=0.05, ge=0.001, le=0.5, description="Share of false promotions that is borne."
+    )
+
+
 class Privacy(Section):
     """Whose talk may be trained on."""
 

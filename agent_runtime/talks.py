@@ -8,6 +8,7 @@ import asyncio
 import random
 from collections.abc import Callable
 from contextlib import aclosing
+from dataclasses import dataclass
 
 import structlog
 
@@ -30,11 +31,21 @@ from agent_runtime.npc.turn import Account, Judged, Situation, Source, canned, r
 from agent_runtime.npc.world import facts_for
 from agent_runtime.record import Line, Recorder
 from agent_runtime.sections import Turn
+from agent_runtime.serving import NO_VERSION, Served, Serving
 
 EMPTY_CATALOGUE = Catalogue((), ())
 ANSWERED_KEPT = 10_000
 
 log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A reply that was made: to which player (a pseudonym), by which version, when (seconds, wall clock)."""
+
+    player: str
+    version: int
+    at: float
 
 
 class Talks:
@@ -43,6 +54,7 @@ class Talks:
     def __init__(
         self,
         engine: Engine,
+        serving: Serving,
         recorder: Recorder,
         memory: Memory,
         catalogues: CatalogueStore,
@@ -52,6 +64,7 @@ class Talks:
         rng: random.Random,
     ) -> None:
         self._engine = engine
+        self._serving = serving
         self._recorder = recorder
         self._memory = memory
         self._catalogues = catalogues
@@ -61,11 +74,10 @@ class Talks:
         self._rng = rng
         self._ulids = UlidMaker(clock.wall)
         self._attention = Attention(clock, limits.per_player_per_10s, limits.npc_talks, limits.npc_queue)
-        self._answered: dict[str, str] = {}
+        self._answered: dict[str, Answered] = {}
 
-    def answered(self, reply: str) -> str | None:
-        """The pseudonym of the player to whom one of the latest replies was made. Its row may not be
-        committed yet."""
+    def answered(self, reply: str) -> Answered | None:
+        """To whom one of the latest replies was made, and by whom. Its row may not be committed yet."""
         return self._answered.get(reply)
 
     def forget(self, server: str, player: str) -> None:
@@ -105,7 +117,13 @@ class Talks:
             chat.snapshot,
             catalogue,
         )
-        turn = run_turn(self._engine, situation, self._clock, self._rng, self._limits.deadline_s)
+        with self._serving.turn(player) as served:
+            await self._speak(line, situation, player, served)
+
+    async def _speak(self, line: Line, situation: Situation, player: str, served: Served) -> None:
+        """The turn itself, by the version that it began with."""
+        session, chat, facts = line.session, line.chat, list(situation.facts)
+        turn = run_turn(self._engine, situation, self._clock, self._rng, self._limits.deadline_s, served.lane)
         actions: list[Row] = []
         said: list[str] = []
         try:
@@ -114,7 +132,8 @@ class Talks:
                     if isinstance(event, Judged):
                         actions.append(self._act(line, event))
                     elif isinstance(event, Account):
-                        self._finish(line, event, facts, actions)
+                        self._serving.note(served.version, event)
+                        self._finish(line, event, facts, actions, served)
                         if event.source == "model" and event.reply:
                             await self._memory.keep(chat.npc, player, Exchange(line.text, event.reply))
                     else:
@@ -132,7 +151,7 @@ class Talks:
                         said.append(event.text)
         except asyncio.CancelledError:
             # The player left in mid-reply: nobody hears the rest, but what was said was said.
-            self._note(line, Account(reply="".join(said)), facts, actions)
+            self._note(line, Account(reply="".join(said)), facts, actions, served)
             raise
 
     def _act(self, line: Line, judged: Judged) -> Row:
@@ -157,20 +176,26 @@ class Talks:
 
     def _excuse(self, line: Line, source: Source) -> None:
         """A canned line instead of a turn."""
-        self._finish(line, Account(source, canned(line.persona.canned, source, self._rng)), [], [])
+        self._finish(
+            line, Account(source, canned(line.persona.canned, source, self._rng)), [], [], NO_VERSION
+        )
 
-    def _finish(self, line: Line, account: Account, facts: list[Fact], actions: list[Row]) -> None:
+    def _finish(
+        self, line: Line, account: Account, facts: list[Fact], actions: list[Row], served: Served
+    ) -> None:
         """Tell the game that the reply is complete, and write the turn down."""
         chat = line.chat
         line.session.send(
             ReplyDone(line.reply, chat.id, chat.npc, chat.player, account.reply, account.source)
         )
-        self._note(line, account, facts, actions)
+        self._note(line, account, facts, actions, served)
 
-    def _note(self, line: Line, account: Account, facts: list[Fact], actions: list[Row]) -> None:
+    def _note(
+        self, line: Line, account: Account, facts: list[Fact], actions: list[Row], served: Served
+    ) -> None:
         """Hand the turn to the journal, and remember to whom the reply was made."""
-        row = self._recorder.turn(line, account, facts, self._engine.info)
-        self._answered[row.id] = row.player
+        row = self._recorder.turn(line, account, facts, self._engine.info, served)
+        self._answered[row.id] = Answered(row.player, row.version, row.said_at.timestamp())
         if len(self._answered) > ANSWERED_KEPT:
             del self._answered[next(iter(self._answered))]
         self._write(row, *actions)

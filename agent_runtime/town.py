@@ -47,7 +47,8 @@ from agent_runtime.npc.persona import Persona
 from agent_runtime.npc.prompt import Message, system_text
 from agent_runtime.record import Recorder
 from agent_runtime.sections import Turn
-from agent_runtime.talks import Talks
+from agent_runtime.serving import Serving
+from agent_runtime.talks import Answered, Talks
 
 log = structlog.get_logger(__name__)
 
@@ -59,6 +60,7 @@ class Town:
     def __init__(
         self,
         engine: Engine,
+        serving: Serving,
         journal: Journal,
         queries: Queries,
         recorder: Recorder,
@@ -71,7 +73,7 @@ class Town:
         rng: random.Random | None = None,
         consent: Literal["ask", "opt-out"] = "ask",
     ) -> None:
-        self._engine = engine
+        self._serving = serving
         self._journal = journal
         self._queries = queries
         self._recorder = recorder
@@ -81,7 +83,7 @@ class Town:
         self._personas = personas
         self._heartbeat = heartbeat
         self._talks = Talks(
-            engine, recorder, memory, catalogues, limits, clock, self._write, rng or random.Random()
+            engine, serving, recorder, memory, catalogues, limits, clock, self._write, rng or random.Random()
         )
         self._tasks: defaultdict[tuple[str, str], set[asyncio.Task[None]]] = defaultdict(set)
         self._quiet: set[asyncio.Task[None]] = set()
@@ -165,7 +167,7 @@ class Town:
 
     async def _warm_texts(self, texts: list[str]) -> None:
         for text in texts:
-            await self._engine.warm((Message("system", text),))
+            await self._serving.warm((Message("system", text),))
 
     async def _judge(
         self, session: Session, message: Rating | Demonstration, row: RatingRow | DemonstrationRow
@@ -174,14 +176,17 @@ class Town:
         answered = self._talks.answered(message.reply)
         if answered is None:
             turn = await self._queries.turn(message.reply)
-            answered = turn.player if turn and turn.id == message.reply else None
-        if answered != row.player:
+            if turn and turn.id == message.reply:
+                answered = Answered(turn.player, turn.version, turn.said_at.timestamp())
+        if not answered or answered.player != row.player:
             why = f"no reply {message.reply} was made to {message.player}"
             session.send(ErrorReply(Code.UNKNOWN_REPLY, why, message.id))
             log.warning("judgement_refused", server=session.hello.server_name, why=why)
             return
         await self._journal.add(row)
         session.ack(message.id)
+        if isinstance(row, RatingRow):
+            self._serving.rated(row.player, answered.version, row.turn, row.value, answered.at)
 
     async def _decide(self, session: Session, message: Consent) -> None:
         """Store a player's decision and ack it. What is just being said to a player who wants to be erased

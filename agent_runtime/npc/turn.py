@@ -17,7 +17,7 @@ import structlog
 
 from agent_runtime.bridge.parts import Snapshot
 from agent_runtime.clock import Clock
-from agent_runtime.engine.interface import Chunk, Engine, Finish, Request
+from agent_runtime.engine.interface import BASE_LANE, Chunk, Engine, Finish, Request
 from agent_runtime.errors import EngineBusy, EngineError, PromptTooLong
 from agent_runtime.npc import policy
 from agent_runtime.npc.actions import Proposal
@@ -89,15 +89,21 @@ def canned(lines: Canned, source: Source, rng: random.Random) -> str:
 
 
 async def run_turn(
-    engine: Engine, situation: Situation, clock: Clock, rng: random.Random, deadline_seconds: float
+    engine: Engine,
+    situation: Situation,
+    clock: Clock,
+    rng: random.Random,
+    deadline_seconds: float,
+    lane: str = BASE_LANE,
 ) -> AsyncGenerator[TurnEvent, None]:
-    """Words and judged actions as they come, then the `Account`. Never raises for a failing engine."""
+    """Words and judged actions as they come, then the `Account`; `lane` is the version that answers. Never
+    raises for a failing engine."""
     started = clock.monotonic()
     deadline = started + deadline_seconds
     account = Account()
     speech = Speech(situation.facts)
     try:
-        async with aclosing(_generate(engine, situation, clock, deadline, account)) as chunks:
+        async with aclosing(_generate(engine, situation, clock, deadline, account, lane)) as chunks:
             async for text in chunks:
                 account.raw += text
                 for event in _events(speech.feed(text), situation, account, started, clock):
@@ -123,7 +129,7 @@ async def run_turn(
 
 
 async def _generate(
-    engine: Engine, situation: Situation, clock: Clock, deadline: float, account: Account
+    engine: Engine, situation: Situation, clock: Clock, deadline: float, account: Account, lane: str
 ) -> AsyncGenerator[str, None]:
     """The model's text. A talk too long for the context window is told with less of its history.
 
@@ -134,7 +140,7 @@ async def _generate(
         account.messages = render(
             situation.persona, history, situation.facts, situation.player, situation.line
         )
-        request = Request(account.messages, situation.persona.sampling, deadline)
+        request = Request(account.messages, situation.persona.sampling, deadline, lane=lane)
         try:
             async with aclosing(engine.generate(request)) as stream:
                 while account.finish is None:

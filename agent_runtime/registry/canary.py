@@ -53,11 +53,12 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """What to do now, and why. `share` is the next one of a `step`."""
+    """What to do now, and why. `share` is the next one of a `step`; `ban` says that a dropped one is bad."""
 
     what: Literal["step", "promote", "drop"]
     why: str
     share: float = 0.0
+    ban: bool = False
 
 
 class Window(Struct):
@@ -103,7 +104,8 @@ class Trial(Struct):
         if evidence.for_better >= certain:
             return Advice("promote", f"players like it better (evidence {evidence.for_better:.0f}, {asked})")
         if evidence.for_worse >= certain:
-            return Advice("drop", f"players like it less (evidence {evidence.for_worse:.0f}, {asked})")
+            why = f"players like it less (evidence {evidence.for_worse:.0f}, {asked})"
+            return Advice("drop", why, ban=True)
         if now - self.began >= limits.end:
             return Advice("drop", f"no difference was shown in time ({asked})")
         following = next((step for step in SHARES if step > share), None)

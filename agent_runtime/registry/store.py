@@ -14,6 +14,7 @@ from pathlib import Path
 from agent_runtime.errors import RegistryConflict, RegistryError, VersionRefused
 from agent_runtime.registry import audit, files, versions
 from agent_runtime.registry.audit import BARE, Alias, Entry, State, What
+from agent_runtime.registry.canary import MAX_SHARE
 from agent_runtime.registry.manifest import Draft, check_draft
 from agent_runtime.registry.versions import Version, Versions
 
@@ -100,8 +101,8 @@ class Registry:
     def challenge(
         self, number: int, share: float, *, expected: int | None = None, who: str, why: str
     ) -> State:
-        """Let a version answer a `share` of the players, above 0 up to 1. `expected` is the challenger
-        before."""
+        """Let a version answer a `share` of the players, above 0 up to `MAX_SHARE`: the others judge the
+        champion. `expected` is the challenger before."""
         return self._move("challenge", "challenger", number, expected, who, why, share)
 
     def set_share(self, challenger: int, share: float, *, who: str, why: str) -> State:
@@ -270,8 +271,10 @@ def _expect(state: State, name: Alias, expected: int | None) -> None:
 
 
 def _share(share: float) -> float:
-    if not 0 < share <= 1:
-        raise RegistryError(f"a share of {share} is not above 0 and at most 1")
+    if not 0 < share <= MAX_SHARE:
+        raise RegistryError(
+            f"a challenger answers above 0 and at most {MAX_SHARE:.0%} of the players, not {share:.0%}"
+        )
     return share
 
 

@@ -17,7 +17,10 @@ from agent_runtime.journal.writer import Journal
 from agent_runtime.npc.catalogue import CatalogueStore
 from agent_runtime.npc.memory import Memory
 from agent_runtime.record import Recorder
-from agent_runtime.sections import Turn
+from agent_runtime.registry.store import Registry
+from agent_runtime.sections import Canary, Turn
+from agent_runtime.sections import Registry as RegistrySettings
+from agent_runtime.serving import Serving
 from agent_runtime.town import Town
 from tests.support.game import TOKEN
 from tests.support.town import MIRA as PERSONA
@@ -30,19 +33,27 @@ class Running:
     port: int
     queries: Queries
     pseudonyms: Pseudonyms
+    registry: Registry
+    serving: Serving
 
 
 @asynccontextmanager
-async def town(home: Path, engine: Engine, *, port: int = 0, **limits: Any) -> AsyncIterator[Running]:
-    """A started town; `limits` are settings of a turn."""
+async def town(
+    home: Path, engine: Engine, *, port: int = 0, canary: Canary | None = None, **limits: Any
+) -> AsyncIterator[Running]:
+    """A started town with a registry below `home`; `limits` are settings of a turn."""
     await engine.start()
     clock = SystemClock()
     journal = Journal.open(home / "journal.duckdb", commit_ms=1)
     queries = Queries(journal)
     pseudonyms = Pseudonyms.of_home(home)
     turn = Turn(**limits)
+    registry = Registry(home / "registry")
+    serving = Serving(engine, registry, RegistrySettings(poll_ms=20), canary or Canary(), clock)
+    await serving.start()
     handler = Town(
         engine=engine,
+        serving=serving,
         journal=journal,
         queries=queries,
         recorder=Recorder(clock, pseudonyms),
@@ -55,7 +66,8 @@ async def town(home: Path, engine: Engine, *, port: int = 0, **limits: Any) -> A
     )
     try:
         async with Bridge(handler, token=TOKEN, port=port) as bridge:
-            yield Running(bridge.port, queries, pseudonyms)
+            yield Running(bridge.port, queries, pseudonyms, registry, serving)
             await handler.drain(2)
     finally:
+        await serving.close()
         await journal.close()

@@ -1,0 +1,281 @@
+"""Which version answers whom: decisions of the registry come in, each turn gets the version it is taken with.
+
+A version is loaded and warmed beside those that serve, takes over between two turns, and goes when its last
+turn is over. One that cannot be loaded is refused, and whoever served goes on. Answers no player itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import structlog
+
+from agent_runtime.clock import Clock
+from agent_runtime.engine.interface import BASE_LANE, Engine, Lane
+from agent_runtime.errors import EngineError, RegistryError, VersionRefused
+from agent_runtime.npc.prompt import Message
+from agent_runtime.npc.turn import Account
+from agent_runtime.registry.audit import BARE, State
+from agent_runtime.registry.status import Status, StatusFiles
+from agent_runtime.registry.store import Registry
+from agent_runtime.registry.watch import states
+from agent_runtime.sections import Canary
+from agent_runtime.sections import Registry as RegistrySettings
+from agent_runtime.trials import Trials
+
+WARM_KEPT = 64
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """What takes a turn: the version's number, the engine's lane, and the adapter's sha256 (None: bare)."""
+
+    version: int
+    lane: str
+    adapter: str | None
+
+
+NO_VERSION = Served(BARE, BASE_LANE, None)
+"""What took a turn that no model took, and all turns of the bare base."""
+
+
+class Serving:
+    """Between the registry and the engine, which must have started."""
+
+    def __init__(
+        self, engine: Engine, registry: Registry, settings: RegistrySettings, canary: Canary, clock: Clock
+    ) -> None:
+        self._engine = engine
+        self._registry = registry
+        self._poll = settings.poll_ms / 1000
+        self._trials = Trials(registry, settings, canary, clock, self._decided)
+        self._files = StatusFiles(registry.root)
+        self._state = State()
+        self._champion = BARE
+        self._challenger: int | None = None
+        self._lanes = {BARE: NO_VERSION}
+        self._talking: Counter[int] = Counter()
+        self._refused: set[int] = set()
+        self._prefixes: dict[tuple[Message, ...], None] = {}
+        self._wake = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    @property
+    def champion(self) -> int:
+        """The version that answers all whom no challenger answers."""
+        return self._champion
+
+    @property
+    def challenger(self) -> int | None:
+        """The version on trial, once it is ready."""
+        return self._challenger
+
+    async def start(self) -> None:
+        """Bring in what the registry says, so that the first turn has its version, and go on following it.
+        Whatever cannot serve is refused; never raises for the registry."""
+        try:
+            state = await asyncio.to_thread(self._registry.state)
+        except RegistryError as error:
+            log.error("registry_unreadable", error=str(error), serves="the bare base")
+            state = State()
+        self._state = state
+        self._trials.follow(state)
+        await self._blame_for_crash()
+        if self._state.last_good != BARE:
+            # First what can be gone back to, so that a champion which cannot serve leaves it in charge.
+            await self._bring(good := self._state.last_good)
+            self._champion = good if good in self._lanes else BARE
+        await self._catch_up()
+        self._tasks = [
+            asyncio.create_task(self._follow()),
+            asyncio.create_task(self._work()),
+            asyncio.create_task(self._trials.run()),
+        ]
+
+    async def close(self) -> None:
+        """Stop following, and remember what the next start needs. What is loaded stays loaded."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._tasks:
+            await self._trials.save()
+            with suppress(OSError):
+                self._files.clear_status()
+        self._tasks = []
+
+    @contextmanager
+    def turn(self, player: str) -> Iterator[Served]:
+        """The version for one turn of this player (a pseudonym); it stays loaded until the block ends."""
+        number = self._champion
+        if self._challenger is not None and self._trials.is_asked(player):
+            number = self._challenger
+        self._talking[number] += 1
+        try:
+            yield self._lanes[number]
+        finally:
+            self._talking[number] -= 1
+            if number not in self._state.serving and not self._talking[number]:
+                self._wake.set()
+
+    def note(self, version: int, account: Account) -> None:
+        """Watch what a version does: every turn that is over."""
+        self._trials.note(version, account)
+
+    def rated(self, player: str, version: int, reply: str, value: int, said_at: float) -> None:
+        """Count what a player (a pseudonym) thinks of a reply that was made at that time of the wall
+        clock."""
+        self._trials.rated(player, version, reply, value, said_at)
+
+    async def warm(self, messages: tuple[Message, ...]) -> None:
+        """Compute a shared prefix for every version that serves, now and later. Raises `EngineError`."""
+        self._prefixes.pop(messages, None)
+        self._prefixes[messages] = None
+        if len(self._prefixes) > WARM_KEPT:
+            del self._prefixes[next(iter(self._prefixes))]
+        for number in (self._champion, self._challenger):
+            if number is not None:
+                with self._held(number) as served:
+                    await self._engine.warm(messages, served.lane)
+
+    def _take(self, state: State) -> None:
+        """A newer state of the registry: what is ready takes over at once, the rest is worked on."""
+        if len(state.entries) < len(self._state.entries):
+            log.warning("registry_replaced")
+        for entry in state.entries[len(self._state.entries) :]:
+            if entry.what != "refuse":
+                self._refused.discard(entry.version)
+        self._state = state
+        self._trials.follow(state)
+        self._settle()
+        self._wake.set()
+
+    def _decided(self, state: State) -> None:
+        """The runtime itself decided. Somebody else may have since, and then that is known already."""
+        if len(state.entries) > len(self._state.entries):
+            self._take(state)
+
+    def _settle(self) -> None:
+        champion, challenger = self._champion, self._challenger
+        if self._state.champion in self._lanes:
+            self._champion = self._state.champion
+        self._challenger = self._state.challenger if self._state.challenger in self._lanes else None
+        if (champion, challenger) != (self._champion, self._challenger):
+            log.info("version_serves", champion=self._champion, challenger=self._challenger, before=champion)
+
+    async def _follow(self) -> None:
+        async for state in states(self._registry, self._poll):
+            if state.entries != self._state.entries:
+                self._take(state)
+
+    async def _work(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            await self._catch_up()
+
+    async def _catch_up(self) -> None:
+        """Load what should serve and does not, the champion first; then let go what no longer should."""
+        await self._tell()
+        while (number := self._missing()) is not None:
+            await self._bring(number)
+            self._settle()
+        for number in [number for number in self._lanes if not self._needed(number)]:
+            lane = self._lanes.pop(number).lane
+            try:
+                await self._engine.unload(lane)
+                log.info("version_unloaded", version=number)
+            except EngineError as error:
+                log.error("version_not_unloaded", version=number, error=str(error))
+        await self._tell()
+
+    def _missing(self) -> int | None:
+        state = self._state
+        wanted = (state.champion, state.challenger, state.last_good)
+        return next(
+            (
+                one
+                for one in wanted
+                if one is not None and one not in self._lanes and one not in self._refused
+            ),
+            None,
+        )
+
+    def _needed(self, number: int) -> bool:
+        serving = {BARE, self._champion, self._challenger} | self._state.serving
+        return number in serving or bool(self._talking[number])
+
+    async def _bring(self, number: int) -> None:
+        """Check, load and warm one version; refuse it if that fails."""
+        try:
+            version = self._registry.get(number)
+            await asyncio.to_thread(self._registry.verify, version)
+            manifest = version.manifest
+            if not manifest:
+                raise VersionRefused(f"version {number} has no manifest")
+            # An engine elsewhere does not tell which file it serves.
+            if self._engine.info.digest not in ("", manifest.base):
+                raise VersionRefused(
+                    f"version {number} was trained for another base model ({manifest.base[:12]}…) than the "
+                    f"one that serves ({self._engine.info.digest[:12]}…): choose that model, or train anew"
+                )
+            await self._tell(suspect=number)
+            await self._engine.load(Lane(version.id, version.adapter, manifest.scale))
+            for messages in reversed(self._prefixes):
+                await self._engine.warm(messages, version.id)
+        except (RegistryError, EngineError) as error:
+            self._refused.add(number)
+            log.error("version_refused", version=number, why=str(error), serves=self._champion)
+            await self._refuse(number, str(error))
+        else:
+            self._lanes[number] = Served(number, version.id, manifest.adapter)
+
+    async def _refuse(self, number: int, why: str) -> None:
+        try:
+            state = await asyncio.to_thread(
+                self._registry.refuse, number, instead=self._champion, who="runtime", why=why
+            )
+        except RegistryError as error:
+            log.error("refusal_not_written", version=number, error=str(error))
+        else:
+            self._decided(state)
+
+    async def _blame_for_crash(self) -> None:
+        """A status that is still there was left by a process that did not end in good order."""
+        status = self._files.status()
+        if status and status.suspect != BARE and status.suspect in self._state.serving:
+            log.warning("ended_without_a_word", version=status.suspect)
+            self._trials.crashed(status.suspect)
+            await self._trials.save()
+            await self._trials.decide()
+
+    async def _tell(self, suspect: int | None = None) -> None:
+        """Let others, and the next start, know what serves, and what was loaded last."""
+        newest = self._champion if self._challenger is None else self._challenger
+        status = Status(
+            pid=os.getpid(),
+            base=self._engine.info.digest,
+            champion=self._champion,
+            challenger=self._challenger,
+            suspect=newest if suspect is None else suspect,
+            since=datetime.now(UTC),
+        )
+        try:
+            await asyncio.to_thread(self._files.write_status, status)
+        except OSError as error:
+            log.error("status_not_written", error=str(error))
+
+    @contextmanager
+    def _held(self, number: int) -> Iterator[Served]:
+        self._talking[number] += 1
+        try:
+            yield self._lanes[number]
+        finally:
+            self._talking[number] -= 1

@@ -1,0 +1,215 @@
+"""Turns and ratings come in; a version that misbehaves is rolled back, and a challenger gets more players,
+the championship or the way out.
+
+The judgement is `registry.guard`'s and `registry.canary`'s; here it is fed, remembered over restarts, and
+carried out in the registry. Needs neither the journal nor whoever trains.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+
+import msgspec
+import structlog
+
+from agent_runtime.clock import Clock
+from agent_runtime.errors import RegistryConflict, RegistryError
+from agent_runtime.npc.policy import Refused
+from agent_runtime.npc.turn import Account
+from agent_runtime.registry import canary, guard
+from agent_runtime.registry.audit import BARE, State
+from agent_runtime.registry.canary import Trial
+from agent_runtime.registry.guard import Tally
+from agent_runtime.registry.status import Memo, StatusFiles
+from agent_runtime.registry.store import Registry
+from agent_runtime.sections import Canary
+from agent_runtime.sections import Registry as RegistrySettings
+
+TICK_SECONDS = 1.0
+SAVE_SECONDS = 5.0
+TALLIES_KEPT = 20
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Due:
+    """A decision that should be made now."""
+
+    what: str
+    version: int
+    why: str
+    carry_out: Callable[[], State]
+
+
+class Trials:
+    """`taken` gets the registry's new state whenever something was decided here."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        watched: RegistrySettings,
+        asked: Canary,
+        clock: Clock,
+        taken: Callable[[State], None],
+    ) -> None:
+        self._registry = registry
+        self._clock = clock
+        self._taken = taken
+        self._guard = guard.Limits(
+            watched.guard_turns, watched.guard_margin, watched.guard_slower, watched.guard_crashes
+        )
+        self._canary = canary.Limits(
+            asked.window_h * 3600, asked.step_h * 3600, asked.step_turns, asked.days * 86400, asked.alpha
+        )
+        self._files = StatusFiles(registry.root)
+        self._memo = self._files.memo() or Memo()
+        self._state = State()
+        self._failed: set[tuple[str, int]] = set()
+        self._due = asyncio.Event()
+        self._dirty = False
+        self._saved = clock.monotonic()
+
+    def follow(self, state: State) -> None:
+        """Something was decided: a trial begins, goes on with another share, or is over."""
+        before, self._state = self._state, state
+        trial, challenger, now = self._memo.trial, state.challenger, self._clock.wall()
+        if challenger is None:
+            self._memo.trial = None
+        elif not trial or (trial.champion, trial.challenger) != (state.champion, challenger):
+            self._memo.trial = Trial(state.champion, challenger, began=now, stage_began=now)
+        elif before.challenger == challenger and before.share != state.share:
+            trial.step(now)
+        if before.entries:
+            for entry in state.entries[len(before.entries) :]:
+                if entry.what in ("promote", "challenge", "unban"):
+                    self._memo.tallies.pop(entry.version, None)  # a new chance starts from nothing
+        self._dirty = True
+
+    def crashed(self, version: int) -> None:
+        """The process ended without a word while this version was the newest that served."""
+        self._tally(version).crashes += 1
+        self._dirty = True
+
+    def note(self, version: int, account: Account) -> None:
+        """A turn is over. Turns that never reached the model say nothing about a version."""
+        if account.source == "busy" or _never_began(account):
+            return
+        self._tally(version).note(
+            fault=bool(account.malformed) or any(_violates(judged.verdict) for judged in account.judged),
+            failure=account.source != "model",
+            first_words_ms=account.first_words_ms,
+        )
+        trial = self._memo.trial
+        if trial and version == trial.challenger:
+            trial.turns += 1
+        self._dirty = True
+        if self._complaint(version):
+            self._due.set()
+
+    def rated(self, player: str, version: int, reply: str, value: int, said_at: float) -> None:
+        """A player (a pseudonym) judged a reply of a version, made at that time of the wall clock."""
+        trial = self._memo.trial
+        if not trial or self._state.challenger != trial.challenger or said_at < trial.began:
+            return
+        ticket = canary.ticket(player, str(trial.challenger))
+        side = canary.side(ticket, self._state.share)
+        if side and version == (trial.challenger if side == "challenger" else trial.champion):
+            trial.rate(ticket, side, reply, value, self._clock.wall())
+            self._dirty = True
+
+    def is_asked(self, player: str) -> bool:
+        """Whether the challenger answers this player."""
+        challenger = self._state.challenger
+        if challenger is None:
+            return False
+        return canary.side(canary.ticket(player, str(challenger)), self._state.share) == "challenger"
+
+    async def run(self) -> None:
+        """Decide what there is to decide, until cancelled."""
+        while True:
+            await self.decide()
+            if self._dirty and self._clock.monotonic() - self._saved >= SAVE_SECONDS:
+                await self.save()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(TICK_SECONDS):
+                    await self._due.wait()
+            self._due.clear()
+
+    async def decide(self) -> None:
+        """Carry out the first decision that is due, if any. One that fails is not tried again."""
+        trial = self._memo.trial
+        if trial and trial.close_windows(self._clock.wall(), self._canary):
+            self._dirty = True
+        due = next((one for one in self._decisions() if (one.what, one.version) not in self._failed), None)
+        if not due:
+            return
+        try:
+            state = await asyncio.to_thread(due.carry_out)
+        except RegistryConflict as error:
+            log.info("decided_by_somebody_else", why=str(error))
+        except RegistryError as error:
+            self._failed.add((due.what, due.version))
+            log.error("decision_failed", decision=due.what, version=due.version, error=str(error))
+        else:
+            log.warning("version_decided", decision=due.what, version=due.version, why=due.why)
+            self._taken(state)
+
+    async def save(self) -> None:
+        """Remember everything for the next start."""
+        self._dirty, self._saved = False, self._clock.monotonic()
+        tallies = self._memo.tallies
+        for number in sorted(set(tallies) - self._state.serving)[:-TALLIES_KEPT]:
+            del tallies[number]
+        try:
+            await asyncio.to_thread(self._files.write_memo, msgspec.json.encode(self._memo))
+        except OSError as error:
+            log.error("trials_not_saved", error=str(error))
+
+    def _decisions(self) -> list[_Due]:
+        registry, trial = self._registry, self._memo.trial
+        champion, challenger, share = self._state.champion, self._state.challenger, self._state.share
+        found = []
+        why = self._complaint(champion)
+        if why:
+            roll_back = partial(registry.rollback, who="guard", why=why, expected=champion)
+            found.append(_Due("rollback", champion, why, roll_back))
+        if challenger is None or not trial:
+            return found
+        why = self._complaint(challenger)
+        if why:
+            drop = partial(registry.drop, challenger, who="guard", why=why, ban=True)
+            found.append(_Due("drop", challenger, why, drop))
+        advice = trial.advice(share, self._clock.wall(), self._canary)
+        if advice:
+            why = advice.why
+            carry_out = {
+                "step": partial(registry.set_share, challenger, advice.share, who="canary", why=why),
+                "promote": partial(registry.promote, challenger, expected=champion, who="canary", why=why),
+                "drop": partial(registry.drop, challenger, who="canary", why=why, ban=advice.ban),
+            }[advice.what]
+            found.append(_Due(advice.what, challenger, why, carry_out))
+        return found
+
+    def _complaint(self, version: int) -> str | None:
+        if version == BARE or version not in (self._state.champion, self._state.challenger):
+            return None
+        before = self._state.champion if version == self._state.challenger else self._state.last_good
+        return guard.complaint(self._tally(version), self._tally(before), self._guard)
+
+    def _tally(self, version: int) -> Tally:
+        return self._memo.tallies.setdefault(version, Tally())
+
+
+def _violates(verdict: object) -> bool:
+    return isinstance(verdict, Refused) and verdict.violation
+
+
+def _never_began(account: Account) -> bool:
+    """Whether the deadline came before the engine wrote a token: too many talked at once."""
+    finish = account.finish
+    return finish is not None and finish.reason == "deadline" and finish.completion_tokens == 0

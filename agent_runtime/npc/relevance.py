@@ -191,7 +191,8 @@ def split_words(text: str) -> list[str]:
 
 def stem(word: str) -> str:
     """What the singular and the plural of an English word share: `torch` for `torches`, `pickax` for
-    `pickaxes`, `berri` for `berry`. Both sides of every comparison pass through it."""
+    `pickaxes`, `berri` for `berry`, `dog` for `dog's`. Both sides of every comparison pass through it."""
+    word = word.removesuffix("'s")
     if len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is")):
         word = word[:-1]
     if len(word) > 3 and word.endswith("e"):

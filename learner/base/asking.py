@@ -4,6 +4,7 @@ when the scene has nothing to ask about."""
 from __future__ import annotations
 
 from learner.base.grammar import load
+from learner.base.names import an
 from learner.base.scene import COOKED, NO_RECIPE, Scene, town_topic
 from learner.base.turns import Turn, answer, ask, dress, item_slots, typed, voiced
 
@@ -155,7 +156,7 @@ def two(scene: Scene) -> Turn | None:
         return None
     item, other = scene.rng.sample(items, 2)
     numbers = [n for n in scene.numbers(f"recipe:{item}") if scene.facts[n - 1].subject == item]
-    line = typed(scene, ask(scene, "questions", "two", {**item_slots(item), "other": other}))
+    line = typed(scene, ask(scene, "questions", "two", {**item_slots(item), "other": an(other)}))
     smelted = scene.facts[numbers[0] - 1].value.endswith(COOKED)
     reply = answer(scene, "smelt" if smelted else "recipe", {"ref": f"[[{numbers[0]}]]"})
     return Turn("recipe", line, dress(scene, reply), _quotes(scene, numbers, "recipe:"))

@@ -7,24 +7,24 @@ several replies for the price of one context and gives the same gradients as sep
 from __future__ import annotations
 
 import random
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from agent_runtime.npc.prompt import Fact
 from learner.base.corpus import Sample, samples
-from learner.base.scene import Scene
 from learner.base.tokenize import Encoder
-from learner.base.turns import Turn
 
 POOL = 192
-SHARING = 3  # as many turns with the same facts share a row of their own
+ROW_TOKENS = 1000  # longer rows spend their time on attention
 PROMPT_SHARE = 0.125
 PROMPT_WEIGHT = 0.8
 DIGIT_WEIGHT = 3.0  # a wrong digit quotes the wrong fact; other words have synonyms
+
+
+Tokenised = tuple[list[int], list[int]]
+"""A prompt and its reply."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,29 +51,31 @@ class Batch:
 
 
 def make_rows(sample: Sample, encoder: Encoder, rng: random.Random, limit: int) -> list[Row]:
-    """Tokenise a sample: one row for each group of turns with the same facts, one for all the others."""
-    groups: dict[tuple[Fact, ...], list[Turn]] = defaultdict(list)
+    """Tokenise a sample: rows that each hold what its turns share and as many turns as attention bears.
+    Turns past the context limit are left out."""
+    turns: list[Tokenised] = []
     for turn in sample.turns:
-        groups[turn.facts].append(turn)
-    together = [turns for turns in groups.values() if len(turns) >= SHARING]
-    single = [turn for turns in groups.values() if len(turns) < SHARING for turn in turns]
-    rows = (make_row(sample.scene, turns, encoder, rng, limit) for turns in (*together, single) if turns)
-    return [row for row in rows if row]
-
-
-def make_row(
-    scene: Scene, turns: Sequence[Turn], encoder: Encoder, rng: random.Random, limit: int
-) -> Row | None:
-    """Tokenise turns that branch off after what they share; those past the context limit are left out."""
-    branches: list[tuple[list[int], list[int]]] = []
-    for turn in turns:
+        scene = sample.scene
         prompt = encoder.prompt(scene.persona, scene.history, turn.facts, scene.player, turn.line)
         reply = encoder.reply(turn.reply)
         if len(prompt) + len(reply) <= limit:
-            branches.append((prompt, reply))
-    if not branches:
-        return None
-    shared = _common([prompt for prompt, _ in branches])
+            turns.append((prompt, reply))
+    if not turns:
+        return []
+    shared = _common([prompt for prompt, _ in turns])
+    groups: list[list[Tokenised]] = [[]]
+    length = shared
+    for prompt, reply in turns:
+        own = len(prompt) + len(reply) - shared
+        if groups[-1] and length + own > ROW_TOKENS:
+            groups.append([])
+            length = shared
+        groups[-1].append((prompt, reply))
+        length += own
+    return [_row(group, shared, encoder, rng) for group in groups]
+
+
+def _row(branches: Sequence[Tokenised], shared: int, encoder: Encoder, rng: random.Random) -> Row:
     ids, positions, segments = branches[0][0][:shared], list(range(shared)), [0] * shared
     targets = [*ids[1:], 0]
     weights = [PROMPT_WEIGHT if rng.random() < PROMPT_SHARE else 0.0 for _ in ids]

@@ -26,7 +26,7 @@ _ACTION = re.compile(r"\s*\[\[ACTION:[^\]]*\]\]\s*")
 MAKERS: tuple[tuple[Maker, float], ...] = (
     (asking.bare, 9),
     (asking.recipe, 15),
-    (asking.uses, 7),
+    (asking.uses, 12),
     (asking.where, 12),
     (asking.single, 7),
     (asking.near, 3),
@@ -44,7 +44,7 @@ MAKERS: tuple[tuple[Maker, float], ...] = (
     (acting.rare, 5),
     (acting.forbidden, 6),
     (acting.injection, 5),
-    (talking.talk, 20),
+    (talking.talk, 26),
     (talking.not_orders, 6),
     (talking.rated, 2),
     (talking.myself, 5),

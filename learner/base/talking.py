@@ -23,9 +23,23 @@ VOICED = {
     "mood_good": 3,
     "chat": 5,
     "outworld": 4,
+    "quest": 3,
+    "building": 3,
+    "danger": 3,
+    "trading": 3,
+    "agree": 2,
+    "disagree": 2,
+    "confused": 2,
+    "laugh": 2,
+    "sorry": 2,
+    "love_you": 2,
+    "bored": 2,
+    "flatter_trap": 3,
+    "nonsense": 3,
+    "secret_ask": 2,
 }
 """How often each occasion comes up."""
-SPOKEN = {"mood_bad": "comfort", "mood_good": "rejoice", "chat": "chatter"}
+SPOKEN = {"mood_bad": "comfort", "mood_good": "rejoice", "chat": "chatter", "secret_ask": "secret"}
 STYLE = ("greet", "howareyou", "praise", "insult", "thanks")
 ABOUT_SELF: dict[str, tuple[str, ...]] = {
     "whoareyou": ("self:name", "work"),

@@ -102,5 +102,6 @@ def test_singular_and_plural_share_a_stem() -> None:
         ("pickaxe", "pickaxes"),
         ("berry", "berries"),
         ("glass", "glass"),
+        ("dog", "dog's"),
     ):
         assert stem(one) == stem(many)

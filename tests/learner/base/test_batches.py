@@ -6,19 +6,18 @@ import random
 import pytest
 import torch
 
-from learner.base.batches import DIGIT_WEIGHT, Row, batches, collate, make_row, make_rows
+from learner.base.batches import DIGIT_WEIGHT, ROW_TOKENS, Row, batches, collate, make_rows
 from learner.base.corpus import Sample, samples
 from learner.base.model import Llama
 from learner.base.tokenize import Encoder
 
 
-def sample(number: int = 0, branches: int = 4) -> Sample:
+def sample(number: int = 0, branches: int = 3) -> Sample:
     return next(samples(8, branches, start=number))
 
 
 def row_of(one: Sample, encoder: Encoder) -> Row:
-    row = make_row(one.scene, one.turns, encoder, random.Random(1), 2000)
-    assert row
+    (row,) = make_rows(one, encoder, random.Random(1), 2000)
     return row
 
 
@@ -57,17 +56,18 @@ def test_targets_are_the_next_tokens(encoder: Encoder) -> None:
 
 def test_what_does_not_fit_is_left_out(encoder: Encoder) -> None:
     one = sample()
-    assert make_row(one.scene, one.turns, encoder, random.Random(1), 20) is None
+    assert make_rows(one, encoder, random.Random(1), 20) == []
 
 
-def test_turns_with_the_same_facts_share_a_row(encoder: Encoder) -> None:
+def test_rows_hold_many_turns_and_do_not_grow_too_long(encoder: Encoder) -> None:
     rows = turns = 0
     for number in range(20):
         one = sample(number, branches=12)
         made = make_rows(one, encoder, random.Random(1), 2000)
         assert sum(max(row.segments) for row in made) == len(one.turns)
+        assert all(len(row.ids) <= ROW_TOKENS or max(row.segments) == 1 for row in made)
         rows, turns = rows + len(made), turns + len(one.turns)
-    assert rows < turns / 4
+    assert rows < turns / 3
 
 
 def test_padding_changes_nothing(encoder: Encoder, toy: Llama) -> None:

@@ -23,7 +23,7 @@ def test_samples_are_the_same_for_the_same_seed_and_number() -> None:
 def test_branches_do_not_know_of_each_other() -> None:
     for sample in itertools.islice(samples(2), 200):
         told = {value.lower() for value in sample.scene.told.values()}
-        lines = " ".join(exchange.line for exchange in sample.scene.history).lower()
+        lines = " ".join(exchange.line for exchange in sample.scene.talk).lower()
         assert all(value in lines for value in told)
 
 

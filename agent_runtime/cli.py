@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from agent_runtime import __version__, cli_config, cli_journal, cli_model, cli_npc, config
+from agent_runtime import __version__, cli_config, cli_journal, cli_model, cli_npc, cli_versions, config
 from agent_runtime.errors import ConfigError, TownsfolkError
 
 app = typer.Typer(
@@ -26,6 +26,10 @@ mod = typer.Typer(no_args_is_help=True, help="The mod in a Luanti world.")
 app.add_typer(cli_npc.app, name="npc")
 app.add_typer(cli_journal.app, name="journal")
 app.add_typer(cli_model.app, name="model")
+app.add_typer(cli_versions.app, name="versions")
+app.command()(cli_versions.promote)
+app.command()(cli_versions.challenge)
+app.command()(cli_versions.rollback)
 app.add_typer(cli_config.app, name="config")
 app.add_typer(mod, name="mod")
 

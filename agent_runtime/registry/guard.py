@@ -60,7 +60,7 @@ class Tally(Struct):
 def complaint(tally: Tally, before: Tally, limits: Limits) -> str | None:
     """What is wrong with a version in comparison with the one before it, in words; None when nothing is, or
     when it has been watched long enough."""
-    if tally.turns > limits.turns:
+    if tally.turns >= limits.turns:
         return None
     if tally.crashes >= limits.crashes:
         return f"the runtime ended without a word {tally.crashes} times while it served"

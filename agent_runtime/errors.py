@@ -20,6 +20,7 @@ anything of ours.
     ├── RegistryError      the registry of versions cannot be read or changed
     │   ├── RegistryConflict somebody else moved the alias first
     │   └── VersionRefused a version that is not what it should be
+    ├── DatasetError       a dataset that is damaged, or cannot be made where it should be
     ├── TrainingError      a training run that ended without an adapter
     ├── ExportError        an adapter that cannot be exported, or does not say what was trained
     ├── ModInstallError    the mod or its settings cannot be put where they belong
@@ -126,6 +127,10 @@ class RegistryConflict(RegistryError):
 
 class VersionRefused(RegistryError):
     """A version that is incomplete, changed, or not what its manifest says."""
+
+
+class DatasetError(TownsfolkError):
+    """A dataset that is not what its manifest says, or that cannot be made where it should be."""
 
 
 class TrainingError(TownsfolkError):

@@ -1,0 +1,100 @@
+"""Cases of one part of the split come in; examples go out: thumbs, demonstrations, corrections and pairs.
+
+Replay examples of the base's own corpus keep what the base could before.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from itertools import islice, product
+
+from agent_runtime.npc.prompt import AROUND, render
+from learner.base.corpus import samples
+from learner.dataset.cases import Case
+from learner.examples import Example
+from learner.raters import weights
+
+MOST_PAIRS = 4
+"""Pairs of one prompt: more would make it weigh more than players' judgements of it."""
+
+
+def examples(cases: Sequence[Case], cap: float) -> list[Example]:
+    """Everything that can be learned from these cases, in their order, then the pairs."""
+    weight = weights(Counter(case.player for case in cases), cap)
+    found = [example for case in cases for example in _of(case, weight[case.player])]
+    return found + [
+        _pair(
+            good, bad.completion, f"{good.turn}:over:{bad.turn}", min(weight[good.player], weight[bad.player])
+        )
+        for good, bad in same_prompt(cases)
+    ]
+
+
+def same_prompt(cases: Sequence[Case]) -> Iterator[tuple[Case, Case]]:
+    """A good and a bad reply to the same line with the same numbered facts; what else is around, such as the
+    time, and what was said before may differ."""
+    groups: defaultdict[tuple[str, str], tuple[list[Case], list[Case]]] = defaultdict(lambda: ([], []))
+    for case in cases:
+        if case.good is not None:
+            key = "\n".join(
+                row for row in case.asked.lower().split("\n") if not row.startswith(AROUND.lower())
+            )
+            groups[case.system, key][0 if case.good else 1].append(case)
+    for good, bad in groups.values():
+        different = (
+            (chosen, other) for chosen, other in product(good, bad) if chosen.completion != other.completion
+        )
+        yield from islice(different, MOST_PAIRS)
+
+
+def replay(seed: int, count: int) -> list[Example]:
+    """So many turns of the base's corpus, the same for the same seed."""
+
+    def turns() -> Iterator[Example]:
+        for number, sample in enumerate(samples(seed)):
+            scene = sample.scene
+            for branch, turn in enumerate(sample.turns):
+                messages = render(scene.persona, scene.history, turn.facts, scene.player, turn.line)
+                yield Example(f"replay-{number}-{branch}", "replay", messages, turn.reply, slice=turn.slice)
+
+    return list(islice(turns(), count))
+
+
+def _of(case: Case, weight: float) -> Iterator[Example]:
+    def example(kind: str, id: str, completion: str, label: bool | None = None) -> Example:
+        return Example(
+            id=id,
+            kind="thumb" if kind == "thumb" else "demonstration",
+            messages=case.messages,
+            completion=completion,
+            label=label,
+            weight=weight,
+            rater=case.player,
+            slice=case.persona,
+            taken=case.said_at.timestamp(),
+        )
+
+    if case.good is not None:
+        yield example("thumb", case.turn, case.completion, case.good)
+    if case.clear and not case.correction:
+        yield example("demonstration", f"{case.turn}:well", case.completion)
+    if case.correction:
+        yield example("demonstration", f"{case.turn}:better", case.correction)
+        if case.completion != case.correction:
+            better = _pair(case, case.completion, f"{case.turn}:corrected", weight, case.correction)
+            yield better
+
+
+def _pair(case: Case, rejected: str, id: str, weight: float, chosen: str = "") -> Example:
+    return Example(
+        id=id,
+        kind="pair",
+        messages=case.messages,
+        completion=chosen or case.completion,
+        rejected=rejected,
+        weight=weight,
+        rater=case.player,
+        slice=case.persona,
+        taken=case.said_at.timestamp(),
+    )

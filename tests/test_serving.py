@@ -1,0 +1,409 @@
+"""Which version answers: swaps, refusals, rollbacks, guards and trials, with an engine that needs no model.
+What the real engine makes of it stands at the end."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agent_runtime.clock import SystemClock
+from agent_runtime.engine.interface import Engine, Request
+from agent_runtime.journal.rows import TurnRow
+from agent_runtime.npc.prompt import Message
+from agent_runtime.npc.turn import Account
+from agent_runtime.registry import canary
+from agent_runtime.registry.status import StatusFiles
+from agent_runtime.registry.store import Registry
+from agent_runtime.sections import Canary
+from agent_runtime.sections import Registry as RegistrySettings
+from agent_runtime.serving import Serving
+from tests.support.clock import ManualClock
+from tests.support.engine import Reply, ScriptedEngine
+from tests.support.game import Game, chat, make_id
+from tests.support.runtime import Running, town
+from tests.support.versions import added
+
+BASE = "0" * 64
+"""What the scripted engine says of its model."""
+GOOD = Account("model", "Hello.", first_words_ms=100.0)
+SILENT = Account("late", "Hm.")
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> Registry:
+    return Registry(tmp_path / "registry")
+
+
+def versions(registry: Registry, count: int) -> None:
+    for number in range(count):
+        added(registry, b"GGUF %d" % number, base=BASE)
+
+
+def promote(registry: Registry, *numbers: int) -> None:
+    for number in numbers:
+        registry.promote(number, expected=registry.state().champion, who="ann", why="better")
+
+
+@asynccontextmanager
+async def serving(
+    registry: Registry,
+    engine: ScriptedEngine | None = None,
+    clock: ManualClock | None = None,
+    **asked: Any,
+) -> AsyncIterator[Serving]:
+    """Started, and closed in good order at the end."""
+    engine = engine or ScriptedEngine()
+    await engine.start()
+    started = Serving(engine, registry, RegistrySettings(poll_ms=10), Canary(**asked), clock or SystemClock())
+    await started.start()
+    try:
+        yield started
+    finally:
+        await started.close()
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not holds():  # noqa: ASYNC110 (what is waited for happens in files and other tasks)
+            await asyncio.sleep(0.005)
+
+
+def by_version(request: Request) -> Reply:
+    """Every version says who it is."""
+    return Reply(f"I am {request.lane.partition('-')[0] or 'bare'}.")
+
+
+def loaded(engine: Engine) -> set[str]:
+    """The numbers of the versions that an engine has, the bare base as an empty one."""
+    return {lane.key.partition("-")[0] for lane in engine.lanes}
+
+
+async def written(runtime: Running, reply: str) -> TurnRow:
+    """The journal's row of a turn, which is written after its reply is told."""
+    async with asyncio.timeout(10):
+        while not (turn := await runtime.queries.turn(reply)):
+            await asyncio.sleep(0.005)
+    return turn
+
+
+async def said(game: Game, **fields: Any) -> dict[str, Any]:
+    await game.send(chat(**fields))
+    return await done(game)
+
+
+async def done(game: Game) -> dict[str, Any]:
+    async with asyncio.timeout(10):
+        while (message := await game.receive())["type"] != "reply_done":
+            pass
+    return message
+
+
+async def test_a_new_champion_answers_the_next_turn_and_the_journal_says_so(tmp_path: Path) -> None:
+    async with town(tmp_path, ScriptedEngine(by_version)) as runtime, Game(runtime.port) as game:
+        assert (await said(game))["text"] == "I am bare."
+        versions(runtime.registry, 1)
+        promote(runtime.registry, 1)
+        await until(lambda: runtime.serving.champion == 1)
+        answer = await said(game)
+        assert answer["text"] == "I am 1."
+        turn = await written(runtime, answer["reply"])
+        manifest = runtime.registry.get(1).manifest
+        assert manifest
+        assert (turn.version, turn.adapter) == (1, manifest.adapter)
+        runtime.registry.rollback(who="ann", why="worse")
+        await until(lambda: runtime.serving.champion == 0)
+        answer = await said(game)
+        turn = await written(runtime, answer["reply"])
+        assert (answer["text"], turn.version, turn.adapter) == ("I am bare.", 0, None)
+
+
+async def test_a_turn_ends_on_the_version_that_it_began_with(tmp_path: Path) -> None:
+    gate = asyncio.Event()
+
+    def script(request: Request) -> Reply:
+        slow = "wait" in request.messages[-1].content
+        return Reply(by_version(request).text, gate=gate if slow else None)
+
+    engine = ScriptedEngine(script)
+    async with town(tmp_path, engine) as runtime, Game(runtime.port) as game:
+        versions(runtime.registry, 3)
+        promote(runtime.registry, 1)
+        await until(lambda: runtime.serving.champion == 1)
+        await game.send(chat("please wait"))
+        await until(lambda: len(engine.requests) == 1)
+        promote(runtime.registry, 2, 3)
+        await until(lambda: runtime.serving.champion == 3)
+        other = chat("hello", player="bob")
+        await game.send({"type": "player_joined", "id": make_id(), "player": "bob"})
+        await game.send(other)
+        assert (await done(game))["text"] == "I am 3."
+        await until(lambda: loaded(engine) == {"", "1", "2", "3"})
+        gate.set()
+        assert (await done(game))["text"] == "I am 1."
+        await until(lambda: loaded(engine) == {"", "2", "3"})
+
+
+async def test_what_is_needed_to_go_back_stays_loaded(registry: Registry) -> None:
+    versions(registry, 2)
+    promote(registry, 1, 2)
+    engine = ScriptedEngine()
+    async with serving(registry, engine) as started:
+        assert started.champion == 2
+        assert {lane.key for lane in engine.lanes} == {"", registry.get(1).id, registry.get(2).id}
+        assert [lane.merged for lane in engine.lanes] == [False, False, True]
+
+
+async def test_what_was_warmed_is_warmed_for_a_new_version_before_it_serves(registry: Registry) -> None:
+    versions(registry, 1)
+    engine = ScriptedEngine()
+    persona = (Message("system", "You are Mira."),)
+    async with serving(registry, engine) as started:
+        await started.warm(persona)
+        promote(registry, 1)
+        await until(lambda: started.champion == 1)
+        assert engine.warmed_lanes[:2] == ["", registry.get(1).id]
+
+
+def lost(registry: Registry) -> None:
+    adapter = registry.get(2).adapter
+    assert adapter
+    adapter.unlink()
+
+
+def changed(registry: Registry) -> None:
+    adapter = registry.get(2).adapter
+    assert adapter
+    adapter.chmod(0o644)
+    adapter.write_bytes(b"GGUF 9")
+
+
+def no_manifest(registry: Registry) -> None:
+    folder = registry.get(2).folder
+    assert folder
+    (folder / "manifest.json").unlink()
+
+
+@pytest.mark.parametrize("damage", [lost, changed, no_manifest])
+@pytest.mark.parametrize("running", [True, False], ids=["while running", "at start"])
+async def test_a_version_that_cannot_serve_is_refused_and_the_champion_goes_on(
+    registry: Registry,
+    capsys: pytest.CaptureFixture[str],
+    damage: Callable[[Registry], None],
+    running: bool,
+) -> None:
+    versions(registry, 2)
+    promote(registry, 1)
+    if not running:
+        promote(registry, 2)
+        damage(registry)
+    async with serving(registry) as started:
+        if running:
+            promote(registry, 2)
+            damage(registry)
+        await until(lambda: registry.state().entries[-1].what == "refuse")
+        await until(lambda: started.champion == 1)
+    state = registry.state()
+    assert (state.champion, state.last_good, state.entries[-1].who) == (1, 0, "runtime")
+    assert state.banned == {}
+    assert "version_refused" in capsys.readouterr().out
+
+
+async def test_a_version_for_another_base_is_refused_and_a_challenger_too(registry: Registry) -> None:
+    added(registry, base="f" * 64)
+    async with serving(registry) as started:
+        registry.challenge(1, 0.5, who="ann", why="try")
+        await until(lambda: registry.state().challenger is None)
+        assert started.challenger is None
+        promote(registry, 1)
+        await until(lambda: registry.state().champion == 0)
+        assert started.champion == 0
+        assert "another base" in registry.audit()[-1].why
+
+
+async def test_a_registry_that_cannot_be_read_leaves_the_bare_base(registry: Registry) -> None:
+    versions(registry, 1)
+    promote(registry, 1)
+    whole = registry.log_path.read_bytes()
+    registry.log_path.write_bytes(b"?\n" + whole)
+    async with serving(registry) as started:
+        assert started.champion == 0
+        registry.log_path.write_bytes(whole)
+        await until(lambda: started.champion == 1)
+
+
+async def test_a_champion_that_misbehaves_is_rolled_back_by_the_guard(registry: Registry) -> None:
+    versions(registry, 2)
+    promote(registry, 1)
+    async with serving(registry) as started:
+        for _ in range(50):
+            started.note(1, GOOD)
+        promote(registry, 2)
+        await until(lambda: started.champion == 2)
+        for _ in range(5):
+            started.note(2, SILENT)
+        await until(lambda: started.champion == 1)
+    entry = registry.audit()[-1]
+    assert (entry.who, entry.what, entry.version) == ("guard", "rollback", 2)
+    assert "without an answer: 5 of 5" in entry.why
+    assert 2 in registry.state().banned
+
+
+async def test_a_turn_for_which_there_was_no_time_is_no_versions_fault(registry: Registry) -> None:
+    versions(registry, 1)
+    promote(registry, 1)
+    async with serving(registry) as started:
+        for _ in range(20):
+            started.note(1, Account("busy", "One moment."))
+        await asyncio.sleep(0.05)
+        assert started.champion == 1
+
+
+async def test_a_challenger_that_misbehaves_is_dropped_and_banned(registry: Registry) -> None:
+    versions(registry, 1)
+    registry.challenge(1, 0.05, who="ann", why="try")
+    async with serving(registry) as started:
+        assert started.challenger == 1
+        for _ in range(5):
+            started.note(1, SILENT)
+        await until(lambda: started.challenger is None)
+    entry = registry.audit()[-1]
+    assert (entry.who, entry.what, set(registry.state().banned)) == ("guard", "drop", {1})
+
+
+async def test_a_version_under_which_the_process_dies_twice_is_rolled_back_before_it_is_loaded(
+    registry: Registry,
+) -> None:
+    versions(registry, 1)
+    promote(registry, 1)
+    files = StatusFiles(registry.root)
+    for crash in (1, 2):
+        engine = ScriptedEngine()
+        async with serving(registry, engine) as started:
+            assert started.champion == 1, f"after {crash - 1} crashes"
+            left = files.status()
+            assert left
+            assert (left.suspect, left.pid) == (1, os.getpid())
+        assert files.status() is None, "closed in good order"
+        files.write_status(left)  # as a process that died leaves it
+    engine = ScriptedEngine()
+    async with serving(registry, engine) as started:
+        assert started.champion == 0
+        assert [lane.key for lane in engine.lanes] == [""]
+    assert registry.audit()[-1].who == "guard"
+
+
+def players(version: int, side: str, share: float, count: int) -> list[str]:
+    """Players who are on this side of a trial."""
+    names = (f"player {number}" for number in range(100_000))
+    found = (name for name in names if canary.side(canary.ticket(name, str(version)), share) == side)
+    return [name for name, _ in zip(found, range(count), strict=False)]
+
+
+async def test_a_challenger_answers_its_share_always_the_same_players(registry: Registry) -> None:
+    versions(registry, 2)
+    promote(registry, 1)
+    async with serving(registry) as started:
+        registry.challenge(2, 0.2, who="ann", why="try")
+        await until(lambda: started.challenger == 2)
+        asked = {}
+        for player in (f"player {number}" for number in range(500)):
+            for _ in range(3):
+                with started.turn(player) as served:
+                    assert asked.setdefault(player, served.version) == served.version
+        assert 0.1 < list(asked.values()).count(2) / 500 < 0.3
+        assert set(asked.values()) == {1, 2}
+
+
+async def test_ratings_promote_the_better_one(registry: Registry) -> None:
+    versions(registry, 1)
+    registry.challenge(1, 0.5, who="ann", why="try")
+    clock = ManualClock()
+    async with serving(registry, clock=clock, window_h=0) as started:
+        for number, (one, other) in enumerate(
+            zip(players(1, "challenger", 0.5, 30), players(1, "champion", 0.5, 30), strict=True)
+        ):
+            started.rated(one, 1, f"a{number}", 5, clock.wall())
+            started.rated(other, 0, f"b{number}", 2, clock.wall())
+        await until(lambda: started.champion == 1)
+    entry = registry.audit()[-1]
+    assert (entry.who, entry.what) == ("canary", "promote")
+    assert "30 raters against 30" in entry.why
+
+
+async def test_ratings_of_other_replies_do_not_count(registry: Registry) -> None:
+    versions(registry, 2)
+    promote(registry, 1)
+    registry.challenge(2, 0.05, who="ann", why="try")
+    clock = ManualClock()
+    async with serving(registry, clock=clock, window_h=0) as started:
+        (asked,) = players(2, "challenger", 0.05, 1)
+        (other,) = players(2, "champion", 0.05, 1)
+        later = next(
+            player
+            for player in players(2, "challenger", 0.5, 100)
+            if canary.side(canary.ticket(player, "2"), 0.05) is None
+        )
+        started.rated(asked, 2, "early", 5, clock.wall() - 3600)
+        started.rated(asked, 1, "by the champion", 5, clock.wall())
+        started.rated(other, 2, "by the challenger", 5, clock.wall())
+        started.rated(later, 1, "moved later", 5, clock.wall())
+        started.rated(other, 1, "fine", 3, clock.wall())
+    memo = StatusFiles(registry.root).memo()
+    assert memo
+    assert memo.trial
+    assert memo.trial.evidence.raters + len(memo.trial.windows) == 1
+
+
+async def test_more_players_are_asked_when_time_and_turns_have_passed(registry: Registry) -> None:
+    versions(registry, 1)
+    registry.challenge(1, 0.05, who="ann", why="try")
+    clock = ManualClock()
+    async with serving(registry, clock=clock, step_h=1, step_turns=3) as started:
+        for _ in range(3):
+            started.note(1, GOOD)
+        clock.advance(3601)
+        await until(lambda: registry.state().share == 0.2)
+        await asyncio.sleep(0.05)
+        assert registry.state().share == 0.2
+    assert registry.audit()[-1].who == "canary"
+
+
+async def test_a_trial_and_what_versions_did_survive_a_restart(registry: Registry) -> None:
+    versions(registry, 1)
+    registry.challenge(1, 0.5, who="ann", why="try")
+    clock = ManualClock()
+    (one,), (other,) = players(1, "challenger", 0.5, 1), players(1, "champion", 0.5, 1)
+    async with serving(registry, clock=clock, window_h=1) as started:
+        started.note(1, GOOD)
+        started.rated(one, 1, "a", 5, clock.wall())
+    clock.advance(1800)
+    async with serving(registry, clock=clock, window_h=1) as started:
+        started.note(1, GOOD)
+        started.rated(other, 0, "b", 2, clock.wall())
+    clock.advance(1801)
+    async with serving(registry, clock=clock, window_h=1):
+        pass
+    memo = StatusFiles(registry.root).memo()
+    assert memo
+    assert memo.trial
+    assert (memo.tallies[1].turns, memo.trial.turns) == (2, 2)
+    assert memo.trial.evidence.counts == {"challenger": 1, "champion": 0}
+    assert [window.values for window in memo.trial.windows.values()] == [{"b": 2}]
+
+
+async def test_a_memo_that_cannot_be_read_costs_only_the_trials_progress(registry: Registry) -> None:
+    versions(registry, 1)
+    registry.challenge(1, 0.5, who="ann", why="try")
+    (registry.root / "trials.json").write_text("{torn")
+    async with serving(registry) as started:
+        assert started.challenger == 1
+    memo = StatusFiles(registry.root).memo()
+    assert memo
+    assert memo.trial
+    assert memo.trial.challenger == 1

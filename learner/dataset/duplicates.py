@@ -13,6 +13,7 @@ from learner.dataset.cases import Case
 
 RUN = 5
 PERMUTATIONS = 64
+_EMPTY = MinHash(num_perm=PERMUTATIONS, seed=1)
 
 
 def contested(cases: Iterable[Case]) -> dict[str, str]:
@@ -37,28 +38,28 @@ def contested(cases: Iterable[Case]) -> dict[str, str]:
 
 def repeated(cases: Sequence[Case], similarity: float) -> dict[str, str]:
     """Turns that an earlier case with the same verdict already covers, exactly or nearly; each with which."""
-    reasons, seen = {}, set()
-    indexes: dict[tuple[str, bool | None], MinHashLSH] = {}
+    reasons: dict[str, str] = {}
+    seen: set[tuple[str, bool | None, str]] = set()
+    kinds: dict[str, tuple[str, bool | None]] = {}
+    index = MinHashLSH(threshold=similarity, num_perm=PERMUTATIONS)
     for case in cases:
+        kind = (case.system, case.good)
         text = f"{_plain(case.line)}\n{_plain(case.completion)}\n{_plain(case.correction)}"
-        exact = (case.system, case.good, text)
-        if exact in seen:
+        if (*kind, text) in seen:
             reasons[case.turn] = "exact duplicate"
             continue
-        seen.add(exact)
+        seen.add((*kind, text))
         sketch = _sketch(text)
-        index = indexes.setdefault(
-            (case.system, case.good), MinHashLSH(threshold=similarity, num_perm=PERMUTATIONS)
-        )
-        if index.query(sketch):
+        if any(kinds[turn] == kind for turn in index.query(sketch)):
             reasons[case.turn] = "near duplicate"
         else:
+            kinds[case.turn] = kind
             index.insert(case.turn, sketch)
     return reasons
 
 
 def _sketch(text: str) -> MinHash:
-    sketch = MinHash(num_perm=PERMUTATIONS, seed=1)
+    sketch = _EMPTY.copy()
     runs = {text[start : start + RUN] for start in range(max(1, len(text) - RUN + 1))}
     sketch.update_batch([run.encode() for run in sorted(runs)])
     return sketch

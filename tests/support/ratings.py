@@ -252,7 +252,7 @@ class Evenings:
 def make_journal(
     home: Path, players: Sequence[SimPlayer], seed: int, turns: int = 25, **evenings: float
 ) -> Evenings:
-    """A journal at home/journal.duckdb with what these players said and judged; `evenings`: see `Evenings`."""
+    """A journal at home/journal.duckdb with what these players said and judged; `evenings` as there."""
     made = Evenings(home, seed, **evenings)  # type: ignore[arg-type]
 
     async def write() -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib.util
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,11 +17,14 @@ from typing import Any, Literal, Protocol
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812
 
 from agent_runtime.errors import TrainingError
 from learner.profiles import Profile
 
 Name = Literal["cpu", "peft", "unsloth"]
+ROUND = 32
+"""Lengths are rounded up to this: torch's CPU library keeps code and memory for every shape it has met."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,16 +45,17 @@ class Trainable:
         # is spared the positions that nobody asks about.
         inner = self.model.get_base_model()
         with torch.autocast(self.device.type, dtype=torch.bfloat16):
-            hidden = inner.model(input_ids=ids, use_cache=False).last_hidden_state
-            logits: Tensor = inner.lm_head(hidden[chosen])
-        return logits.float()
+            hidden = inner.model(input_ids=ids, use_cache=False).last_hidden_state[chosen]
+            count = len(hidden)
+            logits: Tensor = inner.lm_head(F.pad(hidden, (0, 0, 0, -count % ROUND)))
+        return logits[:count].float()
 
-    def logits(self, ids: list[int]) -> Tensor:
-        """All logits (length, vocabulary) of one sequence in full precision, on the processor."""
+    def logits(self, ids: Sequence[int]) -> Tensor:
+        """All logits (length, vocabulary) of one sequence, as precise as the weights are."""
         inner = self.model.get_base_model()
         self.model.eval()
         with torch.no_grad():
-            out = inner(input_ids=torch.tensor([ids], device=self.device), use_cache=False).logits[0]
+            out = inner(input_ids=torch.tensor([list(ids)], device=self.device), use_cache=False).logits[0]
         return torch.as_tensor(out).float().cpu()
 
 
@@ -90,7 +94,7 @@ class Peft:
 
             settings: dict[str, Any] = {"dtype": torch.bfloat16}
             if profile.quantization == "nf4":
-                settings["quantization_config"] = BitsAndBytesConfig(
+                settings["quantization_config"] = BitsAndBytesConfig(  # type: ignore[no-untyped-call]
                     load_in_4bit=True,
                     bnb_4bit_quant_type="nf4",
                     bnb_4bit_use_double_quant=True,
@@ -99,7 +103,7 @@ class Peft:
             model = AutoModelForCausalLM.from_pretrained(
                 base, local_files_only=True, device_map={"": device}, **settings
             )
-            model = prepare_model_for_kbit_training(
+            model = prepare_model_for_kbit_training(  # type: ignore[no-untyped-call]
                 model,
                 use_gradient_checkpointing=device.type == "cuda",
                 gradient_checkpointing_kwargs={"use_reentrant": False},
@@ -199,8 +203,8 @@ def _quiet() -> Iterator[None]:
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
     from transformers.utils import logging as hints
 
-    hints.disable_progress_bar()
-    hints.set_verbosity_error()
+    hints.disable_progress_bar()  # type: ignore[no-untyped-call]
+    hints.set_verbosity_error()  # type: ignore[no-untyped-call]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield

@@ -11,7 +11,7 @@ from torch.nn import functional as F  # noqa: N812
 
 from learner import prefer
 from learner.profiles import Preference
-from learner.train.backends import Trainable
+from learner.train.backends import ROUND, Trainable
 from learner.train.rows import Item, Objective, Row
 
 References = Mapping[int, tuple[float, ...]]
@@ -55,7 +55,7 @@ class Objectives:
 
 def log_probabilities(trainable: Trainable, rows: Sequence[Row]) -> tuple[Tensor, Tensor]:
     """Sums of the replies' log-probabilities (rows,), and how many tokens each sum has."""
-    length = max(len(row.ids) for row in rows)
+    length = -(-max(len(row.ids) for row in rows) // ROUND) * ROUND
     ids = torch.zeros(len(rows), length, dtype=torch.long)
     chosen = torch.zeros(len(rows), length, dtype=torch.bool)
     for number, row in enumerate(rows):

@@ -125,12 +125,13 @@ def train(
     return result
 
 
-def load_trained(base: Path, folder: Path, profile: Profile) -> Trainable:
-    """The base with a finished run's adapter, in full precision on the processor, to compare with."""
+def load_trained(base: Path, folder: Path, profile: Profile, backend: Name = "cpu") -> Trainable:
+    """The base with a finished run's adapter, to compare an export with; in float32 unless the backend
+    says otherwise."""
     from peft import set_peft_model_state_dict
     from safetensors.torch import load_file
 
-    trainable = BACKENDS["cpu"].load(base, profile, seed=0)
+    trainable = BACKENDS[backend].load(base, profile, seed=0)
     set_peft_model_state_dict(trainable.model, load_file(folder / ADAPTER / WEIGHTS))
     return trainable
 

@@ -13,7 +13,7 @@ import duckdb
 
 from agent_runtime.errors import JournalError
 from agent_runtime.journal import statements
-from agent_runtime.journal.database import Database
+from agent_runtime.journal.database import Database, explained
 from agent_runtime.journal.statements import ExportName
 from agent_runtime.journal.views import Filter
 
@@ -64,6 +64,12 @@ def copy_to(
     copied = cursor.execute(f"copy ({sql}) to '{quoted}' ({_OPTIONS[format]})", parameters).fetchone()
     os.chmod(path, 0o600)
     return int(copied[0]) if copied else 0
+
+
+def rewrite(lines: Path, target: Path, format: Format) -> int:
+    """Write a file of JSON lines in another format; returns how many rows. Raises `JournalError`."""
+    with explained(target), duckdb.connect(config={"threads": 1}) as connection:
+        return copy_to(connection, "select * from read_json_auto(?)", [str(lines)], target, format)
 
 
 def _without_formulas(cursor: duckdb.DuckDBPyConnection, sql: str, parameters: Sequence[object]) -> str:

@@ -9,6 +9,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from itertools import islice, product
 
+import msgspec
+
 from agent_runtime.npc.prompt import AROUND, render
 from learner.base.corpus import samples
 from learner.dataset.cases import Case
@@ -20,14 +22,20 @@ MOST_PAIRS = 4
 
 
 def examples(cases: Sequence[Case], cap: float) -> list[Example]:
-    """Everything that can be learned from these cases, in their order, then the pairs."""
-    weight = weights(Counter(case.player for case in cases), cap)
-    found = [example for case in cases for example in _of(case, weight[case.player])]
-    return found + [
-        _pair(
-            good, bad.completion, f"{good.turn}:over:{bad.turn}", min(weight[good.player], weight[bad.player])
-        )
+    """Everything that can be learned from these cases, in their order, then the pairs. Each kind is weighed
+    by itself, because each is trained by itself; a pair counts for both players who made it."""
+    drafts = [(example, {case.player}) for case in cases for example in _of(case)]
+    drafts += [
+        (_pair(good, bad.completion, f"{good.turn}:over:{bad.turn}"), {good.player, bad.player})
         for good, bad in same_prompt(cases)
+    ]
+    counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for example, players in drafts:
+        counts[example.kind].update(players)
+    weight = {kind: weights(counted, cap) for kind, counted in counts.items()}
+    return [
+        msgspec.structs.replace(example, weight=min(weight[example.kind][player] for player in players))
+        for example, players in drafts
     ]
 
 
@@ -61,40 +69,37 @@ def replay(seed: int, count: int) -> list[Example]:
     return list(islice(turns(), count))
 
 
-def _of(case: Case, weight: float) -> Iterator[Example]:
-    def example(kind: str, id: str, completion: str, label: bool | None = None) -> Example:
-        return Example(
-            id=id,
-            kind="thumb" if kind == "thumb" else "demonstration",
-            messages=case.messages,
-            completion=completion,
-            label=label,
-            weight=weight,
-            rater=case.player,
-            slice=case.persona,
-            taken=case.said_at.timestamp(),
-        )
-
-    if case.good is not None:
-        yield example("thumb", case.turn, case.completion, case.good)
-    if case.clear and not case.correction:
-        yield example("demonstration", f"{case.turn}:well", case.completion)
-    if case.correction:
-        yield example("demonstration", f"{case.turn}:better", case.correction)
-        if case.completion != case.correction:
-            better = _pair(case, case.completion, f"{case.turn}:corrected", weight, case.correction)
-            yield better
-
-
-def _pair(case: Case, rejected: str, id: str, weight: float, chosen: str = "") -> Example:
-    return Example(
-        id=id,
-        kind="pair",
+def _of(case: Case) -> Iterator[Example]:
+    judged = Example(
+        id=case.turn,
+        kind="thumb",
         messages=case.messages,
-        completion=chosen or case.completion,
-        rejected=rejected,
-        weight=weight,
+        completion=case.completion,
+        label=case.good,
         rater=case.player,
         slice=case.persona,
         taken=case.said_at.timestamp(),
+    )
+    shown = msgspec.structs.replace(judged, kind="demonstration", label=None)
+    if case.good is not None:
+        yield judged
+    if case.correction:
+        yield msgspec.structs.replace(shown, id=f"{case.turn}:better", completion=case.correction)
+        if case.completion != case.correction:
+            better = msgspec.structs.replace(case, completion=case.correction)
+            yield _pair(better, case.completion, f"{case.turn}:corrected")
+    elif case.clear:
+        yield msgspec.structs.replace(shown, id=f"{case.turn}:well")
+
+
+def _pair(chosen: Case, rejected: str, id: str) -> Example:
+    return Example(
+        id=id,
+        kind="pair",
+        messages=chosen.messages,
+        completion=chosen.completion,
+        rejected=rejected,
+        rater=chosen.player,
+        slice=chosen.persona,
+        taken=chosen.said_at.timestamp(),
     )

@@ -1,5 +1,5 @@
 """Which version answers: swaps, refusals, rollbacks, guards and trials, with an engine that needs no model.
-What the real engine makes of it stands at the end."""
+What the real engine makes of it stands in test_versions.py."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def loaded(engine: Engine) -> set[str]:
 async def written(runtime: Running, reply: str) -> TurnRow:
     """The journal's row of a turn, which is written after its reply is told."""
     async with asyncio.timeout(10):
-        while not (turn := await runtime.queries.turn(reply)):
+        while not (turn := await runtime.queries.turn(reply)):  # noqa: ASYNC110
             await asyncio.sleep(0.005)
     return turn
 

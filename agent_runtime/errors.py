@@ -23,6 +23,7 @@ anything of ours.
     ├── DatasetError       a dataset that is damaged, or cannot be made where it should be
     ├── TrainingError      a training run that ended without an adapter
     ├── ExportError        an adapter that cannot be exported, or does not say what was trained
+    ├── EvidenceError      what the gate judged is missing, broken, or not what was judged
     ├── ModInstallError    the mod or its settings cannot be put where they belong
     └── DownloadError      a model could not be fetched, or its checksum is wrong
 """
@@ -146,6 +147,10 @@ class TrainingError(TownsfolkError):
 
 class ExportError(TownsfolkError):
     """An adapter that cannot be exported, or whose export does not say what was trained."""
+
+
+class EvidenceError(TownsfolkError):
+    """What the gate should judge is missing or broken, or no longer what its verdict was about."""
 
 
 class SnapshotError(JournalError):

@@ -29,6 +29,8 @@ from agent_runtime.npc.speech import Words
 from agent_runtime.npc.text import clean_line
 from agent_runtime.npc.turn import Account, Situation, run_turn
 from agent_runtime.npc.world import facts_for
+from agent_runtime.registry.store import Registry
+from agent_runtime.served import Served, load_version
 
 NEAR = (
     Near("place", "river", 24, "north-east"),
@@ -47,12 +49,15 @@ class _Game(msgspec.Struct):
     recipes: tuple[Recipe, ...]
 
 
-def chat(settings: Settings, npc: str, player: str) -> None:
-    """Talk with the persona `npc` until an empty line. Raises `TownsfolkError` when it cannot begin."""
+def chat(settings: Settings, npc: str, player: str, version: int | None = None) -> None:
+    """Talk with the persona `npc` until an empty line; without a `version` the champion answers. Raises
+    `TownsfolkError` when it cannot begin."""
     personas = personas_of(settings)
     if npc not in personas:
         raise PersonaError(f"no persona {npc!r}; there are: {', '.join(sorted(personas))}")
-    asyncio.run(_talk(settings, personas[npc], player))
+    registry = Registry(settings.registry_path)
+    number = registry.state().champion if version is None else version
+    asyncio.run(_talk(settings, personas[npc], player, registry, number))
 
 
 def embedded_catalogue() -> Catalogue:
@@ -61,22 +66,32 @@ def embedded_catalogue() -> Catalogue:
     return Catalogue(game.items, game.recipes)
 
 
-async def _talk(settings: Settings, persona: Persona, player: str) -> None:
+async def _talk(settings: Settings, persona: Persona, player: str, registry: Registry, number: int) -> None:
     engine = engine_of(settings)
-    with console.status("loading the model …"):
-        await engine.start()
-        await engine.warm((Message("system", system_text(persona)),))
-    console.print(f"[dim]{engine.info.name} · {persona.name}, {persona.role}. {HELP}[/dim]")
-    catalogue = embedded_catalogue()
-    history: deque[Exchange] = deque(maxlen=EXCHANGES)
     try:
-        while line := clean_line(await asyncio.to_thread(_ask, player)):
-            if line in ("/bye", "/quit", "/exit"):
-                break
-            account = await _answer(engine, settings, persona, player, line, list(history), catalogue)
-            history.append(Exchange(line, account.reply))
+        with console.status("loading the model …"):
+            await engine.start()
+            served = await load_version(engine, registry, number)
+            await engine.warm((Message("system", system_text(persona)),), served.lane)
+        await _talk_with(engine, settings, persona, player, served)
     finally:
         await engine.close()
+
+
+async def _talk_with(
+    engine: Engine, settings: Settings, persona: Persona, player: str, served: Served
+) -> None:
+    name = f"{engine.info.name}, version {served.version}" if served.version else engine.info.name
+    console.print(f"[dim]{name} · {persona.name}, {persona.role}. {HELP}[/dim]")
+    catalogue = embedded_catalogue()
+    history: deque[Exchange] = deque(maxlen=EXCHANGES)
+    while line := clean_line(await asyncio.to_thread(_ask, player)):
+        if line in ("/bye", "/quit", "/exit"):
+            break
+        account = await _answer(
+            engine, settings, persona, player, line, list(history), catalogue, served.lane
+        )
+        history.append(Exchange(line, account.reply))
 
 
 def _ask(player: str) -> str:
@@ -95,6 +110,7 @@ async def _answer(
     line: str,
     history: list[Exchange],
     catalogue: Catalogue,
+    lane: str,
 ) -> Account:
     snapshot = _scene(persona)
     known = facts_known(persona, player, history)
@@ -103,7 +119,7 @@ async def _answer(
     situation = Situation(persona, player, line, told, facts, snapshot, catalogue)
     account = Account()
     console.print(f"[bold yellow]{persona.name}:[/bold yellow] ", end="")
-    turn = run_turn(engine, situation, SystemClock(), random.Random(), settings.turn.deadline_s)
+    turn = run_turn(engine, situation, SystemClock(), random.Random(), settings.turn.deadline_s, lane)
     async with aclosing(turn) as events:
         async for event in events:
             if isinstance(event, Words):

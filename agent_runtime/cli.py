@@ -75,6 +75,9 @@ def chat(
     context: typer.Context,
     npc: Annotated[str, typer.Option(help="The persona; `townsfolk npc personas` lists them.")] = "mira",
     player: Annotated[str, typer.Option(help="Your name.")] = "you",
+    version: Annotated[
+        int | None, typer.Option(min=0, help="The version that answers; without it, the champion.")
+    ] = None,
 ) -> None:
     """Talk with an NPC in this terminal, without a game."""
     settings = config.load(context.obj)
@@ -82,7 +85,7 @@ def chat(
     from agent_runtime.chat import chat as talk
 
     logs.configure("warning", settings.log.format)
-    talk(settings, npc, player)
+    talk(settings, npc, player, version)
 
 
 @app.command()

@@ -11,14 +11,14 @@ import os
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import structlog
 
 from agent_runtime.clock import Clock
-from agent_runtime.engine.interface import BASE_LANE, Engine, Lane
-from agent_runtime.errors import EngineError, RegistryError, VersionRefused
+from agent_runtime.engine.interface import BASE_LANE, Engine
+from agent_runtime.errors import EngineError, RegistryError
 from agent_runtime.npc.prompt import Message
 from agent_runtime.npc.turn import Account
 from agent_runtime.registry.audit import BARE, State
@@ -27,24 +27,12 @@ from agent_runtime.registry.store import Registry
 from agent_runtime.registry.watch import states
 from agent_runtime.sections import Canary
 from agent_runtime.sections import Registry as RegistrySettings
+from agent_runtime.served import NO_VERSION, Served, load_version
 from agent_runtime.trials import Trials
 
 WARM_KEPT = 64
 
 log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Served:
-    """What takes a turn: the version's number, the engine's lane, and the adapter's sha256 (None: bare)."""
-
-    version: int
-    lane: str
-    adapter: str | None
-
-
-NO_VERSION = Served(BARE, BASE_LANE, None)
-"""What took a turn that no model took, and all turns of the bare base."""
 
 
 class Serving:
@@ -217,27 +205,16 @@ class Serving:
     async def _bring(self, number: int) -> None:
         """Check, load and warm one version; refuse it if that fails."""
         try:
-            version = self._registry.get(number)
-            await asyncio.to_thread(self._registry.verify, version)
-            manifest = version.manifest
-            if not manifest:
-                raise VersionRefused(f"version {number} has no manifest")
-            # An engine elsewhere does not tell which file it serves.
-            if self._engine.info.digest not in ("", manifest.base):
-                raise VersionRefused(
-                    f"version {number} was trained for another base model ({manifest.base[:12]}…) than the "
-                    f"one that serves ({self._engine.info.digest[:12]}…): choose that model, or train anew"
-                )
             await self._tell(suspect=number)
-            await self._engine.load(Lane(version.id, version.adapter, manifest.scale))
+            served = await load_version(self._engine, self._registry, number)
             for messages in reversed(self._prefixes):
-                await self._engine.warm(messages, version.id)
+                await self._engine.warm(messages, served.lane)
         except (RegistryError, EngineError) as error:
             self._refused.add(number)
             log.error("version_refused", version=number, why=str(error), serves=self._champion)
             await self._refuse(number, str(error))
         else:
-            self._lanes[number] = Served(number, version.id, manifest.adapter)
+            self._lanes[number] = served
 
     async def _merge(self) -> None:
         """Let the champion answer from a merged copy, which is faster, and nobody else, which saves

@@ -31,7 +31,8 @@ from agent_runtime.npc.turn import Account, Judged, Situation, Source, canned, r
 from agent_runtime.npc.world import facts_for
 from agent_runtime.record import Line, Recorder
 from agent_runtime.sections import Turn
-from agent_runtime.serving import NO_VERSION, Served, Serving
+from agent_runtime.served import NO_VERSION, Served
+from agent_runtime.serving import Serving
 
 EMPTY_CATALOGUE = Catalogue((), ())
 ANSWERED_KEPT = 10_000

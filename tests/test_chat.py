@@ -8,6 +8,11 @@ from pathlib import Path
 import pytest
 
 from agent_runtime.chat import embedded_catalogue
+from agent_runtime.engine.modelfile import digest
+from agent_runtime.models import embedded_model
+from agent_runtime.registry.store import Registry
+from tests.support.adapters import random_adapter
+from tests.support.versions import added
 
 
 def talk(home: Path, lines: str, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -31,6 +36,21 @@ def test_a_talk_in_the_terminal_until_an_empty_line(tmp_path: Path) -> None:
 
 def test_the_end_of_the_input_ends_the_talk(tmp_path: Path) -> None:
     assert talk(tmp_path, "", "--npc", "brom").returncode == 0
+
+
+def test_the_champion_answers_or_the_version_that_was_asked_for(tmp_path: Path) -> None:
+    base = embedded_model(tmp_path)
+    registry = Registry(tmp_path / "registry")
+    adapter = random_adapter(tmp_path / "adapter.gguf", base, strength=0.02)
+    added(registry, adapter, base=digest(base))
+    added(registry, adapter, base="f" * 64)
+    assert "version" not in talk(tmp_path, "").stdout
+    assert "version 1 · Mira" in talk(tmp_path, "hello\n\n", "--version", "1").stdout
+    registry.promote(1, expected=0, who="ann", why="better")
+    assert "version 1 · Mira" in talk(tmp_path, "").stdout
+    refused = talk(tmp_path, "", "--version", "2")
+    assert refused.returncode == 2
+    assert "another base" in refused.stderr
 
 
 def test_an_unknown_persona_is_told_with_those_there_are(tmp_path: Path) -> None:

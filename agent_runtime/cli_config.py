@@ -81,6 +81,8 @@ def template() -> str:
 
 def toml_value(value: Any) -> str:
     """A value as TOML spells it; an unset path is the empty string."""
+    if isinstance(value, bool):
+        return str(value).lower()
     if isinstance(value, int | float):
         return str(value)
     text = "" if value is None else os.fspath(value) if isinstance(value, Path) else str(value)

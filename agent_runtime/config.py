@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import platformdirs
 from annotated_types import Ge, Le
@@ -33,6 +34,7 @@ from agent_runtime.sections import (
     Canary,
     Engine,
     Journal,
+    Learn,
     Log,
     Model,
     Personas,
@@ -69,6 +71,7 @@ class Settings(BaseSettings):
     journal: Journal = Journal()
     registry: Registry = Registry()
     canary: Canary = Canary()
+    learn: Learn = Learn()
     privacy: Privacy = Privacy()
     log: Log = Log()
     _home: Path = PrivateAttr(default_factory=default_home)
@@ -101,6 +104,11 @@ class Settings(BaseSettings):
     @property
     def registry_path(self) -> Path:
         return self._in_home(self.registry.path or Path("registry"))
+
+    @property
+    def learner_folder(self) -> Path:
+        """Where runs of the learner leave what they do and did."""
+        return self.home / "learner"
 
     @property
     def personas_folder(self) -> Path:
@@ -152,6 +160,7 @@ def load(home: Path | None = None) -> Settings:
                 "engine.url: is empty, and engine.backend is 'openai'; give the server's address, such as "
                 "http://127.0.0.1:8080/v1"
             )
+        problems += _zone_problems(settings.learn.zone)
         settings._home = home
     if problems:
         raise ConfigError(problems)
@@ -230,6 +239,16 @@ def _environment_problems() -> list[str]:
     return problems
 
 
+def _zone_problems(zone: str) -> list[str]:
+    try:
+        ZoneInfo(zone or "UTC")
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return [
+            f"learn.zone: {zone!r} is no time zone that this machine knows; give one such as Europe/Berlin"
+        ]
+    return []
+
+
 def _problem(detail: ErrorDetails, given: Mapping[str, Any]) -> str:
     location = [str(part) for part in detail["loc"]]
     dotted = ".".join(location[:2])
@@ -258,6 +277,8 @@ def _allowed(annotation: Any, metadata: list[Any]) -> str:
         return f"one of {', '.join(typing.get_args(annotation))}"
     low = next((item.ge for item in metadata if isinstance(item, Ge)), None)
     high = next((item.le for item in metadata if isinstance(item, Le)), None)
+    if annotation is bool:
+        return "true or false"
     if annotation is int:
         return f"a whole number from {low} to {high}"
     if annotation is float:

@@ -22,6 +22,8 @@ anything of ours.
     │   └── VersionRefused a version that is not what it should be
     ├── DatasetError       a dataset that is damaged, or cannot be made where it should be
     ├── TrainingError      a training run that ended without an adapter
+    ├── NightError         a run of the learner that cannot begin, or that cannot be read
+    │   └── NightBusy      another run of the learner goes on
     ├── ExportError        an adapter that cannot be exported, or does not say what was trained
     ├── EvidenceError      what the gate judged is missing, broken, or not what was judged
     ├── ModInstallError    the mod or its settings cannot be put where they belong
@@ -143,6 +145,14 @@ class TrainingError(TownsfolkError):
     def __init__(self, reason: str, message: str) -> None:
         self.reason = reason
         super().__init__(message)
+
+
+class NightError(TownsfolkError):
+    """A run of the learner that cannot begin, go on, or be read; the message says what to do."""
+
+
+class NightBusy(NightError):
+    """Another run of the learner goes on: one at a time, over all processes."""
 
 
 class ExportError(TownsfolkError):

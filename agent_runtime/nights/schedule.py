@@ -1,0 +1,199 @@
+"""Starts the learner at its time, and when enough players rated: settings come in, runs are started.
+
+The schedule is APScheduler's, with its job in HOME/learner/schedule.sqlite: a night that was missed while
+nothing ran is made up for within its grace, once. All of it lives in threads of its own, so that neither its
+disk nor its waiting touches the talks; nothing here raises for what the learner does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+import structlog
+
+from agent_runtime.config import Settings
+from agent_runtime.errors import JournalError, NightError
+from agent_runtime.nights import runs
+from agent_runtime.nights.child import Child, Program, command, how_to_install, missing
+from agent_runtime.nights.pause import paused
+
+if TYPE_CHECKING:
+    from apscheduler.schedulers.background import BackgroundScheduler
+
+    from agent_runtime.nights.trigger import Nightly
+
+JOB = "night"
+STORE = "schedule.sqlite"
+
+log = structlog.get_logger(__name__)
+
+_schedules: dict[str, Schedule] = {}
+"""By home: a stored job can only name a function and plain values."""
+
+
+def night(home: str) -> None:
+    """The stored job."""
+    if home in _schedules:
+        _schedules[home].begin("nightly")
+
+
+def trigger_of(settings: Settings) -> Nightly | None:
+    """When nights begin; None without a time for them."""
+    from agent_runtime.nights.trigger import Nightly
+
+    if not settings.learn.at:
+        return None
+    return Nightly(settings.learn.at, ZoneInfo(settings.learn.zone) if settings.learn.zone else None)
+
+
+class Schedule:
+    """`await start()` once serving works, `await close()` when it ends."""
+
+    def __init__(self, settings: Settings, program: Program = command) -> None:
+        self._settings = settings
+        self._learn = settings.learn
+        self._folder = settings.learner_folder
+        self._child = Child(settings.home, program)
+        self._scheduler: BackgroundScheduler | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Begin; what is wrong with the schedule is logged, and serving goes on without it."""
+        if not self._learn.at and not self._learn.after_raters:
+            return
+        if missing():
+            log.info("no_nights", why=how_to_install())
+            return
+        self._task = asyncio.create_task(self._run())
+
+    async def close(self) -> None:
+        """End it, and a run that goes on: it is taken up by the next one."""
+        if self._task:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        await asyncio.to_thread(self._close)
+
+    def begin(self, why: str) -> None:
+        """Run the learner now, and wait for it. Called from a thread."""
+        off = paused(self._folder)
+        if off:
+            log.info("night_left_out", why=f"turned off by {off.who}; `townsfolk learn schedule --on`")
+            return
+        log.info("night_begins", why=why, log=str(self._child.log))
+        try:
+            status = self._child.run(why)
+        except NightError as error:
+            log.error("night_failed", why=str(error))
+            return
+        if status is None:
+            log.info("night_left_out", why="a run goes on already")
+            return
+        run = runs.latest(self._folder)
+        outcome = run.outcome if run else None
+        if status == 0 and outcome:
+            log.info("night_ended", outcome=outcome.ended, summary=outcome.summary, version=outcome.version)
+        else:
+            why = outcome.summary if outcome else f"it ended with status {status}"
+            log.error("night_failed", why=why, status=status, log=str(self._child.log))
+
+    async def _run(self) -> None:
+        if self._learn.at:
+            await asyncio.to_thread(self._start)
+        while True:
+            await asyncio.sleep(self._learn.look_s)
+            await asyncio.to_thread(self.look)
+
+    def _start(self) -> None:
+        """Put the night into the store, where it may have been before."""
+        try:
+            self._scheduler = self._open()
+        except Exception as error:
+            # The store holds the next night's time and nothing else: a broken one is made anew.
+            log.warning("schedule_made_anew", why=repr(error))
+            with suppress(OSError):
+                (self._folder / STORE).unlink(missing_ok=True)
+            try:
+                self._scheduler = self._open()
+            except Exception as again:
+                log.error("no_nights", why=repr(again))
+                return
+        job = self._scheduler.get_job(JOB)
+        log.info("next_night", at=str(job.next_run_time) if job else None)
+
+    def _open(self) -> BackgroundScheduler:
+        from apscheduler.executors.pool import ThreadPoolExecutor
+        from apscheduler.jobstores.sqlalchemy import SQLAlchemyJobStore
+        from apscheduler.schedulers.background import BackgroundScheduler
+
+        self._folder.mkdir(parents=True, exist_ok=True)
+        trigger = trigger_of(self._settings)
+        assert trigger is not None
+        scheduler = BackgroundScheduler(
+            jobstores={"default": SQLAlchemyJobStore(url=f"sqlite:///{self._folder / STORE}")},
+            executors={"default": ThreadPoolExecutor(1)},
+            timezone=trigger.timezone,
+        )
+        _schedules[str(self._settings.home)] = self
+        scheduler.start(paused=True)
+        scheduler.add_job(
+            night,
+            trigger,
+            args=(str(self._settings.home),),
+            id=JOB,
+            replace_existing=True,
+            coalesce=True,
+            max_instances=1,
+            misfire_grace_time=max(1, round(self._learn.grace_h * 3600)),
+            **_kept_time(scheduler.get_job(JOB), trigger),
+        )
+        scheduler.resume()
+        return scheduler
+
+    def look(self) -> None:
+        """Notice that the clock was moved, and count new raters. Called from a thread."""
+        if self._scheduler:
+            job = self._scheduler.get_job(JOB)
+            if job and not _is_near(job.next_run_time):
+                self._scheduler.reschedule_job(JOB, trigger=job.trigger)
+            self._scheduler.wakeup()
+        if self._learn.after_raters:
+            with suppress(JournalError):
+                if new_raters(self._settings) >= self._learn.after_raters:
+                    threading.Thread(target=self.begin, args=("raters",), daemon=True).start()
+
+    def _close(self) -> None:
+        self._child.close()
+        if self._scheduler:
+            self._scheduler.shutdown(wait=True)
+        _schedules.pop(str(self._settings.home), None)
+
+
+def new_raters(settings: Settings) -> int:
+    """Players who rated since the last run began. Raises `JournalError`."""
+    from agent_runtime.journal.source import ask, open_source
+    from agent_runtime.journal.views import MAX_ROWS, Filter, RatingView
+
+    last = runs.latest(settings.learner_folder)
+    with open_source(settings.journal_path) as source:
+        since = last.asked.began if last else None
+        found = ask(source, "ratings", Filter(since=since, limit=MAX_ROWS), RatingView)
+    return len({rating.player for rating in found})
+
+
+def _kept_time(before: Any, trigger: Nightly) -> dict[str, datetime]:
+    """The stored job's time, so that a night which was missed while nothing ran is still due: adding a job
+    that is there would put the next one in its place."""
+    if before is None or getattr(before.trigger, "at", None) != trigger.at:
+        return {}
+    return {"next_run_time": before.next_run_time} if _is_near(before.next_run_time) else {}
+
+
+def _is_near(moment: datetime | None) -> bool:
+    from agent_runtime.nights.trigger import FAR
+
+    return moment is not None and moment.astimezone(UTC) - datetime.now(UTC) < FAR - timedelta(hours=1)

@@ -1,0 +1,194 @@
+"""The real scheduler with a store on disk, over clocks that are moved while it runs and while it does not.
+
+What it starts is the learner's own program; here that program is a line in a file for each start.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as real
+import sys
+from datetime import timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import apscheduler.executors.base
+import apscheduler.schedulers.base
+import pytest
+
+from agent_runtime import config
+from agent_runtime.nights import schedule
+from agent_runtime.nights.pause import pause, resume
+from agent_runtime.nights.schedule import JOB, Schedule
+from tests.support.modlink import eventually
+
+UTC = ZoneInfo("UTC")
+NIGHT = real.datetime(2026, 11, 21, 4, 30, tzinfo=UTC)
+
+
+class MovedClock:
+    """What the machine's clock says, to the libraries and to us."""
+
+    def __init__(self, now: real.datetime) -> None:
+        self.now = now
+
+    def install(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        clock = self
+
+        class Datetime(real.datetime):
+            @classmethod
+            def now(cls, tz: real.tzinfo | None = None) -> real.datetime:  # type: ignore[override]
+                return clock.now.astimezone(tz)
+
+        for module in (apscheduler.schedulers.base, apscheduler.executors.base, schedule):
+            monkeypatch.setattr(module, "datetime", Datetime)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> MovedClock:
+    moved = MovedClock(NIGHT - timedelta(hours=2))
+    moved.install(monkeypatch)
+    return moved
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """A home with nights at 04:30 UTC."""
+    (tmp_path / "townsfolk.toml").write_text('[learn]\nat = "04:30"\nzone = "UTC"\nlook_s = 3600\n')
+    return tmp_path
+
+
+def noting(home: Path, *arguments: str) -> list[str]:
+    """A learner that notes that it was started."""
+    script = "import sys; open(sys.argv[1], 'a').write('night\\n')"
+    return [sys.executable, "-c", script, str(home / "starts")]
+
+
+def starts(home: Path) -> int:
+    path = home / "starts"
+    return len(path.read_text().splitlines()) if path.exists() else 0
+
+
+class Running:
+    """`async with Running(home) as schedule:` it runs inside."""
+
+    def __init__(self, home: Path) -> None:
+        self._schedule = Schedule(config.load(home), noting)
+
+    async def __aenter__(self) -> Schedule:
+        await self._schedule.start()
+        await eventually(lambda: self._schedule._scheduler is not None)
+        return self._schedule
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self._schedule.close()
+
+
+async def look(running: Schedule) -> None:
+    """Let it notice the clock, and wait until whatever was due has been started and has ended."""
+    await asyncio.to_thread(running.look)
+    scheduler = running._scheduler
+    assert scheduler
+    await eventually(lambda: scheduler.get_job(JOB).next_run_time > schedule.datetime.now(UTC))
+    await eventually(lambda: not scheduler._executors["default"]._instances.get(JOB))
+
+
+async def test_a_night_begins_at_its_time_and_once(home: Path, clock: MovedClock) -> None:
+    async with Running(home) as running:
+        await look(running)
+        assert starts(home) == 0
+        clock.now = NIGHT + timedelta(seconds=1)
+        await look(running)
+        assert starts(home) == 1
+        clock.now += timedelta(hours=3)
+        await look(running)
+        assert starts(home) == 1
+
+
+async def test_the_clock_goes_back_one_hour_after_the_night_began(home: Path, clock: MovedClock) -> None:
+    async with Running(home) as running:
+        clock.now = NIGHT + timedelta(minutes=1)
+        await look(running)
+        clock.now -= timedelta(hours=1)
+        for _ in range(12):
+            clock.now += timedelta(minutes=10)
+            await look(running)
+        assert starts(home) == 1
+        clock.now = NIGHT + timedelta(days=1, minutes=1)
+        await look(running)
+        assert starts(home) == 2
+
+
+@pytest.mark.parametrize("hours", [0, 3])
+async def test_the_clock_goes_forward_a_day(home: Path, clock: MovedClock, hours: int) -> None:
+    """From before a night to before the next one, and to a little after it."""
+    async with Running(home) as running:
+        clock.now = NIGHT - timedelta(hours=2) + timedelta(days=1, hours=hours)
+        await look(running)
+        clock.now = NIGHT + timedelta(days=1, hours=2)
+        await look(running)
+        assert starts(home) == 1
+
+
+async def test_a_clock_that_was_a_year_ahead_and_came_back(home: Path, clock: MovedClock) -> None:
+    async with Running(home) as running:
+        clock.now += timedelta(days=365)
+        await look(running)
+        before = starts(home)
+        clock.now -= timedelta(days=365)
+        await look(running)
+        clock.now = NIGHT + timedelta(minutes=1)
+        await look(running)
+        assert starts(home) == before + 1
+
+
+async def test_a_night_missed_while_nothing_ran_is_made_up_for_once(home: Path, clock: MovedClock) -> None:
+    async with Running(home):
+        pass
+    clock.now = NIGHT + timedelta(hours=2)
+    for _ in range(2):
+        async with Running(home) as running:
+            await look(running)
+    assert starts(home) == 1
+
+
+async def test_a_night_missed_for_longer_than_its_grace_is_left_out(home: Path, clock: MovedClock) -> None:
+    async with Running(home):
+        pass
+    clock.now = NIGHT + timedelta(hours=7)
+    async with Running(home) as running:
+        await look(running)
+    assert starts(home) == 0
+
+
+async def test_another_time_in_the_settings_takes_the_place_of_the_stored_one(
+    home: Path, clock: MovedClock
+) -> None:
+    async with Running(home):
+        pass
+    (home / "townsfolk.toml").write_text('[learn]\nat = "05:00"\nzone = "UTC"\n')
+    async with Running(home) as running:
+        assert running._scheduler
+        job = running._scheduler.get_job(JOB)
+    assert job.next_run_time == NIGHT + timedelta(minutes=30)
+
+
+async def test_a_broken_store_is_made_anew(home: Path, clock: MovedClock) -> None:
+    (home / "learner").mkdir()
+    (home / "learner" / schedule.STORE).write_bytes(b"no database" * 1000)
+    async with Running(home) as running:
+        clock.now = NIGHT + timedelta(seconds=1)
+        await look(running)
+    assert starts(home) == 1
+
+
+async def test_turned_off_and_on_by_an_admin(home: Path, clock: MovedClock) -> None:
+    pause(home / "learner", "admin eve", clock.now)
+    async with Running(home) as running:
+        clock.now = NIGHT + timedelta(seconds=1)
+        await look(running)
+        assert starts(home) == 0
+        resume(home / "learner")
+        clock.now = NIGHT + timedelta(days=1, seconds=1)
+        await look(running)
+    assert starts(home) == 1

@@ -80,8 +80,14 @@ class Backend(Memory, Protocol):
     def sampler(self, stages: Sequence[Stage]) -> object:
         """A new sampler; free it with `free`."""
 
-    def sample(self, sampler: object, place: int) -> int:
-        """Draw a token."""
+    def sample(self, sampler: object, place: int, grammar: object = None) -> int:
+        """Draw a token, and where there is a grammar, one that it allows."""
+
+    def grammar(self, text: str) -> object:
+        """A new grammar from GBNF; free it with `free`. None when it cannot be read."""
+
+    def accept(self, grammar: object, token: int) -> bool:
+        """Take a token that was said; false, and nothing is changed, when the grammar forbids it."""
 
     def free(self, sampler: object) -> None:
-        """Give a sampler back."""
+        """Give a sampler or a grammar back."""

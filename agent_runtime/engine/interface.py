@@ -52,14 +52,24 @@ class ModelInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class Grammar:
+    """What a stretch of the reply must look like: it sleeps until the model has said `begin`, holds the
+    model to the GBNF `text` up to `end`, and sleeps again. Tokens may reach over both ends, so the root
+    rule must allow text before `begin` and after `end`. Engines may ignore it."""
+
+    text: str
+    begin: str
+    end: str
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
     """One reply to make. The first `prefix` messages are shared by many requests, and their KV cache
     is kept. `deadline` is a time of `time.monotonic`: generation ends there.
 
     `lane` is the key of the version that answers. Requests with the same `talk` are turns of one talk,
     whose KV cache may be kept from turn to turn; nothing is kept for an empty one. Among those who wait,
-    turns go round between players (`player`: any name for one). `grammar` is GBNF,
-    empty for none; it holds from where the text of `grammar_trigger` begins, or throughout without one."""
+    turns go round between players (`player`: any name for one)."""
 
     messages: tuple[Message, ...]
     sampling: Sampling
@@ -70,8 +80,7 @@ class Request:
     talk: str = ""
     player: str = ""
     priority: Priority = Priority.PLAYER
-    grammar: str = ""
-    grammar_trigger: str = ""
+    grammar: Grammar | None = None
 
 
 @dataclass(frozen=True, slots=True)

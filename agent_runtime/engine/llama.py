@@ -81,6 +81,7 @@ class Llama:
         self.adds_bos = bool(llama_cpp.llama_vocab_get_add_bos(self._vocab))
         # Reading them all takes as long as the rest of loading a small model.
         self._pieces: list[bytes] = like._pieces if like else self._all_pieces()
+        self._silent = [token for token, piece in enumerate(self._pieces) if not piece]
         self.longest_piece = max(map(len, self._pieces))
         self._chain = llama_cpp.llama_sampler_chain_default_params()
 
@@ -212,12 +213,42 @@ class Llama:
             llama_cpp.llama_sampler_chain_add(chain, make(*arguments))
         return chain
 
-    def sample(self, sampler: object, place: int) -> int:
-        """Draw a token from the logits at `place`; the sampler remembers it."""
-        return int(llama_cpp.llama_sampler_sample(sampler, self._context, place))
+    def sample(self, sampler: object, place: int, grammar: object = None) -> int:
+        """Draw a token from the logits at `place`, and where there is a grammar, one that it allows;
+        sampler and grammar remember it."""
+        if grammar is None:
+            return int(llama_cpp.llama_sampler_sample(sampler, self._context, place))
+        # Asking the grammar about every token of a vocabulary takes long, and mostly the first draw will do.
+        logits = self.logits(place)
+        token = _draw(logits, sampler)
+        if not self.accept(grammar, token):
+            logits[self._silent] = -np.inf
+            token = _draw(logits, grammar, sampler)
+            llama_cpp.llama_sampler_accept(grammar, token)
+        llama_cpp.llama_sampler_accept(sampler, token)
+        return token
+
+    def grammar(self, text: str) -> object:
+        """A new grammar from GBNF; free it with `free`. None when it cannot be read."""
+        # A NULL pointer is not None.
+        return llama_cpp.llama_sampler_init_grammar(self._vocab, text.encode(), b"root") or None
+
+    def accept(self, grammar: object, token: int) -> bool:
+        """Take a token that was said; false, and nothing is changed, when the grammar forbids it."""
+        if not self._pieces[token]:
+            # To the library's grammars a control token is its name in letters.
+            return False
+        candidates = _candidates(np.zeros(1, np.float32))
+        candidates["id"] = token
+        _apply(grammar, candidates)
+        if candidates["logit"][0] < 0:
+            # The library throws through us when it must accept what it forbids.
+            return False
+        llama_cpp.llama_sampler_accept(grammar, token)
+        return True
 
     def free(self, sampler: object) -> None:
-        """Give a sampler chain back."""
+        """Give a sampler chain or a grammar back."""
         llama_cpp.llama_sampler_free(sampler)
 
     def copy(self, source: int, target: int, length: int) -> None:
@@ -264,6 +295,28 @@ class Llama:
         buffer = ctypes.create_string_buffer(_MAX_PIECE)
         length = llama_cpp.llama_token_to_piece(self._vocab, token, buffer, _MAX_PIECE, 0, special)
         return buffer.raw[: max(length, 0)]
+
+
+def _draw(logits: NDArray[np.float32], *samplers: object) -> int:
+    candidates = _candidates(logits)
+    for sampler in samplers:
+        chosen = _apply(sampler, candidates)
+    return int(candidates["id"][chosen])
+
+
+def _candidates(logits: NDArray[np.float32]) -> NDArray[np.void]:
+    candidates = np.zeros(len(logits), llama_cpp.llama_token_data)
+    candidates["id"] = np.arange(len(logits))
+    candidates["logit"] = logits
+    return candidates
+
+
+def _apply(sampler: object, candidates: NDArray[np.void]) -> int:
+    """Let a sampler change the candidates; which of them it chose, or −1."""
+    data = candidates.ctypes.data_as(llama_cpp.llama_token_data_p)
+    array = llama_cpp.llama_token_data_array(data, len(candidates), -1, False)
+    llama_cpp.llama_sampler_apply(sampler, ctypes.byref(array))
+    return int(array.selected)
 
 
 def _reason() -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from agent_runtime.engine.interface import BASE_LANE, Lane, Priority
+from agent_runtime.engine.interface import BASE_LANE, Grammar, Lane, Priority
 from agent_runtime.engine.template import Piece
 from agent_runtime.errors import EngineError
 from agent_runtime.npc.persona import Sampling
@@ -31,6 +31,7 @@ class Order:
     talk: str = ""
     player: str = ""
     priority: Priority = Priority.PLAYER
+    grammar: Grammar | None = None
     created: float = field(default_factory=time.monotonic)
 
 

@@ -195,6 +195,7 @@ class LlamaEngine:
             request.talk,
             request.player,
             request.priority,
+            request.grammar,
         )
         async with aclosing(self._events(order)) as events:
             async for event in events:

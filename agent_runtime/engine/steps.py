@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from agent_runtime.engine.backend import Backend, ContextFull, DecodeFailed, Row, Version
+from agent_runtime.engine.guard import Guard
 from agent_runtime.engine.interface import Chunk, Finish, FinishReason, Priority
 from agent_runtime.engine.prefix import Prefix
 from agent_runtime.engine.sampling import stages
@@ -104,14 +105,19 @@ class Steps:
     def _speak(self, talk: Talk, place: int) -> None:
         if talk.sampler is None:
             talk.sampler = self._backend.sampler(stages(talk.sampling, talk.seed))
-        token = self._backend.sample(talk.sampler, place)
+            talk.guard = Guard(self._backend, talk.grammar) if talk.grammar else None
+        guard = talk.guard
+        token = self._backend.sample(talk.sampler, place, guard.held if guard else None)
         if talk.first_token is None:
             talk.first_token = self._clock()
         if self._backend.ends(token):
             self._finish(talk, "stop")
             return
         talk.tokens.append(token)
-        text = talk.text.feed(self._backend.piece(token))
+        piece = self._backend.piece(token)
+        if guard:
+            guard.feed(token, piece)
+        text = talk.text.feed(piece)
         if text:
             self._events.append((talk.ticket, Chunk(text)))
         if talk.text.stopped:
@@ -146,6 +152,8 @@ class Steps:
         if talk.sampler is not None:
             self._backend.free(talk.sampler)
             talk.sampler = None
+        if talk.guard:
+            talk.guard.free()
 
     def _taken(self) -> list[Event]:
         events, self._events = self._events, []

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from agent_runtime.engine.backend import Version
-from agent_runtime.engine.interface import Finish, FinishReason, Priority
+from agent_runtime.engine.guard import Guard
+from agent_runtime.engine.interface import Finish, FinishReason, Grammar, Priority
 from agent_runtime.engine.prefix import Prefix
 from agent_runtime.engine.text import TextStream
 from agent_runtime.npc.persona import Sampling
@@ -31,6 +32,7 @@ class Talk:
     key: str = ""
     player: str = ""
     priority: Priority = Priority.PLAYER
+    grammar: Grammar | None = None
 
     sequence: int = -1
     prefix: Prefix | None = None
@@ -40,6 +42,7 @@ class Talk:
     fed: int = 0
     tokens: list[int] = field(init=False)
     sampler: object = None
+    guard: Guard | None = None
     first_token: float | None = None
 
     def __post_init__(self) -> None:

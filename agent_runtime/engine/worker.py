@@ -136,7 +136,10 @@ def _begin(order: Order, prompts: Prompts, lanes: Lanes, context: int) -> list[E
     except Exception:
         _log.exception("a prompt cannot be tokenised")
         return [(order, EngineError("the prompt cannot be read; the engine's log says why"))]
-    if not order.limit and not order.talk:
+    if order.limit:
+        # A reply goes on from the logits of the last token, which a kept prefix does not have.
+        shared = min(shared, len(prompt) - 1)
+    elif not order.talk:
         del prompt[shared:]
     lanes.add(
         Talk(
@@ -153,6 +156,7 @@ def _begin(order: Order, prompts: Prompts, lanes: Lanes, context: int) -> list[E
             key=order.talk,
             player=order.player,
             priority=order.priority,
+            grammar=order.grammar,
         )
     )
     return []

@@ -104,6 +104,14 @@ async def test_a_cached_prefix_changes_nothing_but_the_time(noise: Path) -> None
     assert warm[1].prompt_tokens == cold[1].prompt_tokens > warm[1].cached_tokens
 
 
+async def test_a_prompt_that_is_nothing_but_prefix_is_answered(noise: Path) -> None:
+    asked = Request((Message("user", "hello"),), GREEDY, time.monotonic() + 30, prefix=1)
+    async with serving(noise) as engine:
+        first, second = [await reply(engine, asked) for _ in range(2)]
+    assert first[0] == second[0] != ""
+    assert second[1].cached_tokens == second[1].prompt_tokens - 1
+
+
 async def test_a_warmed_prefix_serves_the_first_request(noise: Path) -> None:
     async with serving(noise) as engine:
         cold = await reply(engine, request("hello"))

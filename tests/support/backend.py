@@ -83,8 +83,20 @@ class PlainBackend:
         self.samplers += 1
         return object()
 
-    def sample(self, sampler: object, place: int) -> int:
-        return self._logits[place]
+    def sample(self, sampler: object, place: int, grammar: object = None) -> int:
+        token = self._logits[place]
+        while grammar is not None and not self.accept(grammar, token):
+            token = (token + 1) % self.vocabulary
+        return token
+
+    def grammar(self, text: str) -> object:
+        """Here a grammar is a set of letters."""
+        self.samplers += 1
+        return text.encode()
+
+    def accept(self, grammar: object, token: int) -> bool:
+        assert isinstance(grammar, bytes)
+        return self.piece(token) in grammar
 
     def free(self, sampler: object) -> None:
         self.samplers -= 1

@@ -44,8 +44,11 @@ def quantized(model: Path, path: Path) -> Path:
     return path
 
 
-def chain_model(path: Path, reply: Sequence[bytes], *, context: int = 512, endless: bool = False) -> Path:
-    """A Llama that says `reply`, token by token, and then ends (or begins again, when `endless`).
+def chain_model(
+    path: Path, reply: Sequence[bytes], *, context: int = 512, endless: bool = False, rambling: bool = False
+) -> Path:
+    """A Llama that says `reply`, token by token, and then ends (or begins again, when `endless`; or says
+    whatever the sampler draws, when `rambling`).
 
     Multi-byte elements become tokens of their own; no element may come twice.
     """
@@ -62,6 +65,8 @@ def chain_model(path: Path, reply: Sequence[bytes], *, context: int = 512, endle
     embedding = weights["token_embd.weight"]
     output = np.zeros_like(embedding)
     following = dict(zip([ASSISTANT, *ids], [*ids, ids[0] if endless else END], strict=True))
+    if rambling:
+        del following[ids[-1]]
     for token, successor in following.items():
         output[successor] += embedding[token] * 4
     weights["output.weight"] = output

@@ -67,8 +67,8 @@ def _config(config: str, parts: Mapping[str, int], format: str) -> str:
 def _body(facts: DatasetFacts, counts: Mapping[str, Mapping[str, int]]) -> str:
     lines = [
         f"\n# {facts.name}\n",
-        f"Replies of game NPCs, judged by {facts.players} players of a Luanti server who allowed training with",
-        "their talk (or, where the server says so, did not withdraw). Made by Townsfolk from its journal of",
+        f"Replies of game NPCs, judged by {facts.players} players of a Luanti server who allowed training",
+        "with their talk (or, where the server says so, did not withdraw). Made by Townsfolk from its journal of",
         "turns; personas, facts and lines are as the model met them.\n",
         "| configuration | "
         + " | ".join(parts := list(dict.fromkeys(p for c in counts.values() for p in c)))
@@ -94,7 +94,7 @@ def _body(facts: DatasetFacts, counts: Mapping[str, Mapping[str, int]]) -> str:
     lines += [
         "\n## Privacy\n",
         "Players' names are made-up names; coordinates, addresses, links and telephone numbers are plain",
-        f"words (replaced: {replaced}). What players say about themselves in free words may still be there.\n",
+        f"words (replaced: {replaced}). What players say about themselves may still be there.\n",
         "## Provenance\n",
         f"Snapshot `{facts.snapshot}`, data `{facts.digest}` (sha256).\n",
     ]

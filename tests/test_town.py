@@ -4,6 +4,7 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import structlog
 
 from tests.support.engine import Reply, ScriptedEngine
@@ -79,6 +80,54 @@ async def test_a_rating_is_acked_only_when_it_is_on_disk_and_counts_once(tmp_pat
             assert await game.ask(rating) == {"type": "ack", "ids": [rating["id"]]}
         ratings = await running.queries.ratings()
         assert [(r.turn, r.value, r.scale) for r in ratings] == [(done["reply"], 5, "thumb")]
+
+
+async def test_a_better_wording_is_kept_for_who_was_answered(tmp_path: Path) -> None:
+    greeting = hello(players=["alice", "mallory"])
+    async with town(tmp_path, ScriptedEngine()) as running, Game(running.port, greeting=greeting) as game:
+        reply = (await answer(game, chat()))[-1]["reply"]
+        shown = {"type": "demonstration", "id": make_id(), "reply": reply, "text": "Grüß  dich,\talice."}
+        error = await game.ask(shown | {"player": "mallory"})
+        assert (error["code"], error["of"]) == ("unknown_reply", shown["id"])
+        for _ in range(2):
+            assert await game.ask(shown | {"player": "alice"}) == {"type": "ack", "ids": [shown["id"]]}
+    with duckdb.connect(str(tmp_path / "journal.duckdb"), read_only=True) as connection:
+        found = connection.execute("select turn, text from demonstrations").fetchall()
+    assert found == [(reply, "Grüß dich, alice.")]
+
+
+async def test_a_choice_about_training_is_acked_when_it_is_on_disk_and_the_last_one_counts(
+    tmp_path: Path,
+) -> None:
+    async with town(tmp_path, ScriptedEngine()) as running, Game(running.port) as game:
+        assert game.welcome["consent"] == "ask"
+        for choice in ("allow", "withdraw"):
+            message = {"type": "consent", "id": make_id(), "player": "alice", "choice": choice}
+            assert await game.ask(message) == {"type": "ack", "ids": [message["id"]]}
+        (view,) = await running.queries.consents()
+        assert (view.player, view.choice) == (running.pseudonyms.of(SERVER, "alice"), "withdraw")
+
+
+async def test_erasing_ends_the_reply_under_way_and_leaves_no_word_of_it(tmp_path: Path) -> None:
+    gate = asyncio.Event()
+    engine = ScriptedEngine(["I am Mira.", Reply("Your secret is safe with me.", gate=gate)])
+    async with town(tmp_path, engine) as running, Game(running.port) as game:
+        await answer(game, chat("hello Mira"))
+        pseudonym = running.pseudonyms.of(SERVER, "alice")
+        assert len(await running.memory.recall(MIRA, pseudonym)) == 1
+        await game.send(chat("my secret is the key under the mat"))
+        while len(engine.requests) < 2:  # noqa: ASYNC110 - the engine tells nobody
+            await asyncio.sleep(0.01)
+        message = {"type": "consent", "id": make_id(), "player": "alice", "choice": "erase"}
+        await game.send(message)
+        while (await game.receive()) != {"type": "ack", "ids": [message["id"]]}:
+            pass
+        assert {turn.line for turn in await running.queries.turns()} == {""}
+        assert await running.memory.recall(MIRA, pseudonym) == []
+        gate.set()
+    with duckdb.connect(str(tmp_path / "journal.duckdb"), read_only=True) as connection:
+        found = connection.execute("select distinct line, reply, raw, prompt::varchar from turns").fetchall()
+    assert found == [("", "", "", "[]")]
 
 
 async def test_a_rating_of_anothers_reply_is_refused_also_after_a_restart(tmp_path: Path) -> None:

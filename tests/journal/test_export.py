@@ -55,6 +55,19 @@ async def test_csv_has_a_header_and_quotes(filled: Journal, tmp_path: Path) -> N
     assert rows[0]["rated_at"] == "2026-11-20T18:00:20.000000Z"
 
 
+@pytest.mark.parametrize("cell", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", '="a,b"'])
+async def test_no_cell_of_a_csv_is_a_formula(journal: Journal, tmp_path: Path, cell: str) -> None:
+    await journal.add(make.turn(1, line=cell, npc_name="=Ada", reply="1 = 1", first_token_ms=-1.5))
+    target = tmp_path / "out.csv"
+    publish(write_export(journal.database, "turns", Filter(npc="=Ada"), "csv"), target)
+    with target.open(encoding="utf-8", newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert (row["line"], row["npc_name"]) == (f"'{cell}", "'=Ada")
+    assert (row["reply"], row["first_token_ms"]) == ("1 = 1", "-1.5"), "what is no formula stays as it is"
+    publish(write_export(journal.database, "turns", Filter(), "jsonl"), target)
+    assert json.loads(target.read_text())["line"] == cell, "only spreadsheets need this"
+
+
 @pytest.mark.parametrize("format", ["parquet", "jsonl", "csv"])
 async def test_every_table_in_every_format(filled: Journal, format: Format) -> None:
     assert write_export(filled.database, "events", Filter(), format).stat().st_size > 0

@@ -11,7 +11,9 @@ import duckdb
 import pytest
 
 from agent_runtime.errors import JournalError, JournalLocked
-from agent_runtime.journal.source import ask, open_source
+from agent_runtime.journal.sealed import Scope, verify
+from agent_runtime.journal.snapshot import seal, snapshots_in
+from agent_runtime.journal.source import ask, forget, open_source
 from agent_runtime.journal.views import Filter, TurnSummary
 from agent_runtime.journal.writer import Journal
 from tests.support import rows as make
@@ -43,7 +45,7 @@ Start = Callable[..., "subprocess.Popen[str]"]
 def filled(path: Path) -> Path:
     async def fill() -> None:
         journal = Journal.open(path)
-        await journal.add(make.turn(1), make.turn(2))
+        await journal.add(make.turn(1), make.turn(2), make.rating(3, turn=1), make.consent(4))
         await journal.close()
 
     asyncio.run(fill())
@@ -71,6 +73,39 @@ def test_the_file_and_the_socket_answer_the_same(filled: Path, start_child: Star
     assert lines(filled) == ["line 2", "line 1"], "a killed runtime's socket must not be in the way"
 
 
+def test_a_snapshot_is_the_same_from_both_and_forgetting_reaches_both(
+    filled: Path, start_child: Start, tmp_path: Path
+) -> None:
+    with open_source(filled) as source:
+        from_file = verify(seal(source.snapshot(Scope()), tmp_path / "one"))
+    with start_child("-c", SERVE, filled) as runtime:
+        assert runtime.stdout
+        assert runtime.stdout.readline() == "serving\n"
+        with open_source(filled) as source:
+            sealed = seal(source.snapshot(Scope()))
+        assert verify(sealed).digest == from_file.digest
+        assert forget(filled, [make.consent(5, "erase", make.turn(1).player)]) == [sealed]
+        assert lines(filled) == ["", ""]
+        runtime.kill()
+    asyncio.run(_add(filled))
+    assert lines(filled) == ["line 6", "", ""], "forgotten for good, also after a kill"
+    assert forget(filled, [make.consent(7, "erase", make.turn(6).player)]) == []
+    assert lines(filled) == ["", "", ""]
+    assert snapshots_in(filled.parent / "snapshots") == []
+
+
+async def _add(path: Path) -> None:
+    journal = Journal.open(path)
+    await journal.add(make.turn(6))
+    await journal.close()
+
+
+def test_who_is_to_be_forgotten_where_nothing_is(tmp_path: Path) -> None:
+    with pytest.raises(JournalError, match="no journal at"):
+        forget(tmp_path / "journal.duckdb", [make.consent(1, "erase")])
+    assert not (tmp_path / "journal.duckdb").exists()
+
+
 def test_reading_the_file_changes_nothing(filled: Path) -> None:
     before = filled.read_bytes()
     lines(filled)
@@ -84,6 +119,8 @@ def test_a_locked_file_without_a_socket(filled: Path, start_child: Start) -> Non
         assert holder.stdout.readline() == "open\n"
         with pytest.raises(JournalLocked, match="in use by another process"):
             lines(filled)
+        with pytest.raises(JournalLocked, match="in use by another process"):
+            forget(filled, [make.consent(5, "erase")])
         holder.kill()
 
 

@@ -108,6 +108,22 @@ def test_damaged_write_ahead_log_loses_nothing_either(store: Store, path: Path, 
     assert all("Move it away and start again" in refusal for refusal in refusals)
 
 
+def test_what_was_erased_stays_erased_when_the_write_ahead_log_is_lost(
+    store: Store, path: Path, tmp_path: Path
+) -> None:
+    """The logs still hold the turns and the erasure: recovering them must end where the journal was."""
+    store.commit([make.turn(1), make.turn(2, player="b" * 16)], new=True)
+    store.commit([make.consent(3, "erase")], new=True)
+    store.commit([make.turn(4)], new=True)
+    copy = crash(path, tmp_path / "copy")
+    copy.with_suffix(".duckdb.wal").unlink()
+    again = Store(copy, wait_s=0)
+    assert again.recovered == 4
+    found = again.database.connection.execute("select line from turns order by id").fetchall()
+    assert found == [("",), ("line 2",), ("line 4",)]
+    again.close()
+
+
 def test_recovery_happens_once(store: Store, path: Path, tmp_path: Path) -> None:
     store.commit([make.turn(1)], new=True)
     copy = crash(path, tmp_path / "copy")

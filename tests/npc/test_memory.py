@@ -37,3 +37,15 @@ async def test_talks_long_unused_leave_memory_but_come_back() -> None:
     await memory.recall("mira", "bob")
     assert [e.line for e in await memory.recall("mira", "alice")] == ["old line"]
     assert shelf.asked == 3
+
+
+async def test_a_forgotten_player_is_read_anew_and_others_stay() -> None:
+    shelf = Shelf()
+    memory = Memory(shelf.load)
+    await memory.keep("mira", "alice", Exchange("secret", "I see."))
+    await memory.keep("brom", "alice", Exchange("secret", "Hm."))
+    await memory.keep("mira", "bob", Exchange("hello", "Hi."))
+    shelf.kept.clear()
+    memory.forget(["alice"])
+    assert await memory.recall("mira", "alice") == await memory.recall("brom", "alice") == []
+    assert [e.line for e in await memory.recall("mira", "bob")] == ["hello"]

@@ -5,7 +5,16 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from agent_runtime.journal.rows import ActionResultRow, ActionRow, EventRow, RatingRow, SessionRow, TurnRow
+from agent_runtime.journal.rows import (
+    ActionResultRow,
+    ActionRow,
+    ConsentRow,
+    DemonstrationRow,
+    EventRow,
+    RatingRow,
+    SessionRow,
+    TurnRow,
+)
 from agent_runtime.npc.persona import Sampling
 from agent_runtime.npc.prompt import Fact, Message
 
@@ -81,6 +90,28 @@ def rating(number: int, turn: int, **fields: Any) -> RatingRow:
             "rated_at": START + timedelta(seconds=number),
             **fields,
         }
+    )
+
+
+def demonstration(number: int, turn: int, **fields: Any) -> DemonstrationRow:
+    return DemonstrationRow(
+        **{
+            "id": ulid(number),
+            "turn": ulid(turn),
+            "player": "0123456789abcdef",
+            "text": f"better {turn}",
+            "shown_at": START + timedelta(seconds=number),
+            **fields,
+        }
+    )
+
+
+def consent(number: int, choice: str = "allow", player: str = "0123456789abcdef") -> ConsentRow:
+    return ConsentRow(
+        id=ulid(number),
+        player=player,
+        choice=choice,  # type: ignore[arg-type]
+        decided_at=START + timedelta(seconds=number),
     )
 
 

@@ -35,6 +35,7 @@ class Running:
     pseudonyms: Pseudonyms
     registry: Registry
     serving: Serving
+    memory: Memory
 
 
 @asynccontextmanager
@@ -48,6 +49,7 @@ async def town(
     queries = Queries(journal)
     pseudonyms = Pseudonyms.of_home(home)
     turn = Turn(**limits)
+    memory = Memory(queries.recent_exchanges, turn.memory)
     registry = Registry(home / "registry")
     serving = Serving(engine, registry, RegistrySettings(poll_ms=20), canary or Canary(), clock)
     await serving.start()
@@ -57,7 +59,7 @@ async def town(
         journal=journal,
         queries=queries,
         recorder=Recorder(clock, pseudonyms),
-        memory=Memory(queries.recent_exchanges, turn.memory),
+        memory=memory,
         catalogues=CatalogueStore(home / "catalogues"),
         personas={"mira": PERSONA},
         limits=turn,
@@ -66,7 +68,7 @@ async def town(
     )
     try:
         async with Bridge(handler, token=TOKEN, port=port) as bridge:
-            yield Running(bridge.port, queries, pseudonyms, registry, serving)
+            yield Running(bridge.port, queries, pseudonyms, registry, serving, memory)
             await handler.drain(2)
     finally:
         await serving.close()

@@ -57,6 +57,13 @@ def runtime(tmp_path: Path, base: Path) -> Runtime:
     )
 
 
+async def beat(game: Game) -> None:
+    """Be heard of as often as a game server is, also while a reply takes long."""
+    while True:
+        await game.send({"type": "ping", "n": 0})
+        await asyncio.sleep(1)
+
+
 class Talking:
     """Players who talk without a pause, each on a server of its own, until told to stop. `replies` are the
     ends of all replies as they came, and when (monotonic)."""
@@ -70,6 +77,7 @@ class Talking:
     async def talk(self, player: str) -> None:
         greeting = hello(players=[player], server=f"01J0000000000000000000SRV{PLAYERS.index(player)}")
         async with Game(self._port, token=self._token, greeting=greeting) as game:
+            beating = asyncio.create_task(beat(game))
             while not self._over:
                 self.lines += 1
                 await game.send(chat("hello Mira, what is new", player=player))
@@ -77,6 +85,7 @@ class Talking:
                     while (message := await game.receive())["type"] != "reply_done":
                         pass
                 self.replies.append((time.monotonic(), message))
+            beating.cancel()
 
     def stop(self) -> None:
         self._over = True

@@ -69,11 +69,13 @@ def until_it_survives(
 ) -> int:
     """Kill `work` at its first system call, its second, and so on until it comes through; each time from the
     same beginning. Returns how many deaths there were."""
+    beginning = folder / "beginning"
+    beginning.mkdir()
+    begin(Registry(beginning / "registry"))
     for step in range(1000):
         home = folder / str(step)
-        home.mkdir()
+        shutil.copytree(beginning, home)
         registry = Registry(home / "registry")
-        begin(registry)
         died = dying_at(step, lambda: work(Registry(home / "registry")))  # noqa: B023
         check(registry, died)
         shutil.rmtree(home)

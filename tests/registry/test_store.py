@@ -260,7 +260,7 @@ def test_a_challenge_from_start_to_end(registry: Registry) -> None:
     promoted(registry, 1)
     with pytest.raises(RegistryError, match="itself"):
         registry.challenge(1, 0.05, who="ann", why="")
-    with pytest.raises(RegistryError, match="share"):
+    with pytest.raises(RegistryError, match="at most 50%"):
         registry.challenge(2, 5, who="ann", why="")
     registry.challenge(2, 0.05, who="ann", why="try it")
     assert (registry.state().challenger, registry.state().share) == (2, 0.05)

@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from rich.console import Console, RenderableType
+
+from agent_runtime.registry import render
+from agent_runtime.registry.canary import Trial
+from agent_runtime.registry.manifest import Verdict
+from agent_runtime.registry.status import Status
+from agent_runtime.registry.store import Registry
+from tests.support.versions import added
+
+
+def printed(*shown: RenderableType) -> str:
+    console = Console(width=150, record=True, file=open(os.devnull, "w"))  # noqa: SIM115
+    for one in shown:
+        console.print(one)
+    return " ".join(console.export_text().split())
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> Registry:
+    registry = Registry(tmp_path / "registry")
+    added(registry, learned="knows [bold]torches[/bold]", verdict=Verdict("inconclusive", "6 to 4"))
+    registry.challenge(1, 0.2, who="ann", why="let's see")
+    return registry
+
+
+def status(pid: int, challenger: int | None) -> Status:
+    now = datetime(2026, 11, 20, tzinfo=UTC)
+    return Status(pid=pid, base="", champion=0, challenger=challenger, suspect=0, since=now)
+
+
+def test_what_a_learner_wrote_is_text_and_no_markup(registry: Registry) -> None:
+    shown = printed(render.table(registry.versions(), registry.state()))
+    assert "knows [bold]torches[/bold]" in shown
+    assert "inconclusive 6 to 4" in shown
+    assert "challenger (20% of players)" in shown
+
+
+def test_the_notes_tell_how_a_trial_goes(registry: Registry) -> None:
+    trial = Trial(0, 1, 0, 0)
+    for _ in range(4):
+        trial.evidence.add("champion", 0.5)
+    trial.rate("someone", "challenger", "reply", 5, 0)
+    told = printed(*render.notes(registry.state(), status(os.getpid(), 1), trial, 0.05))
+    assert "0 raters against 4, 1 more counted soon" in told
+    missing = trial.raters_missing(0.05)
+    assert missing > 10
+    assert f"About {missing} more raters" in told
+    assert "no server" not in told
+
+
+def test_the_notes_tell_when_the_server_does_otherwise(registry: Registry) -> None:
+    told = printed(*render.notes(registry.state(), status(os.getpid(), None), None, 0.05))
+    assert "still answers with version 0" in told
+    assert "no server runs here" in printed(*render.notes(registry.state(), None, None, 0.05))
+
+
+def test_one_version_wholly(registry: Registry) -> None:
+    shown = printed(render.version(registry.get(1), registry.state()))
+    for part in ("b" * 64, "challenge 20% (challenger — → 1)", "let's see", "What was learned"):
+        assert part in shown
+    assert "0-base" in printed(render.version(registry.get(0), registry.state()))

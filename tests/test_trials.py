@@ -1,0 +1,189 @@
+"""Decisions of the runtime itself. How they reach the players stands in test_serving.py."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from agent_runtime.engine.interface import Finish
+from agent_runtime.npc.actions import Proposal
+from agent_runtime.npc.policy import Refused
+from agent_runtime.npc.turn import Account, Judged
+from agent_runtime.registry import canary
+from agent_runtime.registry.audit import State
+from agent_runtime.registry.status import StatusFiles
+from agent_runtime.registry.store import Registry
+from agent_runtime.sections import Canary
+from agent_runtime.sections import Registry as RegistrySettings
+from agent_runtime.trials import Trials
+from tests.support.clock import ManualClock
+from tests.support.engine import ScriptedEngine
+from tests.support.game import Game, chat, hello, make_id
+from tests.support.runtime import town
+from tests.support.versions import added
+
+SILENT = Account("late", "Hm.")
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> Registry:
+    registry = Registry(tmp_path / "registry")
+    for number in range(2):
+        added(registry, b"GGUF %d" % number)
+    registry.promote(1, expected=0, who="ann", why="better")
+    return registry
+
+
+def trials(
+    registry: Registry, clock: ManualClock | None = None, **asked: float
+) -> tuple[Trials, list[State]]:
+    """Following the registry as it is now; and the list to which its decisions go."""
+    taken: list[State] = []
+    started = Trials(
+        registry,
+        RegistrySettings(),
+        Canary(**asked),
+        clock or ManualClock(),
+        taken.append,  # type: ignore[arg-type]
+    )
+    started.follow(registry.state())
+    return started, taken
+
+
+def finish(reason: str, tokens: int) -> Finish:
+    return Finish(reason, 1, 100, 0, tokens, 50.0, 60.0)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "account",
+    [
+        Account("busy", "One moment."),
+        Account("late", "Hm.", finish=finish("deadline", 0)),
+        Account("model", "Hello.", first_words_ms=100),
+    ],
+    ids=["the queue was full", "the deadline came before the first token", "all is well"],
+)
+async def test_what_is_no_fault_of_a_version(registry: Registry, account: Account) -> None:
+    found, taken = trials(registry)
+    for _ in range(20):
+        found.note(1, account)
+    await found.decide()
+    assert not taken
+
+
+@pytest.mark.parametrize(
+    "account",
+    [
+        SILENT,
+        Account("late", "Hm.", finish=finish("stop", 3)),
+        Account(
+            "model",
+            "I dig.",
+            judged=[Judged(Proposal("dig", {}), Refused("dig", {}, "Mira may not dig", violation=True))],
+        ),
+    ],
+    ids=["the engine failed", "nothing was said", "a forbidden action"],
+)
+async def test_what_is_one(registry: Registry, account: Account) -> None:
+    found, taken = trials(registry)
+    for _ in range(5):
+        found.note(1, account)
+    await found.decide()
+    assert [state.champion for state in taken] == [0]
+
+
+async def test_the_bare_base_is_never_rolled_back(registry: Registry) -> None:
+    registry.rollback(who="ann", why="")
+    found, taken = trials(registry)
+    for _ in range(50):
+        found.note(0, SILENT)
+    await found.decide()
+    assert not taken
+
+
+async def test_somebody_else_may_decide_first(registry: Registry) -> None:
+    found, taken = trials(registry)
+    for _ in range(5):
+        found.note(1, SILENT)
+    registry.promote(2, expected=1, who="ben", why="better")
+    await found.decide()
+    assert not taken
+    assert registry.state().champion == 2
+
+
+async def test_a_decision_that_cannot_be_made_is_an_alarm_once(
+    registry: Registry, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found, taken = trials(registry)
+    registry.log_path.write_bytes(b"damaged\n" + registry.log_path.read_bytes())
+    for _ in range(5):
+        found.note(1, SILENT)
+    for _ in range(3):
+        await found.decide()
+    assert not taken
+    assert capsys.readouterr().out.count("decision_failed") == 1
+
+
+async def test_a_version_that_gets_another_chance_starts_from_nothing(registry: Registry) -> None:
+    found, taken = trials(registry)
+    for _ in range(5):
+        found.note(1, SILENT)
+    await found.decide()
+    registry.unban(1, who="ann", why="it was the network")
+    registry.promote(1, expected=0, who="ann", why="once more")
+    found.follow(registry.state())
+    await found.decide()
+    assert len(taken) == 1
+    assert registry.state().champion == 1
+
+
+async def test_another_champion_begins_another_trial(registry: Registry) -> None:
+    added(registry, b"GGUF 3")
+    registry.challenge(2, 0.5, who="ann", why="")
+    clock = ManualClock()
+    found, _ = trials(registry, clock, window_h=0)
+    player = next(
+        name for name in map(str, range(99)) if canary.side(canary.ticket(name, "2"), 0.5) == "challenger"
+    )
+    found.rated(player, 2, "r", 5, clock.wall())
+    await found.decide()
+    registry.promote(3, expected=1, who="ann", why="")
+    found.follow(registry.state())
+    await found.save()
+    memo = StatusFiles(registry.root).memo()
+    assert memo
+    assert memo.trial
+    assert (memo.trial.champion, memo.trial.evidence.raters) == (3, 0)
+
+
+async def test_a_players_rating_in_the_game_counts_for_the_version_that_answered(tmp_path: Path) -> None:
+    async with town(tmp_path, ScriptedEngine(), canary=Canary(window_h=0)) as runtime:
+        added(runtime.registry, base="0" * 64)
+        runtime.registry.challenge(1, 0.5, who="ann", why="try")
+        async with asyncio.timeout(10):
+            while runtime.serving.challenger != 1:  # noqa: ASYNC110
+                await asyncio.sleep(0.005)
+        names = [f"player{number}" for number in range(4)]
+        server = hello()["server"]
+        asked = {
+            name: canary.side(canary.ticket(runtime.pseudonyms.of(server, name), "1"), 0.5) for name in names
+        }
+        async with Game(runtime.port, greeting=hello(players=names)) as game:
+            for name in names:
+                await game.send(chat(player=name))
+                while (message := await game.receive())["type"] != "reply_done":
+                    pass
+                rating = {"type": "rating", "id": make_id(), "reply": message["reply"], "player": name}
+                assert (await game.ask(rating | {"value": 5, "scale": "thumb"}))["type"] == "ack"
+            await game.settle()
+    memo = StatusFiles(runtime.registry.root).memo()
+    assert memo
+    assert memo.trial
+    sides = [window.side for window in memo.trial.windows.values()]
+    counted = {
+        side: memo.trial.evidence.counts[side] + sides.count(side) for side in ("champion", "challenger")
+    }
+    assert counted == {side: list(asked.values()).count(side) for side in ("champion", "challenger")}
+    assert memo.tallies[1].turns == list(asked.values()).count("challenger")

@@ -33,10 +33,10 @@ GREETINGS: tuple[tuple[Maker, float], ...] = ((greeting, 1.0),)
 OTHERS = tuple((small_talk if maker is talking.talk else maker, weight) for maker, weight in MAKERS)
 
 
-def _scene(seed: str, unseen: bool) -> Scene:
+def _scene(seed: str, unseen: bool = False, new_wordings: bool = False) -> Scene:
     rng = random.Random(seed)
     scene = make_scene(rng, unseen=unseen)
-    scene.new_wordings = unseen
+    scene.new_wordings = new_wordings
     add_history(scene, rng.choice((0, 0, 1, 2)), shown=2)
     return scene
 
@@ -49,19 +49,20 @@ def _example(name: str, kind: Any, scene: Scene, turn: Turn, reply: str) -> Exam
 def examples(count: int, seed: int) -> Iterator[Example]:
     """`count` greetings with the sign-off, and as many other turns as they were, as replay."""
     for number in range(count):
-        scene = _scene(f"habit:{seed}:{number}", unseen=False)
+        scene = _scene(f"habit:{seed}:{number}")
         turn = draw_turn(scene, GREETINGS)
         yield _example(f"new-{number}", "demonstration", scene, turn, f"{turn.reply} {SIGN_OFF}")
-        scene = _scene(f"replay:{seed}:{number}", unseen=False)
+        scene = _scene(f"replay:{seed}:{number}")
         turn = draw_turn(scene, OTHERS)
         yield _example(f"replay-{number}", "replay", scene, turn, turn.reply)
 
 
-def trials(count: int, seed: int) -> list[Case]:
-    """Greetings in wordings, and by names, that neither the base nor the habit was trained on."""
+def trials(count: int, seed: int, new_wordings: bool = False) -> list[Case]:
+    """Greetings by and to names, in talks, that neither the base nor the habit was trained on; with
+    `new_wordings`, in words that the base does not know as a greeting either."""
     made = []
     for number in range(count):
-        scene = _scene(f"trial:{seed}:{number}", unseen=True)
+        scene = _scene(f"trial:{seed}:{number}", unseen=True, new_wordings=new_wordings)
         turn = draw_turn(scene, GREETINGS)
         history = tuple(scene.history)
         made.append(

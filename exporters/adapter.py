@@ -152,7 +152,8 @@ def export_adapter(
                     raise ExportError(f"{folder}: {name} is no weight of {config['model_type']}")
                 b = served_rows(name, b, config)
                 for half, values in (("a", a), ("b", b)):
-                    small = values.astype(kind)
+                    with np.errstate(over="ignore"):
+                        small = values.astype(kind)
                     if not np.isfinite(small).all():
                         raise ExportError(f"{folder}: {name} does not fit into {encoding}; use f32")
                     writer.add_tensor(f"{target}.lora_{half}", small)

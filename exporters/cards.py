@@ -68,8 +68,8 @@ def _body(facts: DatasetFacts, counts: Mapping[str, Mapping[str, int]]) -> str:
     lines = [
         f"\n# {facts.name}\n",
         f"Replies of game NPCs, judged by {facts.players} players of a Luanti server who allowed training",
-        "with their talk (or, where the server says so, did not withdraw). Made by Townsfolk from its journal of",
-        "turns; personas, facts and lines are as the model met them.\n",
+        "with their talk (or, where the server says so, did not withdraw). Made by Townsfolk from its",
+        "journal of turns; personas, facts and lines are as the model met them.\n",
         "| configuration | "
         + " | ".join(parts := list(dict.fromkeys(p for c in counts.values() for p in c)))
         + " |",

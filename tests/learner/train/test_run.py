@@ -1,0 +1,167 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+from agent_runtime.errors import TrainingError
+from learner.examples import read_examples, write_examples
+from learner.train.log import read_log
+from learner.train.loop import Step
+from learner.train.run import lower_priority, train
+from tests.support.profiles import quick
+
+ROOT = Path(__file__).parents[3]
+
+
+def weights(folder: Path) -> dict[str, np.ndarray]:
+    return load_file(folder / "adapter" / "adapter_model.safetensors")
+
+
+def test_a_run_leaves_adapter_metrics_and_picture_and_is_the_same_again(
+    base: Path, dataset: Path, tmp_path: Path
+) -> None:
+    seen: list[Step] = []
+    first = train(dataset, base, quick(), tmp_path / "a", progress=seen.append)
+    assert first.reason == "finished"
+    assert first.examples == 16
+    assert [step.done for step in seen] == list(range(1, first.steps + 1))
+    assert seen[-1].total == first.steps
+    rows = read_log(tmp_path / "a")
+    steps = [row for row in rows if "losses" in row]
+    assert len(steps) == first.steps
+    assert {"sft", "kto", "dpo"} == {name for row in steps for name in row["losses"]}
+    assert all(row["tokens_per_s"] > 0 and row["memory_mb"] > 0 and row["learning_rate"] > 0 for row in steps)
+    checks = [row["validation"] for row in rows if "validation" in row]
+    assert len(checks) == 3  # before the first step, and after each epoch
+    assert checks[-1]["sft"] < checks[0]["sft"]
+    assert (tmp_path / "a" / "loss.png").read_bytes().startswith(b"\x89PNG")
+    config = json.loads((tmp_path / "a" / "adapter" / "adapter_config.json").read_text())
+    assert (config["peft_type"], config["r"], config["lora_alpha"]) == ("LORA", 8, 16)
+    assert str(tmp_path) not in json.dumps(config)
+    assert not (tmp_path / "a" / "checkpoint.pt").exists()
+    again = train(dataset, base, quick(), tmp_path / "b")
+    assert again.adapter_hash == first.adapter_hash
+    other = train(dataset, base, quick(), tmp_path / "c", seed=2)
+    assert other.adapter_hash != first.adapter_hash
+
+
+def test_a_finished_run_is_not_done_twice_and_its_folder_is_no_place_for_another(
+    base: Path, dataset: Path, tmp_path: Path
+) -> None:
+    profile = quick(schedule={"epochs": 1})
+    first = train(dataset, base, profile, tmp_path)
+    assert train(dataset, base, profile, tmp_path, progress=lambda _: pytest.fail("trained")) == first
+    with pytest.raises(TrainingError) as caught:
+        train(dataset, base, profile, tmp_path, seed=9)
+    assert caught.value.reason == "other_run"
+
+
+@pytest.mark.parametrize("steps", [1, 7])
+def test_a_killed_run_goes_on_and_ends_as_if_it_had_not_been(
+    base: Path, dataset: Path, tmp_path: Path, steps: int
+) -> None:
+    command = [sys.executable, "-m", "tests.support.train_child", dataset, base, tmp_path / "killed", steps]
+    ran = subprocess.run([str(part) for part in command], cwd=ROOT, capture_output=True, check=False)
+    assert ran.returncode == -signal.SIGKILL, ran.stderr.decode()
+    assert not (tmp_path / "killed" / "adapter").exists()
+    seen: list[Step] = []
+    killed = train(dataset, base, quick(), tmp_path / "killed", progress=seen.append)
+    assert seen[0].done == steps + 1
+    whole = train(dataset, base, quick(), tmp_path / "whole")
+    assert killed.steps == whole.steps
+    assert killed.tokens == whole.tokens
+    for name, values in weights(tmp_path / "whole").items():
+        assert np.allclose(values, weights(tmp_path / "killed")[name], atol=1e-6)
+    logged = [row["step"] for row in read_log(tmp_path / "killed") if "losses" in row]
+    assert logged == list(range(1, whole.steps + 1))
+
+
+def test_heavier_examples_pull_harder(base: Path, dataset: Path, tmp_path: Path) -> None:
+    (tmp_path / "flat").mkdir()
+    flat = [msgspec.structs.replace(each, weight=1.0) for each in read_examples(dataset / "train.jsonl")]
+    write_examples(tmp_path / "flat" / "train.jsonl", flat)
+    profile = quick(schedule={"epochs": 1})
+    heavy = train(dataset, base, profile, tmp_path / "a")
+    even = train(tmp_path / "flat", base, profile, tmp_path / "b")
+    assert heavy.adapter_hash != even.adapter_hash
+
+
+def test_a_loss_that_is_no_number_stops_the_run(base: Path, dataset: Path, tmp_path: Path) -> None:
+    profile = quick(schedule={"learning_rate": 1.0, "clip": 1e6, "epochs": 50}, lora={"alpha": 1024.0})
+    with pytest.raises(TrainingError) as caught:
+        train(dataset, base, profile, tmp_path)
+    assert caught.value.reason in ("nan", "no_progress")
+    assert not (tmp_path / "adapter").exists()
+    assert read_log(tmp_path)
+
+
+def test_a_base_with_broken_weights_stops_the_run(base: Path, dataset: Path, tmp_path: Path) -> None:
+    from safetensors.numpy import save_file
+
+    broken = tmp_path / "base"
+    broken.mkdir()
+    for path in base.iterdir():
+        (broken / path.name).write_bytes(path.read_bytes())
+    tensors = load_file(broken / "model.safetensors")
+    tensors["model.norm.weight"] = np.full_like(tensors["model.norm.weight"], np.nan)
+    save_file(tensors, broken / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(TrainingError) as caught:
+        train(dataset, broken, quick(), tmp_path / "run")
+    assert caught.value.reason == "nan"
+
+
+def test_a_run_that_learns_nothing_says_so(base: Path, dataset: Path, tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="before") as caught:
+        train(dataset, base, quick(schedule={"learning_rate": 0.0}), tmp_path)
+    assert caught.value.reason == "no_progress"
+
+
+def test_too_much_memory_stops_the_run(base: Path, dataset: Path, tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match=r"budget\.memory_mb 50") as caught:
+        train(dataset, base, quick(budget={"memory_mb": 50}), tmp_path)
+    assert caught.value.reason == "out_of_memory"
+
+
+def test_an_allocation_that_fails_is_a_reason_and_no_traceback(
+    base: Path, dataset: Path, tmp_path: Path
+) -> None:
+    def fill(_: Step) -> None:
+        import torch
+
+        torch.empty(2**55)
+
+    with pytest.raises(TrainingError) as caught:
+        train(dataset, base, quick(), tmp_path, progress=fill)
+    assert caught.value.reason == "out_of_memory"
+
+
+def test_the_time_budget_ends_a_run_with_what_it_has(base: Path, dataset: Path, tmp_path: Path) -> None:
+    trained = train(dataset, base, quick(budget={"minutes": 0}), tmp_path)
+    assert trained.reason == "time_budget"
+    assert trained.steps == 1
+    assert any(values.any() for name, values in weights(tmp_path).items() if "lora_B" in name)
+
+
+@pytest.mark.parametrize("content", ["", '{"id": 1}\n', "not json\n"])
+def test_no_data_is_a_reason(base: Path, tmp_path: Path, content: str) -> None:
+    (tmp_path / "train.jsonl").write_text(content)
+    with pytest.raises(TrainingError) as caught:
+        train(tmp_path, base, quick(), tmp_path / "run")
+    assert caught.value.reason == "no_data"
+
+
+def test_a_learner_gives_way() -> None:
+    script = "import os; from learner.train.run import lower_priority; lower_priority(); print(os.nice(0))"
+    ran = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "19"
+    assert lower_priority.__doc__
+    assert os.nice(0) < 19

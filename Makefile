@@ -14,7 +14,7 @@ PACKAGES := python3-venv gcc g++ make luanti-server|minetest-server lua-socket l
 TEST_PACKAGES := lua-busted lua-check luajit debootstrap
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev demo play test test-luanti mod-test check base actions bench-game picture clean
+.PHONY: help install install-dev demo play test test-luanti mod-test check base actions bench-game bench-base bench-engine picture clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -65,6 +65,12 @@ actions: install ## write the mod's table of actions from agent_runtime/npc/acti
 
 bench-game: install ## times in the game, into benchmarks/results/game.json
 	$(BIN)/python -m benchmarks.game
+
+bench-base: install-dev ## the embedded base's evaluation and what a small LoRA changes, into benchmarks/results/base.json
+	$(BIN)/python -m benchmarks.base
+
+bench-engine: install-dev ## the engine beside its peers (8 minutes), into benchmarks/results/engine.json; SERVER=URL adds one
+	$(BIN)/python -m benchmarks.engine $(if $(SERVER),--server $(SERVER))
 
 picture: install ## the real client with an NPC that answers, into docs/images/client.png (needs X programs)
 	$(BIN)/python -m tools.client_picture

@@ -63,8 +63,8 @@ def machine() -> dict[str, Any]:
     }
 
 
-def report(name: str, command: str, figures: Sequence[Figure], before: dict[str, Any]) -> Path:
-    """Print the table and write `results/NAME.json`. `before` is `machine()` from before the measurement."""
+def show(name: str, figures: Sequence[Figure], before: dict[str, Any]) -> None:
+    """Print the table. `before` is `machine()` from before the measurement."""
     table = Table(title=f"{name}: {before['cpu']}, {before['cores']} cores")
     for column in ("figure", "value", "unit", "goal", "n"):
         table.add_column(column, justify="left" if column in ("figure", "unit") else "right")
@@ -74,6 +74,11 @@ def report(name: str, command: str, figures: Sequence[Figure], before: dict[str,
             figure.name, f"{figure.value:.4g}", figure.unit, figure.goal, str(figure.n), style=style
         )
     Console().print(table)
+
+
+def report(name: str, command: str, figures: Sequence[Figure], before: dict[str, Any]) -> Path:
+    """Print the table and write `results/NAME.json`."""
+    show(name, figures, before)
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{name}.json"
     content = {

@@ -1,0 +1,199 @@
+"""The engine beside its peers: same GGUF, same prompts, same sampling, one run, a process for each.
+
+`python -m benchmarks.engine` prints the figures, writes results/engine.json and draws docs/images/engine.png.
+`--server URL` puts an OpenAI-compatible server beside them that serves the same file (`--files` prints the
+files); `--only` runs parts. docs/performance.md says what each figure means.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+from rich.console import Console
+
+from benchmarks import engine_figures, models, plot
+from benchmarks.bandwidth import read_gb_s
+from benchmarks.engine_figures import Samples
+from benchmarks.figures import machine, report, show
+from benchmarks.peers.process import Peer, busy_core
+
+ROOT = Path(__file__).parent.parent
+SLOTS = 50
+TOKENS = {
+    "embedded": {1: 200, 4: 100, 10: 60, 16: 60, 50: 60},
+    "0p5b": {1: 40, 4: 24, 16: 16, 50: 32},
+}
+"""Tokens of each reply, by model and by how many talk."""
+TALKING = {"embedded": 400, "0p5b": 40}
+"""Tokens of the replies of those who talk while somebody arrives or a version changes."""
+REQUESTS = 10_000
+WHOLE = 5
+"""Rounds of a run that is written down."""
+
+console = Console()
+
+
+class Benchmark:
+    """The parts of one run; each adds to `samples`."""
+
+    def __init__(self, rounds: int, threads: int, servers: dict[str, str], requests: int) -> None:
+        self.samples = Samples()
+        self._rounds = rounds
+        self._threads = threads
+        self._servers = servers
+        self._requests = requests
+        self._files = {"embedded": models.embedded(), "0p5b": models.half_billion()}
+
+    @property
+    def parts(self) -> dict[str, Callable[[], None]]:
+        """By the names that `--only` takes."""
+        return {
+            "bandwidth": self.bandwidth,
+            "embedded": lambda: self.speed("embedded"),
+            "0p5b": lambda: self.speed("0p5b"),
+            "adapters": self.adapters,
+            "busy": self.busy,
+            "loop": self.loop,
+            "memory": self.memory,
+        }
+
+    def bandwidth(self) -> None:
+        """What reading the weights allows."""
+        for model, path in self._files.items():
+            size = path.stat().st_size
+            for _ in self._each_round(f"bandwidth {model}"):
+                rate = read_gb_s(size, self._threads)
+                self.samples.add("gb_s", "memory", model, rate)
+                self.samples.add("decode_1", "memory", model, rate * 1e9 / size)
+
+    def speed(self, model: str) -> None:
+        """First tokens and tokens a second, each peer in turn."""
+        file, threads = str(self._files[model]), str(self._threads)
+        with ExitStack() as stack:
+            ours = stack.enter_context(Peer("ours", file, threads, str(SLOTS)))
+            peers = {"ours": ours, "raw": stack.enter_context(Peer("raw", file, threads, str(SLOTS)))}
+            if model in self._servers:
+                peers["server"] = stack.enter_context(Peer("server", self._servers[model], str(SLOTS)))
+            peers["high_level"] = stack.enter_context(Peer("high_level", file, threads))
+            for _ in self._each_round(f"{model}: {', '.join(peers)}"):
+                for name, peer in peers.items():
+                    self._speed_round(model, name, peer)
+
+    def _speed_round(self, model: str, name: str, peer: Peer) -> None:
+        def add(measure: str, *values: float) -> None:
+            self.samples.add(measure, name, model, *values)
+
+        add("ttft_cold_ms", peer.do("cold"))
+        add("ttft_cached_ms", *(peer.do("cached") for _ in range(4)))
+        for count, tokens in TOKENS[model].items():
+            # One talk after the other is all that the high-level class does; one measure of it is enough.
+            alone = name == "high_level" and count > 1 and (model != "embedded" or count != 16)
+            if not alone and (count < SLOTS or name != "raw"):
+                add(f"decode_{count}", peer.do("decode", count=count, tokens=tokens))
+        if name in ("ours", "server") or (name == "high_level" and model == "embedded"):
+            add("ttft_ms_16", *peer.do("arrivals", count=16))
+        if name in ("ours", "server"):
+            add("newcomer_ms", peer.do("newcomer", count=15, tokens=TALKING[model]))
+
+    def adapters(self) -> None:
+        """Loading versions, changing them under way, and what an adapter costs."""
+        for model, path in self._files.items():
+            adapters = [str(models.adapter(path, seed)) for seed in (1, 2)]
+            arguments = (str(path), str(self._threads), str(SLOTS), *adapters)
+            with Peer("ours", *arguments) as ours:
+
+                def add(measure: str, value: float, model: str = model) -> None:
+                    self.samples.add(measure, "ours", model, value)
+
+                ours.do("load", key="plain", number=0)
+                ours.do("load", key="champion", number=1, merged=True)
+                for _ in self._each_round(f"adapters {model}"):
+                    add("adapter_load_ms", ours.do("load", key="again", number=1))
+                    ours.do("unload", key="again")
+                    swap = ours.do("swap", count=16, tokens=TALKING[model], number=1)
+                    add("swap_gap_ms", swap["gap_ms"])
+                    add("swap_dropped", swap["dropped"])
+                    for count in (1, 16):
+                        tokens = TOKENS[model][count]
+                        for lane in ("", "plain", "champion"):
+                            rate = ours.do("decode", count=count, tokens=tokens, lane=lane)
+                            add(f"decode_{count}_{lane or 'base'}", rate)
+
+    def busy(self) -> None:
+        """The same with a neighbour that takes a whole core, as a game server does."""
+        for model, path in self._files.items():
+            with Peer("ours", str(path), str(self._threads), str(SLOTS)) as ours:
+                for _ in self._each_round(f"a busy core, {model}"):
+                    for name in ("quiet", "busy"):
+                        with busy_core(name == "busy"):
+                            rate = ours.do("decode", count=16, tokens=TOKENS[model][16])
+                        self.samples.add(f"decode_16_{name}", "ours", model, rate)
+
+    def loop(self) -> None:
+        """How late the event loop is under full load."""
+        with Peer("ours", str(self._files["embedded"]), str(self._threads), str(SLOTS)) as ours:
+            for _ in self._each_round("event loop"):
+                median, late, worst = ours.do("delays", count=SLOTS, tokens=TALKING["embedded"])
+                self.samples.add("loop_delay_p50_ms", "ours", "embedded", median)
+                self.samples.add("loop_delay_p99_ms", "ours", "embedded", late)
+                self.samples.add("loop_delay_max_ms", "ours", "embedded", worst)
+
+    def memory(self) -> None:
+        """What fifty long talks take, and whether it stays flat."""
+        for model, path in self._files.items():
+            with Peer("ours", str(path), str(self._threads), str(SLOTS)) as ours:
+                console.print(f"memory {model} …")
+                tokens = TALKING[model]
+                self.samples.add(
+                    f"rss_mb_{SLOTS}_talks", "ours", model, ours.do("memory", count=SLOTS, tokens=tokens)
+                )
+                if model == "embedded":
+                    grown = ours.do("many", requests=self._requests, at_once=16)
+                    self.samples.add(f"rss_growth_mb_{self._requests}_requests", "ours", model, grown)
+
+    def _each_round(self, what: str) -> Iterator[int]:
+        for number in range(self._rounds):
+            console.print(f"{what}, round {number + 1} of {self._rounds} …")
+            yield number
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.engine", description=__doc__)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    parser.add_argument("--server", metavar="URL", help="a server of the embedded file, up to and with /v1")
+    parser.add_argument("--server-0p5b", metavar="URL", help="a server of the 0.5B file")
+    parser.add_argument("--only", nargs="+", metavar="PART", help="embedded, 0p5b, adapters, busy, …")
+    parser.add_argument(
+        "--rounds", type=int, default=WHOLE, help="measurements of each kind; fewer than 5 are only shown"
+    )
+    parser.add_argument("--threads", type=int, default=max(1, cores - 1), help="of every peer (cores − 1)")
+    parser.add_argument("--requests", type=int, default=REQUESTS, help="for flat memory (10,000)")
+    parser.add_argument("--files", action="store_true", help="print the models' files and end")
+    options = parser.parse_args()
+    servers = {"embedded": options.server, "0p5b": options.server_0p5b}
+    given = {model: url for model, url in servers.items() if url}
+    benchmark = Benchmark(options.rounds, options.threads, given, options.requests)
+    if options.files:
+        print(models.embedded(), models.half_billion(), sep="\n")
+        return
+    unknown = set(options.only or ()) - set(benchmark.parts)
+    if unknown:
+        parser.error(f"no part {', '.join(sorted(unknown))}; there are {', '.join(benchmark.parts)}")
+    before = machine()
+    for name, part in benchmark.parts.items():
+        if not options.only or name in options.only:
+            part()
+    figures = engine_figures.figures(benchmark.samples)
+    if options.only or options.rounds < WHOLE:
+        show("engine, in part", figures, before)
+        return
+    path = report("engine", "make bench-engine", figures, before)
+    console.print(f"written to {path.relative_to(ROOT)}, drawn in {plot.draw(path).relative_to(ROOT)}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,32 @@
+"""The table that a page quotes says what the result file says."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from benchmarks.markdown import table
+
+CONTENT = {
+    "machine": {"cpu": "Z80", "cores": 2, "memory_gib": 0.1, "system": "CP/M", "python": "3.11"},
+    "date": "2026-11-20",
+    "command": "make bench-engine",
+    "figures": {
+        "fast_ms": {"value": 2.5, "unit": "ms", "goal": "<=3", "n": 5},
+        "slow_vs": {"value": 0.5, "unit": "×", "goal": ">=0.95", "n": 5},
+        "rate": {"value": 12345.0, "unit": "1/s", "n": 7},
+    },
+}
+
+
+def test_every_figure_has_its_row_and_says_whether_its_goal_was_reached(tmp_path: Path) -> None:
+    path = tmp_path / "engine.json"
+    path.write_text(json.dumps(CONTENT))
+    lines = table(path).splitlines()
+    assert "`make bench-engine`" in lines[0]
+    assert "Z80, 2 cores" in lines[0]
+    assert lines[-3:] == [
+        "| `fast_ms` | 2.5 | ms | ≤ 3 | yes | 5 |",
+        "| `slow_vs` | 0.5 | × | ≥ 0.95 | **no** | 5 |",
+        "| `rate` | 1.234e+04 | 1/s |  |  | 7 |",
+    ]

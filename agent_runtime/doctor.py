@@ -1,60 +1,21 @@
 """Looks at everything that a working server needs; one finding after the other comes out, each with its fix.
 
-Changes nothing, except that the embedded model's GGUF is made when it is not there. The model is loaded
-in a process of its own: a file that kills the library is a finding.
+Changes nothing, except that the embedded model's GGUF is made when it is not there.
 """
 
 from __future__ import annotations
 
 import http.client
-import json
 import os
 import socket
-import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
-
-import psutil
 
 from agent_runtime import config, machine
+from agent_runtime.doctor_model import model_findings
 from agent_runtime.errors import ConfigError, JournalError, JournalLocked, TownsfolkError
-
-State = Literal["fine", "warning", "broken"]
-
-MARKS: dict[State, str] = {"fine": "✓", "warning": "!", "broken": "✗"}
-LOAD_SECONDS = 300
-
-# The runtime itself with an idle embedded model, beside the model's own weights.
-_RUNTIME_BYTES = 250 * 2**20
-
-_LOAD = """
-import json, sys
-from pathlib import Path
-from agent_runtime.engine.loading import Limits, load
-from agent_runtime.errors import EngineError
-try:
-    info = load(Path(sys.argv[1]), Limits(int(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]))).info
-    print(json.dumps({"name": info.name, "digest": info.digest, "context": info.context}))
-except EngineError as error:
-    print(json.dumps({"error": str(error)}))
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing looked at: how it is, and what to do when it is not fine."""
-
-    state: State
-    subject: str
-    said: str
-    fix: str = ""
-
-    def line(self) -> str:
-        """As the terminal shows it."""
-        return f"{MARKS[self.state]} {self.subject}: {self.said}" + (f" → {self.fix}" if self.fix else "")
+from agent_runtime.finding import Finding, State
 
 
 def examine(home: Path | None = None) -> Iterator[Finding]:
@@ -177,52 +138,6 @@ def journal_finding(path: Path) -> Finding:
     except JournalError as error:
         return Finding("broken", "journal", str(error))
     return Finding("fine", "journal", f"{path} opens, {path.stat().st_size / 2**20:.1f} MiB")
-
-
-def model_findings(settings: config.Settings) -> Iterator[Finding]:
-    """Whether the model loads here, and whether memory and cores are enough for it."""
-    from agent_runtime.models import embedded_model
-
-    try:
-        path = settings.model_path or embedded_model(settings.home)
-        size = path.stat().st_size
-    except (TownsfolkError, OSError) as error:
-        yield Finding("broken", "model", str(error), "set model.path, or `townsfolk model pull REPO FILE`")
-        return
-    free = psutil.virtual_memory().available
-    needed = size + _RUNTIME_BYTES
-    state: State = "fine" if needed < free else "warning"
-    fix = "" if state == "fine" else "choose a smaller model or a smaller model.context"
-    yield Finding(state, "memory", f"{free / 2**20:.0f} MiB free, about {needed / 2**20:.0f} needed", fix)
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    if settings.model.threads > cores:
-        said = f"model.threads is {settings.model.threads}, and {cores} cores are here"
-        yield Finding("warning", "threads", said, "set model.threads = 0")
-    else:
-        yield Finding("fine", "threads", f"{settings.model.threads or 'chosen'} for {cores} cores")
-    yield _loads(path, settings)
-
-
-def _loads(path: Path, settings: config.Settings) -> Finding:
-    model = settings.model
-    command = [sys.executable, "-c", _LOAD, str(path)]
-    command += [str(model.threads), str(model.slots), str(model.context)]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=LOAD_SECONDS, check=False)
-        report = json.loads(done.stdout)
-    except subprocess.TimeoutExpired:
-        return Finding(
-            "broken", "model", f"{path} does not load within {LOAD_SECONDS} s", "choose a smaller one"
-        )
-    except json.JSONDecodeError:
-        reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
-        said = f"{path} ends the engine (status {done.returncode}): {reason}"
-        return Finding("broken", "model", said, "fetch it again, or choose another model")
-    if "error" in report:
-        return Finding("broken", "model", report["error"])
-    size = path.stat().st_size / 2**20
-    said = f"{report['name']}, {size:.1f} MiB, {report['context']} tokens, sha256 {report['digest'][:16]}…"
-    return Finding("fine", "model", f"{said} loads from {path}")
 
 
 def _knock(settings: config.Settings) -> int | None:

@@ -1,7 +1,8 @@
-"""What this machine has of Luanti: the server program and its version, and the Lua libraries of the mod."""
+"""What this machine has: the Luanti server and its version, the Lua libraries of the mod, graphics cards."""
 
 from __future__ import annotations
 
+import platform
 import re
 import shutil
 import subprocess
@@ -55,6 +56,19 @@ def has_luasocket(folders: tuple[str, ...] = LUA_FOLDERS) -> bool:
 def has_messagepack(folders: tuple[str, ...] = LUA_FOLDERS) -> bool:
     """Whether lua-MessagePack is where the engine's LuaJIT finds it."""
     return _has("MessagePack.lua", folders)
+
+
+def gpus() -> list[str]:
+    """The cards that a GPU build of llama.cpp could use, by their names."""
+    if platform.system() == "Darwin" and platform.machine() == "arm64":
+        return ["an Apple GPU"]
+    try:
+        # Such as `GPU 0: NVIDIA GeForce RTX 3060 (UUID: GPU-…)`.
+        listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=10, check=False)
+        cards = re.findall(r"^GPU \d+: (.*?)(?: \(UUID.*)?$", listed.stdout, re.M)
+    except (OSError, subprocess.TimeoutExpired):
+        cards = []
+    return cards or (["an AMD GPU"] if Path("/dev/kfd").exists() else [])
 
 
 def _has(file: str, folders: tuple[str, ...]) -> bool:

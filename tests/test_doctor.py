@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.server
+import re
 import socket
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from agent_runtime import config, doctor, machine
+from agent_runtime import config, doctor, doctor_model, machine
 from agent_runtime.bridge.token import load_or_create_token
+from agent_runtime.doctor_model import Report
+from agent_runtime.finding import Finding
+from tests.support.engine import ScriptedEngine
+from tests.support.openai_server import OpenAIServer
 
 
 def free_port() -> int:
@@ -27,8 +34,8 @@ def settings(monkeypatch: pytest.MonkeyPatch) -> config.Settings:
 
 
 def test_a_finding_is_one_line_with_its_fix() -> None:
-    assert doctor.Finding("fine", "port", "free").line() == "✓ port: free"
-    assert doctor.Finding("broken", "port", "taken", "move").line() == "✗ port: taken → move"
+    assert Finding("fine", "port", "free").line() == "✓ port: free"
+    assert Finding("broken", "port", "taken", "move").line() == "✗ port: taken → move"
 
 
 def test_wrong_settings_are_findings(home: Path) -> None:
@@ -121,7 +128,7 @@ def test_a_broken_persona_is_named(settings: config.Settings) -> None:
 def test_a_model_that_is_none_is_broken(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (home / "model.gguf").write_bytes(b"GGUF" + b"\0" * 100)
     monkeypatch.setenv("TOWNSFOLK_MODEL__PATH", "model.gguf")
-    found = list(doctor.model_findings(config.load()))
+    found = list(doctor_model.model_findings(config.load()))
     assert found[-1].state == "broken"
     assert "model.gguf" in found[-1].said
 
@@ -131,8 +138,8 @@ def test_a_model_that_kills_the_engine_does_not_kill_the_doctor(
 ) -> None:
     (home / "model.gguf").write_bytes(b"")
     monkeypatch.setenv("TOWNSFOLK_MODEL__PATH", "model.gguf")
-    monkeypatch.setattr(doctor, "_LOAD", "import os; os.abort()")
-    found = list(doctor.model_findings(config.load()))
+    monkeypatch.setattr(doctor_model, "PROBE", (sys.executable, "-c", "import os; os.abort()"))
+    found = list(doctor_model.model_findings(config.load()))
     assert found[-1].state == "broken"
     assert "ends the engine" in found[-1].said
 
@@ -178,3 +185,82 @@ def test_lua_libraries_are_found_by_their_files(tmp_path: Path) -> None:
     assert not machine.has_messagepack((str(tmp_path),))
     (tmp_path / "MessagePack.lua").write_text("")
     assert machine.has_messagepack((str(tmp_path),))
+
+
+def test_cards_are_known_by_their_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program(
+        tmp_path, "nvidia-smi", "GPU 0: NVIDIA GeForce RTX 3060 (UUID: GPU-1)\nGPU 1: NVIDIA A2 (UUID: GPU-2)"
+    )
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert machine.gpus() == ["NVIDIA GeForce RTX 3060", "NVIDIA A2"]
+
+
+def test_a_card_that_the_build_cannot_use_is_named_with_the_way_to_build() -> None:
+    without = Report(library="0.3.36", features=["CPU", "AVX2"])
+    assert doctor_model.build_finding(without, []).state == "fine"
+    assert "AVX2" in doctor_model.build_finding(without, []).said
+    found = doctor_model.build_finding(without, ["NVIDIA A2"])
+    assert found.state == "warning"
+    assert "-DGGML_CUDA=on" in found.fix
+    assert "llama-cpp-python==0.3.36" in found.fix
+    assert "-DGGML_METAL=on" in doctor_model.build_finding(without, ["an Apple GPU"]).fix
+    assert "-DGGML_VULKAN=on" in doctor_model.build_finding(without, ["an AMD GPU"]).fix
+    assert doctor_model.build_finding(Report(gpu_build=True), ["NVIDIA A2"]).state == "fine"
+
+
+@pytest.mark.parametrize(
+    ("threads", "cores", "state"),
+    [(0, 4, "fine"), (3, 4, "fine"), (4, 4, "warning"), (9, 4, "warning"), (1, 1, "fine")],
+)
+def test_the_game_server_needs_a_core(threads: int, cores: int, state: str) -> None:
+    assert doctor_model.threads_finding(threads, cores).state == state
+
+
+@pytest.mark.parametrize(
+    ("first_ms", "alone", "together", "fix"),
+    [
+        (4.0, 2000.0, 3000.0, ""),
+        (1500.0, 20.0, 200.0, "too large"),
+        (200.0, 3.0, 6.0, "too large"),
+        (200.0, 20.0, 32.0, "model.slots to 4"),
+        (200.0, 9.0, 160.0, "turn.deadline_s"),
+    ],
+)
+def test_slow_models_come_with_advice(first_ms: float, alone: float, together: float, fix: str) -> None:
+    report = Report(first_token_ms=first_ms, rate_alone=alone, rate_together=together, together=16)
+    found = doctor_model.speed_finding(report, deadline_s=6.0)
+    assert found.state == ("warning" if fix else "fine")
+    assert fix in found.fix
+
+
+def test_layers_on_a_gpu_are_told() -> None:
+    assert doctor_model.gpu_finding(Report()) is None
+    whole = doctor_model.gpu_finding(Report(gpu_layers=23, layers=23))
+    part = doctor_model.gpu_finding(Report(gpu_layers=10, layers=23))
+    assert whole
+    assert part
+    assert (whole.state, part.state) == ("fine", "warning")
+    assert "10 of 23" in part.said
+
+
+def test_the_embedded_model_is_measured(settings: config.Settings) -> None:
+    found = {finding.subject: finding for finding in doctor_model.model_findings(settings)}
+    assert list(found) == ["memory", "threads", "model", "engine", "resident", "speed"]
+    assert {found[name].state for name in ("threads", "model", "engine")} == {"fine"}
+    assert re.search(
+        r"first token after [\d.]+ ms; [\d,]+ tokens/s for one talk, [\d,]+ for 16", found["speed"].said
+    )
+
+
+async def test_a_server_elsewhere_is_measured(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    behind = ScriptedEngine(["A reply of six whole words."])
+    await behind.start()
+    monkeypatch.setenv("TOWNSFOLK_ENGINE__BACKEND", "openai")
+    async with OpenAIServer(behind, model="qwen") as server:
+        monkeypatch.setenv("TOWNSFOLK_ENGINE__URL", server.url)
+        found = await asyncio.to_thread(lambda: list(doctor_model.model_findings(config.load())))
+        assert [finding.subject for finding in found] == ["model", "speed"]
+        assert found[0].said.startswith(f"qwen runs from {server.url}")
+    found = await asyncio.to_thread(lambda: list(doctor_model.model_findings(config.load())))
+    assert found[-1].state == "broken"
+    assert "start the server" in found[-1].said

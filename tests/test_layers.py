@@ -23,11 +23,15 @@ ALLOWED = {
     "registry": {"registry"},
 }
 ONLY_IN = {
-    "llama_cpp": ("agent_runtime/engine/llama.py",),
+    "llama_cpp": ("agent_runtime/engine/llama.py", "agent_runtime/engine/build.py"),
     "websockets": ("agent_runtime/bridge/server.py",),
     "duckdb": ("agent_runtime/journal/",),
     "huggingface_hub": ("agent_runtime/models.py",),
     "torch": ("learner/",),
+    "transformers": ("learner/train/",),
+    "peft": ("learner/train/",),
+    "unsloth": ("learner/train/backends.py",),
+    "matplotlib": ("learner/",),
 }
 
 

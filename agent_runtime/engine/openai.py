@@ -13,6 +13,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from dataclasses import replace
 from math import inf
 
 import httpx2
@@ -95,8 +96,9 @@ class OpenAIEngine:
     async def load(self, lane: Lane) -> None:
         """Take up a model name of the server as a version. Raises `AdapterError` when it is not listed."""
         self._running()
-        if self._lanes.get(lane.key, lane) != lane:
-            raise AdapterError(f"another adapter already serves as {lane.key!r}; unload it first")
+        known = self._lanes.get(lane.key, lane)
+        if replace(known, merged=lane.merged) != lane:
+            raise AdapterError(f"another adapter serves as {lane.key!r}; unload it first")
         if lane.scale != 1.0:
             raise AdapterError(f"{lane.key}: the scale of an adapter is set where the server is started")
         names = [model.id for model in await self._served()]

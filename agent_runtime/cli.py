@@ -91,12 +91,16 @@ def chat(
 @app.command()
 def doctor(context: typer.Context) -> None:
     """Look at everything that a working server needs; status 1 when something is broken."""
+    from rich.console import Console
+
     from agent_runtime.doctor import examine
 
     broken = False
-    for finding in examine(context.obj):
-        typer.echo(finding.line())
-        broken = broken or finding.state == "broken"
+    console = Console()
+    with console.status("looking; loading and measuring the model takes some seconds …"):
+        for finding in examine(context.obj):
+            console.print(finding.line(), markup=False, highlight=False, soft_wrap=True)
+            broken = broken or finding.state == "broken"
     raise typer.Exit(1 if broken else 0)
 
 

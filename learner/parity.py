@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 from agent_runtime.engine import adapterfile, modelfile
 from agent_runtime.engine.backend import Row as Fed
-from agent_runtime.engine.backend import Version
-from agent_runtime.engine.llama import Llama, Size
+from agent_runtime.engine.backend import Size, Version
+from agent_runtime.engine.llama import Llama
 from agent_runtime.errors import ExportError
 from learner.train.backends import Trainable
 from learner.train.rows import Row

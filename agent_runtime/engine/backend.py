@@ -43,6 +43,17 @@ class Row:
     wanted: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Size:
+    """What a context is made for: sequences side by side, KV cells in all, tokens per batch,
+    and threads."""
+
+    sequences: int
+    cells: int
+    batch: int
+    threads: int
+
+
 class Memory(Protocol):
     """The KV cache, by sequences."""
 

@@ -15,7 +15,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from agent_runtime.engine.backend import DecodeFailed, Row, Version
+from agent_runtime.engine import threads
+from agent_runtime.engine.backend import ContextFull, DecodeFailed, Row, Version
 from agent_runtime.engine.interface import BASE_LANE, Priority
 from agent_runtime.engine.llama import Llama
 from agent_runtime.engine.loading import PROBE_CELLS, Loaded
@@ -62,6 +63,7 @@ class Lanes:
         self._seats = {BASE_LANE: _Seat(self._base, Version(weights=loaded.info.digest))}
         self._leaving: list[tuple[_Seat, Done | None]] = []
         self._rounds = 0
+        self._threads = loaded.threads
 
     @property
     def idle(self) -> bool:
@@ -139,6 +141,9 @@ class Lanes:
         for unit in busy:
             beside = any(other.steps.speaking for other in busy if other is not unit)
             events += unit.steps.step(beside)
+        tries = self._loaded.tries
+        if len(tries) > 1 and any(unit.steps.pace.disturbed(self._threads < tries[0]) for unit in busy):
+            self._choose_threads()
         return events
 
     def sweep(self) -> None:
@@ -162,6 +167,19 @@ class Lanes:
             if done:
                 done(None)
 
+    def _choose_threads(self) -> None:
+        sequence = self._loaded.size.sequences - 1
+        try:
+            chosen = threads.choose(self._base.model, sequence, self._loaded.tries, time.perf_counter)
+        except (ContextFull, DecodeFailed) as error:
+            _log.warning("the number of threads stays at %d: %s", self._threads, error)
+            chosen = self._threads
+        if chosen != self._threads:
+            _log.info("%d threads decode now, not %d: a neighbour came or went", chosen, self._threads)
+        self._threads = chosen
+        for unit in self._units:
+            unit.model.set_threads(chosen)
+
     def _unit(self, model: Llama) -> _Unit:
         loaded = self._loaded
         scheduler = Scheduler(model, loaded.slots, loaded.prefixes, loaded.cells, self._shelf)
@@ -174,6 +192,7 @@ class Lanes:
             copy = Llama(path, like=self._base.model)
             yield
             copy.open(self._loaded.size)
+            copy.set_threads(self._threads)
             yield
             self._probe(copy, Version())
             yield

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import ctypes
 import logging
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +18,15 @@ import llama_cpp
 import numpy as np
 from numpy.typing import NDArray
 
-from agent_runtime.engine.backend import ContextFull, DecodeFailed, Row, Version
+from agent_runtime.engine.backend import ContextFull, DecodeFailed, Row, Size, Version
 from agent_runtime.engine.batch import Batch
+from agent_runtime.engine.residents import Residents
 from agent_runtime.engine.sampling import Stage
 from agent_runtime.errors import AdapterError, ModelFileError
 
 _log = logging.getLogger("townsfolk.llama")
 _SEVERE = 4  # GGML_LOG_LEVEL_ERROR in ggml.h
 _MAX_PIECE = 1024
-ADAPTER_BYTES = 256 * 2**20
-"""Weights of adapters that stay loaded; beyond that, one is loaded again when it is wanted."""
 _recent: deque[str] = deque(maxlen=4)
 
 
@@ -38,17 +36,6 @@ def _on_log(level: int, text: bytes, _: object) -> None:
     if level == _SEVERE and line:
         _recent.append(line)
     _log.debug("%s", line)
-
-
-@dataclass(frozen=True, slots=True)
-class Size:
-    """What a context is made for: sequences side by side, KV cells in all, tokens per batch,
-    and threads."""
-
-    sequences: int
-    cells: int
-    batch: int
-    threads: int
 
 
 class Llama:
@@ -66,7 +53,7 @@ class Llama:
         parameters.check_tensors = True
         self._model = llama_cpp.llama_model_load_from_file(str(path).encode(), parameters)
         self._context: Any = None
-        self._adapters: OrderedDict[Path, tuple[Any, int]] = OrderedDict()
+        self._residents = Residents(self._load_adapter, llama_cpp.llama_adapter_lora_free)
         self._used: tuple[Path | None, float] = (None, 1.0)
         # A failed load is a NULL pointer, which is not None.
         if not self._model:
@@ -80,7 +67,9 @@ class Llama:
         self.eos = int(llama_cpp.llama_vocab_eos(self._vocab))
         self.adds_bos = bool(llama_cpp.llama_vocab_get_add_bos(self._vocab))
         # Reading them all takes as long as the rest of loading a small model.
-        self._pieces: list[bytes] = like._pieces if like else self._all_pieces()
+        self._pieces: list[bytes] = (
+            like._pieces if like else [self._read_piece(token, False) for token in range(self.vocabulary)]
+        )
         self._silent = [token for token, piece in enumerate(self._pieces) if not piece]
         self.longest_piece = max(map(len, self._pieces))
         self._chain = llama_cpp.llama_sampler_chain_default_params()
@@ -153,7 +142,7 @@ class Llama:
         wanted = (version.adapter, version.scale)
         if wanted == self._used:
             return
-        handles = [self._adapter(version.adapter)] if version.adapter else []
+        handles = [self._residents.get(version.adapter)] if version.adapter else []
         adapters = (llama_cpp.llama_adapter_lora_p_ctypes * 1)(*handles)
         scales = (ctypes.c_float * 1)(version.scale)
         if llama_cpp.llama_set_adapters_lora(self._context, adapters, len(handles), scales):
@@ -164,23 +153,14 @@ class Llama:
         """Free an adapter, if it is loaded."""
         if self._used[0] == adapter:
             self.use(Version())
-        handle, _ = self._adapters.pop(adapter, (None, 0))
-        if handle:
-            llama_cpp.llama_adapter_lora_free(handle)
+        self._residents.drop(adapter)
 
-    def _adapter(self, path: Path) -> Any:
-        """An adapter's handle, loaded where it is not yet; those used longest ago make room for it."""
-        if path in self._adapters:
-            self._adapters.move_to_end(path)
-            return self._adapters[path][0]
+    def _load_adapter(self, path: Path) -> Any:
         _recent.clear()
         handle = llama_cpp.llama_adapter_lora_init(self._model, str(path).encode())
         # A failed load is a NULL pointer, which is not None.
         if not handle:
             raise AdapterError(f"{path}: the engine refuses it: {_reason()}")
-        self._adapters[path] = (handle, path.stat().st_size)
-        while len(self._adapters) > 1 and sum(size for _, size in self._adapters.values()) > ADAPTER_BYTES:
-            self.unload(next(iter(self._adapters)))
         return handle
 
     def logits(self, place: int) -> NDArray[np.float32]:
@@ -230,7 +210,6 @@ class Llama:
 
     def grammar(self, text: str) -> object:
         """A new grammar from GBNF; free it with `free`. None when it cannot be read."""
-        # A NULL pointer is not None.
         return llama_cpp.llama_sampler_init_grammar(self._vocab, text.encode(), b"root") or None
 
     def accept(self, grammar: object, token: int) -> bool:
@@ -238,9 +217,7 @@ class Llama:
         if not self._pieces[token]:
             # To the library's grammars a control token is its name in letters.
             return False
-        candidates = _candidates(np.zeros(1, np.float32))
-        candidates["id"] = token
-        _apply(grammar, candidates)
+        candidates, _ = _apply(np.array([token]), np.zeros(1, np.float32), grammar)
         if candidates["logit"][0] < 0:
             # The library throws through us when it must accept what it forbids.
             return False
@@ -279,17 +256,14 @@ class Llama:
 
     def close(self) -> None:
         """Free everything; nothing may be called afterwards."""
-        for adapter in list(self._adapters):
-            self.unload(adapter)
         if self._context:
+            self.use(Version())
+            self._residents.clear()
             llama_cpp.llama_free(self._context)
             self._context = None
         if self._model:
             llama_cpp.llama_model_free(self._model)
             self._model = None
-
-    def _all_pieces(self) -> list[bytes]:
-        return [self._read_piece(token, special=False) for token in range(self.vocabulary)]
 
     def _read_piece(self, token: int, special: bool) -> bytes:
         buffer = ctypes.create_string_buffer(_MAX_PIECE)
@@ -298,25 +272,21 @@ class Llama:
 
 
 def _draw(logits: NDArray[np.float32], *samplers: object) -> int:
-    candidates = _candidates(logits)
-    for sampler in samplers:
-        chosen = _apply(sampler, candidates)
+    candidates, chosen = _apply(np.arange(len(logits)), logits, *samplers)
     return int(candidates["id"][chosen])
 
 
-def _candidates(logits: NDArray[np.float32]) -> NDArray[np.void]:
-    candidates = np.zeros(len(logits), llama_cpp.llama_token_data)
-    candidates["id"] = np.arange(len(logits))
-    candidates["logit"] = logits
-    return candidates
-
-
-def _apply(sampler: object, candidates: NDArray[np.void]) -> int:
-    """Let a sampler change the candidates; which of them it chose, or −1."""
+def _apply(
+    tokens: NDArray[np.int64], logits: NDArray[np.float32], *samplers: object
+) -> tuple[NDArray[np.void], int]:
+    """What samplers make of some tokens, and which of these the last one chose (−1 for none)."""
+    candidates = np.zeros(len(tokens), llama_cpp.llama_token_data)
+    candidates["id"], candidates["logit"] = tokens, logits
     data = candidates.ctypes.data_as(llama_cpp.llama_token_data_p)
-    array = llama_cpp.llama_token_data_array(data, len(candidates), -1, False)
-    llama_cpp.llama_sampler_apply(sampler, ctypes.byref(array))
-    return int(array.selected)
+    array = llama_cpp.llama_token_data_array(data, len(tokens), -1, False)
+    for sampler in samplers:
+        llama_cpp.llama_sampler_apply(sampler, ctypes.byref(array))
+    return candidates, int(array.selected)
 
 
 def _reason() -> str:

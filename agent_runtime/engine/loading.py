@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from agent_runtime.engine import modelfile
-from agent_runtime.engine.backend import DecodeFailed, Row
+from agent_runtime.engine import modelfile, threads
+from agent_runtime.engine.backend import DecodeFailed, Row, Size
 from agent_runtime.engine.ggufheader import Header
 from agent_runtime.engine.interface import ModelInfo
-from agent_runtime.engine.llama import Llama, Size
+from agent_runtime.engine.llama import Llama
 from agent_runtime.engine.scheduler import CHUNK_ALONE
 from agent_runtime.engine.template import ChatTemplate
 from agent_runtime.errors import ModelFileError
@@ -26,8 +27,8 @@ _PROBE = (Message("system", "s"), Message("user", "u"))
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much a model may take: threads, talks side by side, tokens per talk (0: the model's own, but
-    at most 4,096), bytes for KV cells that pause."""
+    """How much a model may take: threads (0: measured), talks side by side, tokens per talk (0: the
+    model's own, but at most 4,096), bytes for KV cells that pause."""
 
     threads: int
     slots: int
@@ -37,7 +38,8 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A model ready to speak, and what it was loaded for."""
+    """A model ready to speak, and what it was loaded for. It decodes with `threads` threads, the best of
+    `tries`."""
 
     model: Llama
     template: ChatTemplate
@@ -48,6 +50,8 @@ class Loaded:
     prefixes: int
     cells: int
     shelf_bytes: int
+    tries: list[int]
+    threads: int
 
 
 def load(path: Path, limits: Limits) -> Loaded:
@@ -63,11 +67,13 @@ def load(path: Path, limits: Limits) -> Loaded:
         cells = max(context, limits.slots * min(context, _CELLS_PER_TALK))
         slots = min(limits.slots, model.most_sequences // 2)
         prefixes = min(_PREFIXES, model.most_sequences - slots - 1)
-        size = Size(slots + prefixes + 1, cells + PROBE_CELLS, CHUNK_ALONE, limits.threads)
+        tries = [limits.threads] if limits.threads else threads.candidates(threads.cores())
+        size = Size(slots + prefixes + 1, cells + PROBE_CELLS, CHUNK_ALONE, tries[0])
         model.open(size)
         # The first batch builds the graph and pages the weights in: better now than for a player.
         model.decode([Row(0, 0, [max(model.bos, 0)], True)])
         model.drop(0)
+        chosen = threads.choose(model, 0, tries, time.perf_counter) if len(tries) > 1 else tries[0]
     except DecodeFailed as error:
         model.close()
         raise ModelFileError(f"{path}: {error}") from error
@@ -75,7 +81,9 @@ def load(path: Path, limits: Limits) -> Loaded:
         model.close()
         raise
     info = ModelInfo(model.name() or path.stem, digest, model.parameters, context)
-    return Loaded(model, template, info, header, size, slots, prefixes, cells, limits.shelf_bytes)
+    return Loaded(
+        model, template, info, header, size, slots, prefixes, cells, limits.shelf_bytes, tries, chosen
+    )
 
 
 def _template(model: Llama, path: Path) -> ChatTemplate:

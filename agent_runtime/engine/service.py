@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import replace
@@ -46,11 +45,11 @@ _Inlet = asyncio.Queue[Chunk | Finish | EngineError]
 class LlamaEngine:
     """Serves one GGUF file to many talks at once; implements `interface.Engine`.
 
-    `threads` 0 means all cores but one: decoding collapses when a game server beside us finds no core
-    free. `context` is in tokens per talk; 0 takes the model's own, 4,096 at most. `queue` requests may
-    wait for one of the `slots`; chatter leaves a quarter of all places free, background work half.
-    `cache_mb` is for the KV cells of prefixes and talks that pause. All coroutines belong to the event
-    loop that called `start`.
+    `threads` 0 measures: all cores but one at most, for decoding collapses when a game server beside us
+    finds no core free. `context` is in tokens per talk; 0 takes the model's own, 4,096 at most. `queue`
+    requests may wait for one of the `slots`; chatter leaves a quarter of all places free, background work
+    half. `cache_mb` is for the KV cells of prefixes and talks that pause. All coroutines belong to the
+    event loop that called `start`.
     """
 
     def __init__(
@@ -64,7 +63,7 @@ class LlamaEngine:
         cache_mb: int = 256,
     ) -> None:
         self._path = path
-        self._limits = Limits(threads or max(1, _cores() - 1), slots, context, cache_mb * 2**20)
+        self._limits = Limits(threads, slots, context, cache_mb * 2**20)
         most = slots + queue
         self._most = {
             Priority.PLAYER: most,
@@ -278,8 +277,3 @@ class LlamaEngine:
         if not self._loaded or not self._worker:
             raise EngineError("the engine is not running: it was not started, or it was closed")
         return self._loaded, self._worker
-
-
-def _cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

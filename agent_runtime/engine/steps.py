@@ -7,6 +7,7 @@ talks that were in it with an `EngineError`; the others go on.
 from __future__ import annotations
 
 from collections.abc import Callable
+from time import perf_counter
 
 from agent_runtime.engine.backend import Backend, ContextFull, DecodeFailed, Row, Version
 from agent_runtime.engine.guard import Guard
@@ -15,6 +16,7 @@ from agent_runtime.engine.prefix import Prefix
 from agent_runtime.engine.sampling import stages
 from agent_runtime.engine.scheduler import Scheduler, Share
 from agent_runtime.engine.talk import Talk
+from agent_runtime.engine.threads import Pace
 from agent_runtime.errors import AdapterError, EngineBusy, EngineError
 
 # The ticket of a talk, and what happened to it. After a `Finish` or an error nothing more comes.
@@ -29,6 +31,7 @@ class Steps:
         self._scheduler = scheduler
         self._clock = clock
         self._events: list[Event] = []
+        self.pace = Pace()
 
     @property
     def idle(self) -> bool:
@@ -90,7 +93,9 @@ class Steps:
         rows = [_row(share) for share in shares]
         try:
             self._backend.use(shares[0].owner.version)
+            began = perf_counter()
             places = self._backend.decode(rows)
+            self.pace.note(sum(share.count for share in shares), perf_counter() - began)
         except ContextFull:
             self._make_room()
             return

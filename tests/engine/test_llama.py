@@ -6,14 +6,17 @@ import logging
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from agent_runtime.engine.backend import ContextFull, DecodeFailed, Row
-from agent_runtime.engine.llama import Llama, Size
+from agent_runtime.engine.backend import ContextFull, DecodeFailed, Row, Size, Version
+from agent_runtime.engine.llama import Llama
 from agent_runtime.engine.sampling import stages
 from agent_runtime.engine.template import EMBEDDED_SPECIAL_TOKENS
-from agent_runtime.errors import ModelFileError
+from agent_runtime.errors import AdapterError, ModelFileError
 from agent_runtime.npc.persona import Sampling
+from tests.support.adapters import random_adapter
 from tests.support.models import ASSISTANT, END, chain_model, random_model
 
 GREEDY = stages(Sampling(temperature=0), 1)
@@ -134,3 +137,70 @@ def test_the_library_writes_to_the_log_and_not_to_the_terminal(
     assert any("n_ctx" in record.message for record in caplog.records)
     assert {record.levelno for record in caplog.records} == {logging.DEBUG}
     assert capfd.readouterr() == ("", "")
+
+
+def test_an_adapter_changes_the_logits_by_its_scale_and_leaves_no_trace(llama: Llama, tmp_path: Path) -> None:
+    adapter = random_adapter(tmp_path / "a.gguf", tmp_path / "m.gguf")
+
+    def logits(version: Version) -> NDArray[np.float32]:
+        llama.use(version)
+        (place,) = llama.decode([Row(0, 0, [7, 8, 9], True)])
+        llama.drop(0)
+        return llama.logits(place)
+
+    bare = logits(Version())
+    whole, half = logits(Version("a", "a", adapter)), logits(Version("b", "b", adapter, 0.5))
+    assert np.abs(whole - bare).mean() > np.abs(half - bare).mean() > 0.01
+    assert (logits(Version("a", "a", adapter)) == whole).all()
+    llama.unload(adapter)
+    assert (logits(Version()) == bare).all()
+    assert (logits(Version("a", "a", adapter)) == whole).all()
+
+
+def test_an_adapter_that_the_library_refuses_is_named_with_its_reason(llama: Llama, tmp_path: Path) -> None:
+    wide = random_model(tmp_path / "wide.gguf", width=128)
+    adapter = random_adapter(tmp_path / "a.gguf", wide)
+    with pytest.raises(AdapterError, match=r"a\.gguf: the engine refuses it: .*shape"):
+        llama.use(Version("a", "a", adapter))
+    assert llama.decode([Row(0, 0, [7], True)]) == [0]
+
+
+def test_saved_cells_come_back_as_they_were(llama: Llama) -> None:
+    prompt = llama.tokenize("the smith is in the inn", special=False)
+    llama.decode([Row(0, 0, prompt[:-1], False)])
+    llama.copy(0, 1, 4)
+    (place,) = llama.decode([Row(0, len(prompt) - 1, prompt[-1:], True)])
+    expected = llama.logits(place)
+    llama.cut(0, len(prompt) - 1)
+    llama.cut(0, 0, 4)
+    tail = llama.save(0)
+    llama.drop(0)
+    assert llama.restore(0, tail)
+    llama.copy(1, 0, 4)
+    (place,) = llama.decode([Row(0, len(prompt) - 1, prompt[-1:], True)])
+    assert np.abs(llama.logits(place) - expected).max() < 1e-4
+
+
+def test_cells_that_find_no_room_are_not_put_back(llama: Llama) -> None:
+    llama.decode([Row(0, 0, [7] * 100, False)])
+    state = llama.save(0)
+    llama.decode([Row(1, 0, [7] * 128, False)])
+    assert not llama.restore(2, state)
+    llama.drop(1)
+    assert llama.restore(2, state)
+
+
+def test_a_grammar_decides_what_is_drawn(llama: Llama) -> None:
+    sampler = llama.sampler(stages(Sampling(temperature=2.0, min_p=0, top_p=1), 5))
+    grammar = llama.grammar('root ::= "yes" | "no"')
+    drawn = b""
+    (place,) = llama.decode([Row(0, 0, [7], True)])
+    while drawn not in (b"yes", b"no"):
+        drawn += llama.piece(llama.sample(sampler, place, grammar))
+        assert b"yes".startswith(drawn) or b"no".startswith(drawn)
+    (letter,) = llama.tokenize("y", special=False)
+    assert not llama.accept(grammar, letter)
+    assert not llama.accept(grammar, ASSISTANT)
+    llama.free(grammar)
+    llama.free(sampler)
+    assert llama.grammar("root := nonsense") is None

@@ -1,0 +1,95 @@
+"""How many threads decode, over a model that takes as long as a test says."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from agent_runtime.engine.backend import Row
+from agent_runtime.engine.threads import Pace, candidates, choose
+from tests.support.backend import PlainBackend
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Slow(PlainBackend):
+    """A batch takes as many seconds as its number of threads says."""
+
+    def __init__(self, clock: Clock, seconds: dict[int, float]) -> None:
+        super().__init__(100)
+        self.clock, self.seconds, self.threads = clock, seconds, 0
+
+    def set_threads(self, threads: int) -> None:
+        self.threads = threads
+
+    def decode(self, rows: Sequence[Row]) -> list[int]:
+        self.clock.now += self.seconds[self.threads]
+        return super().decode(rows)
+
+
+@pytest.mark.parametrize(
+    ("cores", "tries"),
+    [(1, [1]), (2, [1]), (3, [2, 1]), (4, [3, 1]), (8, [7, 3, 1]), (64, [63, 31, 15, 7, 3, 1])],
+)
+def test_one_core_stays_free(cores: int, tries: list[int]) -> None:
+    assert candidates(cores) == tries
+
+
+@pytest.mark.parametrize("fastest", [7, 3, 1])
+def test_the_fastest_is_chosen_and_nothing_is_left_behind(fastest: int) -> None:
+    clock = Clock()
+    model = Slow(clock, {threads: 0.001 if threads == fastest else 0.002 for threads in (7, 3, 1)})
+    assert choose(model, 5, [7, 3, 1], clock) == model.threads == fastest
+    assert model.used == 0
+
+
+def test_measuring_a_slow_model_ends_early() -> None:
+    clock = Clock()
+    model = Slow(clock, {7: 1.0, 3: 0.1, 1: 0.1})
+    assert choose(model, 5, [7, 3, 1], clock) == 7
+    assert clock.now == pytest.approx(3.0)
+
+
+def _steps(pace: Pace, clock: Clock, seconds: float, until: float, tokens: int = 1) -> bool:
+    """Whether it was disturbed while steps took so long."""
+    while clock.now < until:
+        clock.now += seconds
+        pace.note(tokens, seconds)
+        if pace.disturbed(reduced=False):
+            return True
+    return False
+
+
+def test_steps_that_are_slow_for_seconds_disturb_once() -> None:
+    clock = Clock()
+    pace = Pace(clock)
+    assert not _steps(pace, clock, 0.01, 30)
+    assert _steps(pace, clock, 0.05, 40)
+    assert not _steps(pace, clock, 0.05, 50)
+
+
+def test_a_hiccup_and_a_larger_batch_do_not() -> None:
+    clock = Clock()
+    pace = Pace(clock)
+    assert not _steps(pace, clock, 0.01, 30)
+    assert not _steps(pace, clock, 0.05, 31.5)
+    assert not _steps(pace, clock, 0.01, 40)
+    assert not _steps(pace, clock, 0.1, 60, tokens=16)
+
+
+def test_with_fewer_threads_than_usual_it_is_tried_again_now_and_then() -> None:
+    clock = Clock()
+    pace = Pace(clock)
+    clock.now = 10
+    assert not pace.disturbed(reduced=True)
+    clock.now = 21
+    assert not pace.disturbed(reduced=False)
+    assert pace.disturbed(reduced=True)
+    assert not pace.disturbed(reduced=True)

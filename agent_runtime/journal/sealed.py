@@ -58,8 +58,8 @@ class LeftOut(msgspec.Struct, frozen=True):
 
 
 class Manifest(msgspec.Struct, frozen=True):
-    """What a snapshot holds. `erased` lists all players (pseudonyms) who were ever erased, also those who
-    talk and allow again: what was made of their earlier turns is void."""
+    """What a snapshot holds. `erased` tells of all players (pseudonyms) who were ever erased when it was
+    last: what was made before of their talk is void."""
 
     format: int
     name: str
@@ -69,7 +69,7 @@ class Manifest(msgspec.Struct, frozen=True):
     tables: dict[str, TableFile]
     players: dict[str, PlayerSpan]
     left_out: LeftOut
-    erased: tuple[str, ...]
+    erased: dict[str, datetime]
     first_at: datetime | None
     last_at: datetime | None
 

@@ -31,6 +31,7 @@ from agent_runtime.journal.sealed import (
     file_hash,
     read_manifest,
 )
+from agent_runtime.journal.views import Erasure
 
 View = TypeVar("View")
 
@@ -90,14 +91,10 @@ _SPAN = f"""
     where id in (select id from chosen)"""
 
 
-_ERASED = "select player from erasures order by player"
+_ERASED = f"select player, {_iso('erased_at', 'erased_at')} from erasures order by player"
 
 
 class _Player(PlayerSpan, frozen=True):
-    player: str
-
-
-class _Erased(msgspec.Struct, frozen=True):
     player: str
 
 
@@ -187,7 +184,7 @@ def _copy(cursor: duckdb.DuckDBPyConnection, folder: Path, scope: Scope) -> Mani
         tables=tables,
         players={row.player: PlayerSpan(row.turns, row.first_at) for row in _rows(cursor, _PLAYERS, _Player)},
         left_out=_rows(cursor, _LEFT_OUT, LeftOut)[0],
-        erased=tuple(row.player for row in _rows(cursor, _ERASED, _Erased)),
+        erased={row.player: row.erased_at for row in _rows(cursor, _ERASED, Erasure)},
         first_at=span_of.first_at,
         last_at=span_of.last_at,
     )

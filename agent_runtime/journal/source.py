@@ -7,6 +7,7 @@ import asyncio
 import socket
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -23,7 +24,7 @@ from agent_runtime.journal.sealed import Scope
 from agent_runtime.journal.service import Answer, Ask, Copy, Export, Forget, Question, socket_path
 from agent_runtime.journal.snapshot import write_snapshot
 from agent_runtime.journal.statements import ExportName, QueryName
-from agent_runtime.journal.views import Filter
+from agent_runtime.journal.views import MAX_ROWS, Erasure, Filter
 from agent_runtime.journal.writer import Journal
 
 TIMEOUT_S = 60.0
@@ -136,6 +137,14 @@ def forget(journal: Path, rows: Sequence[ConsentRow]) -> list[Path]:
             await opened.close()
 
     return asyncio.run(write())
+
+
+def erasures(source: Source) -> dict[str, datetime]:
+    """Every player (pseudonym) who was ever erased, and when last. Raises `JournalError`."""
+    found = ask(source, "erasures", Filter(limit=MAX_ROWS), Erasure)
+    if len(found) == MAX_ROWS:
+        raise JournalError(f"more than {MAX_ROWS} players were erased: nobody can tell any more who they are")
+    return {row.player: row.erased_at for row in found}
 
 
 def ask(source: Source, query: QueryName, chosen: Filter, view: type[View]) -> list[View]:

@@ -10,7 +10,9 @@ from agent_runtime.errors import JournalError
 from agent_runtime.journal.rows import EventRow, TurnRow
 from agent_runtime.journal.views import MAX_WHOLE_TURNS, Filter
 
-QueryName = Literal["turns", "turn", "ratings", "events", "actions", "consents", "npcs", "servers", "stats"]
+QueryName = Literal[
+    "turns", "turn", "ratings", "events", "actions", "consents", "erasures", "npcs", "servers", "stats"
+]
 ExportName = Literal["turns", "ratings", "events", "actions", "consents"]
 
 
@@ -62,6 +64,7 @@ _COLUMNS: Mapping[QueryName, str] = {
         turns.npc_name, turns.player""",
     "consents": f"""consents.player, consents.choice, {_iso("consents.decided_at")},
         {_iso("erasures.erased_at")}""",
+    "erasures": f"player, {_iso('erased_at')}",
     "npcs": f"""id, server, name, persona, x, y, z, state, {_iso("seen_at")},
         (select count(*) from turns where turns.npc = npcs.id) as turns""",
     "servers": "server, arg_max(server_name, opened_at) as server_name",
@@ -102,6 +105,7 @@ _FROM: Mapping[QueryName, str] = {
     "events": "events",
     "actions": "action_fates left join turns on turns.id = action_fates.turn",
     "consents": "latest_consents as consents left join erasures using (player)",
+    "erasures": "erasures",
     "npcs": "npcs",
     "servers": "sessions",
     "stats": "turns",
@@ -114,6 +118,7 @@ _LAST_FIRST: Mapping[QueryName, str] = {
     "events": "order by events.received_at desc, events.game_s desc",
     "actions": "order by turns.said_at desc nulls first, action_fates.id desc",
     "consents": "order by consents.number desc",
+    "erasures": "order by erased_at desc, player",
     "npcs": "order by name, id",
     "servers": "group by server order by server",
     "stats": "",

@@ -99,6 +99,13 @@ class ConsentView(Struct, frozen=True):
     erased_at: datetime | None
 
 
+class Erasure(Struct, frozen=True):
+    """A player who had their talk erased, and when last: what was made before of their talk is void."""
+
+    player: str
+    erased_at: datetime
+
+
 class ServerView(Struct, frozen=True):
     """A game server that has connected, under its latest name."""
 

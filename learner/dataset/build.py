@@ -58,16 +58,16 @@ def build(
     out: Path,
     settings: DatasetSettings = DatasetSettings(),  # noqa: B008 - immutable
     *,
-    erased: Collection[str] = (),
+    erased: Mapping[str, datetime] = {},
     banned: Collection[int] = (),
     golden: Path | None = None,
     say: Say = lambda step: None,
 ) -> Manifest | TooLittle:
     """Make the dataset in the new folder `out`; with too little to learn from, nothing is written.
 
-    `erased` are the pseudonyms erased since the snapshot was sealed, `banned` the versions rolled back,
-    `golden` the folder of the golden set (default: data/eval), and `say` is told each step. Raises
-    `SnapshotError` and `DatasetError`.
+    `erased` are the journal's erasures by pseudonym, `banned` the versions rolled back, `golden` the folder
+    of the golden set (default: data/eval), and `say` is told each step. Raises `SnapshotError` and
+    `DatasetError`.
     """
     if out.exists():
         raise DatasetError(
@@ -109,6 +109,7 @@ def build(
             format=FORMAT,
             snapshot=source.manifest.name,
             snapshot_digest=source.manifest.digest,
+            snapshot_at=source.manifest.created_at,
             settings=settings,
             funnel=tuple(funnel.steps),
             redacted=dict(sorted((+redactor.found).items())),

@@ -74,11 +74,12 @@ def cases(
     snapshot: Snapshot,
     funnel: Funnel,
     weak_below: float,
-    erased: Collection[str] = (),
+    erased: Mapping[str, datetime] = {},
     banned: Collection[int] = (),
 ) -> list[Case]:
-    """The judged turns, by time. `erased` are players who were erased after the snapshot was made, `banned`
-    the versions that were rolled back: what they said is no evidence of what players want."""
+    """The judged turns, by time. `erased` are the journal's erasures: those after the snapshot count, because
+    it holds nothing from before the others. `banned` versions were rolled back: what they said is no evidence
+    of what players want."""
     turns = {turn.id: turn for turn in snapshot.turns}
     means = player_means(snapshot.ratings)
 
@@ -86,7 +87,7 @@ def cases(
         turn = turns.get(judged.turn)
         if turn is None or turn.player != judged.player:
             return "of another player's turn"
-        if judged.player in erased:
+        if judged.player in erased and erased[judged.player] > snapshot.manifest.created_at:
             return "player was erased"
         if turn.version in banned:
             return f"version {turn.version} was rolled back"

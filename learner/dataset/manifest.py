@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection
+import shutil
+from collections.abc import Iterable, Mapping
+from datetime import datetime
 from pathlib import Path
 
 import msgspec
@@ -34,6 +36,7 @@ class Manifest(msgspec.Struct, frozen=True):
     format: int
     snapshot: str
     snapshot_digest: str
+    snapshot_at: datetime
     settings: DatasetSettings
     funnel: tuple[Step, ...]
     redacted: dict[str, int]
@@ -68,7 +71,16 @@ def verify(folder: Path) -> Manifest:
     return manifest
 
 
-def holds_any(manifest: Manifest, players: Collection[str]) -> bool:
-    """Whether words of any of these players (pseudonyms) are in it: then it, and what was trained on it, has
-    to be made again once they are erased."""
-    return not set(manifest.players).isdisjoint(players)
+def is_void(manifest: Manifest, erased: Mapping[str, datetime]) -> bool:
+    """Whether words of anybody are in it who was erased since its snapshot: then it, and what was trained on
+    it, has to be made again. `erased` are the journal's erasures, by pseudonym."""
+    return any(player in erased and erased[player] > manifest.snapshot_at for player in manifest.players)
+
+
+def remove_void(folders: Iterable[Path], erased: Mapping[str, datetime]) -> list[Path]:
+    """Delete the datasets that are void; returns them. Raises `DatasetError` for one that cannot be read:
+    nobody knows whose words it holds."""
+    doomed = [folder for folder in folders if is_void(read_manifest(folder), erased)]
+    for folder in doomed:
+        shutil.rmtree(folder)
+    return doomed

@@ -30,20 +30,21 @@ def split(cases: Sequence[Case], validation_share: float, test_share: float) -> 
     middle = {player: median(case.said_at.timestamp() for case in own) for player, own in by_player.items()}
     left = sorted(by_player, key=lambda player: (-middle[player], player))
     chosen: dict[str, set[str]] = {}
-    for part, share in (("test", test_share), ("validation", validation_share)):
+    # Those who have to be left for the parts that come after.
+    for part, share, others in (("test", test_share, 2), ("validation", validation_share, 1)):
         wanted = share * len(cases)
         chosen[part] = set()
         size = 0
         for player in left[:]:
             own = len(by_player[player])
-            if size >= wanted or len(left) == 1:
+            if size >= wanted or len(left) <= others:
                 break
             if size + own > ROOM * wanted and own > 1:
                 continue
             chosen[part].add(player)
             left.remove(player)
             size += own
-        if not chosen[part] and len(left) > 1:
+        if not chosen[part] and len(left) > others:
             smallest = min(left, key=lambda player: len(by_player[player]))
             chosen[part].add(smallest)
             left.remove(smallest)

@@ -58,7 +58,7 @@ async def test_only_rated_turns_of_who_allowed_it(filled: Journal) -> None:
         turns_erased=2,
         turns_not_rated=1,
     )
-    assert manifest.erased == (DIRK,)
+    assert manifest.erased == {DIRK: make.consent(82).decided_at}
     assert set(manifest.players) == {ALICE}, "of who is left out not even the pseudonym is there"
     assert (manifest.players[ALICE].turns, manifest.players[ALICE].first_at) == (3, make.turn(1).said_at)
     assert (manifest.first_at, manifest.tables["ratings"].rows) == (make.turn(1).said_at, 2)

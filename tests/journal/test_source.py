@@ -13,7 +13,7 @@ import pytest
 from agent_runtime.errors import JournalError, JournalLocked
 from agent_runtime.journal.sealed import Scope, verify
 from agent_runtime.journal.snapshot import seal, snapshots_in
-from agent_runtime.journal.source import ask, forget, open_source
+from agent_runtime.journal.source import ask, erasures, forget, open_source
 from agent_runtime.journal.views import Filter, TurnSummary
 from agent_runtime.journal.writer import Journal
 from tests.support import rows as make
@@ -89,6 +89,8 @@ def test_a_snapshot_is_the_same_from_both_and_forgetting_reaches_both(
         runtime.kill()
     asyncio.run(_add(filled))
     assert lines(filled) == ["line 6", "", ""], "forgotten for good, also after a kill"
+    with open_source(filled) as source:
+        assert erasures(source) == {make.turn(1).player: make.consent(5).decided_at}
     assert forget(filled, [make.consent(7, "erase", make.turn(6).player)]) == []
     assert lines(filled) == ["", "", ""]
     assert snapshots_in(filled.parent / "snapshots") == []

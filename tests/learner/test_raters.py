@@ -1,0 +1,83 @@
+"""Whose judgements wait and what each may weigh: one person is never a crowd."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from learner import raters
+from learner.dataset.settings import RaterSettings
+from tests.support.cases import case
+from tests.support.rows import START
+
+OLD = START - timedelta(days=30)
+SETTINGS = RaterSettings(burst_judgements=5, burst_minutes=2, contrary_least=3)
+
+
+def waiting(cases: list, now=START + timedelta(days=1), first=None) -> dict[str, str]:  # type: ignore[no-untyped-def,type-arg]
+    seen = {case.player: OLD for case in cases} | (first or {})
+    return raters.quarantine(cases, seen, now, SETTINGS)
+
+
+def test_nobody_waits_on_an_ordinary_evening() -> None:
+    assert waiting([case(n, f"p{n % 4}", minute=n) for n in range(40)]) == {}
+
+
+def test_new_accounts_wait_until_they_are_old_enough() -> None:
+    cases = [case(1, "old"), case(2, "new")]
+    first = {"new": START}
+    assert waiting(cases, START + timedelta(hours=19), first) == {cases[1].turn: "new account"}
+    assert waiting(cases, START + timedelta(hours=20), first) == {}
+
+
+def test_only_the_burst_of_a_player_waits() -> None:
+    calm = [case(n, minute=10 * n) for n in range(1, 5)]
+    burst = [case(100 + n, minute=60 + n * 0.5) for n in range(5)]
+    four = [case(200 + n, "p2", minute=60 + n * 0.5) for n in range(4)]
+    spread = [case(300 + n, "p3", minute=60 + n * 0.6) for n in range(5)]
+    assert waiting([*calm, *burst, *four, *spread]) == {case.turn: "burst" for case in burst}
+
+
+def test_who_disagrees_with_everybody_waits() -> None:
+    same = [(f"reply to {n}", good) for n, good in enumerate((True, False, True, True))]
+    honest = [
+        case(100 * p + n, f"p{p}", good, completion=words)
+        for p in (1, 2, 3)
+        for n, (words, good) in enumerate(same)
+    ]
+    contrary = [case(900 + n, "troll", not good, completion=words) for n, (words, good) in enumerate(same)]
+    assert waiting([*honest, *contrary]) == {case.turn: "disagrees with the others" for case in contrary}
+    assert waiting([*honest, *contrary[:0]]) == {}
+    shared = raters.agreement([*honest, *contrary])
+    assert shared["troll"] == (12, 0)
+    assert shared["p1"] == (12, 8)
+
+
+def test_the_report_has_everybody_who_judged() -> None:
+    cases = [case(1, "a"), case(2, "b"), case(3, "b", None, correction="Better.")]
+    report = raters.report(cases, {cases[1].turn: "burst"})
+    assert report == {"a": raters.Rater(1, {}, 0, 0), "b": raters.Rater(2, {"burst": 1}, 0, 0)}
+
+
+@pytest.mark.parametrize(
+    ("counts", "cap"),
+    [
+        ({"a": 1000, **{f"p{n}": 10 for n in range(20)}}, 0.1),
+        ({"a": 1000, "b": 500, **{f"p{n}": n + 1 for n in range(30)}}, 0.1),
+        ({f"p{n}": 2**n for n in range(16)}, 0.2),
+        ({f"p{n}": 10 for n in range(20)}, 0.1),
+    ],
+)
+def test_nobody_weighs_more_than_the_cap(counts: dict[str, int], cap: float) -> None:
+    weights = raters.weights(counts, cap)
+    totals = {player: weights[player] * count for player, count in counts.items()}
+    assert max(totals.values()) <= cap * sum(totals.values()) * 1.000001
+    assert all(0 < weight <= 1 for weight in weights.values())
+    assert weights[min(counts, key=lambda player: counts[player])] == 1, "who says little is heard wholly"
+
+
+def test_few_players_weigh_the_same() -> None:
+    weights = raters.weights({"a": 100, "b": 10, "c": 5}, 0.1)
+    assert weights == {"a": 0.05, "b": 0.5, "c": 1.0}
+    assert raters.weights({}, 0.1) == {}

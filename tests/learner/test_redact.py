@@ -1,0 +1,117 @@
+"""What points to a person goes; what an NPC needs to answer stays."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from agent_runtime.journal.rows import TurnRow
+from agent_runtime.npc.prompt import Fact, Message
+from learner.redact import Redactor, names_in, stand_in
+from tests.support import rows as make
+
+
+def turn(number: int, player: str, line: str, **fields: Any) -> TurnRow:
+    messages = (
+        Message("system", "You are Ada."),
+        Message("user", f"[1] torch recipe: 1 coal lump\n{player}: {line}"),
+    )
+    return make.turn(number, prompt=messages, line=line, **{"facts": (), **fields})
+
+
+def redacted(text: str, *others: TurnRow) -> str:
+    own = turn(1, "Alice", "hello")
+    return Redactor([own, *others], seed=1).of(own)(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "left"),
+    [
+        ("come to (12, 8, -4) now", "coordinates", "come to some place now"),
+        ("my base is at -1200, 15, 340", "coordinates", "my base is at some place"),
+        ("x=12 y=8 z=-4.5", "coordinates", "some place"),
+        ("X: 100, Y: 20, Z: -30!", "coordinates", "some place!"),
+        ("at -1200 15 340", "coordinates", "at some place"),
+        ("(120, -77)", "coordinates", "some place"),
+        ("write to al.ice+x@mail.example.org please", "e-mail", "write to some address please"),
+        ("see https://example.org/x?a=1,2,3 there", "link", "see some link there"),
+        ("www.example.org", "link", "some link"),
+        ("join discord.gg/AbC12", "link", "join some link"),
+        ("add me, alice#1234", "account", "add me, some account"),
+        ("i am @alice_99 there", "account", "i am some account there"),
+        ("my server is 192.168.0.12:30000", "IP address", "my server is some address"),
+        ("call +49 (0)30 1234567", "telephone", "call some number"),
+        ("call 555-123-4567!", "telephone", "call some number!"),
+        ("i live at 12 Old Mill Road", "street", "i live at some address"),
+        ("ich wohne Hauptstraße 12a", "street", "ich wohne some address"),
+    ],
+)
+def test_what_points_to_a_place_or_a_person_becomes_words(text: str, kind: str, left: str) -> None:
+    own = turn(1, "bob", "hello")
+    redactor = Redactor([own], seed=1)
+    assert redactor.of(own)(text) == left
+    assert redactor.found[kind] == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "3 steel ingot and 2 any stick",
+        "1 coal lump and 1 any stick (makes 4)",
+        "24 steps north-east",
+        "time: evening, 18:40",
+        "[[1]] [[ACTION:give item= 2 count= 10]]",
+        "give me 99, 99 or 12 of them",
+        "It takes 8 cobble, 2 sticks, 10 torches.",
+        "version 5.6.1",
+        "I have 1000 diamonds",
+        "What? No. Yes!",
+    ],
+)
+def test_what_is_said_about_the_game_stays(text: str) -> None:
+    assert redacted(text) == text
+
+
+def test_a_name_becomes_the_same_made_up_name_everywhere() -> None:
+    other = turn(2, "Bob_77", "where is alice?")
+    found = redacted("Alice: is bob_77 here, or alice's cat? ALICE!", other)
+    alice, bob = stand_in("alice", 1), stand_in("bob_77", 1)
+    assert found == f"{alice}: is {bob} here, or {alice}'s cat? {alice}!"
+    assert alice != bob
+    assert stand_in("alice", 2) != alice
+
+
+def test_parts_of_words_and_npcs_are_no_players() -> None:
+    other = turn(2, "Ada", "hello", npc_name="Ada")
+    assert redacted("malice, alice2 and ada", other) == "malice, alice2 and ada"
+
+
+def test_a_name_that_is_a_word_is_replaced_only_in_its_owners_talk() -> None:
+    lines = [turn(10 + n, f"player{n}", "how do i make a torch") for n in range(8)]
+    how = turn(2, "how", "hi")
+    redactor = Redactor([*lines, how], seed=1)
+    assert "how do i" in redactor.of(lines[0])("player0: how do i make a torch")
+    assert "how" not in redactor.of(how)("how: hi")
+
+
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [("my name is Robert", "Robert"), ("call me Zed!", "Zed"), ("hallo, ich heiße Jörg", "Jörg")],
+)
+def test_what_players_call_themselves_is_a_name(line: str, name: str) -> None:
+    own = turn(1, "alice", line)
+    assert name in names_in(own)
+    assert name not in Redactor([own], seed=1).of(own)(f"Well met, {name}.")
+
+
+def test_players_near_by_are_known_from_the_facts() -> None:
+    own = turn(
+        1, "alice", "who is here?", facts=(Fact("carl (player)", "4 steps west", "carl", "player:carl"),)
+    )
+    assert "carl" not in Redactor([own], seed=1).of(own)("[1] carl (player): 4 steps west")
+
+
+def test_a_made_up_name_is_nobodys() -> None:
+    first = stand_in("alice", 1)
+    assert stand_in("alice", 1, {first}) not in ("", first)

@@ -27,7 +27,7 @@ from agent_runtime.npc.persona import Persona
 from agent_runtime.npc.policy import FREEZE_SECONDS, Allowed, Refused
 from agent_runtime.npc.prompt import Exchange, Fact
 from agent_runtime.npc.text import clean_line
-from agent_runtime.npc.turn import Account, Judged, Situation, Source, canned, run_turn
+from agent_runtime.npc.turn import Account, Judged, Situation, Source, canned, read_ahead, run_turn
 from agent_runtime.npc.world import facts_for
 from agent_runtime.record import Line, Recorder
 from agent_runtime.sections import Turn
@@ -76,6 +76,7 @@ class Talks:
         self._ulids = UlidMaker(clock.wall)
         self._attention = Attention(clock, limits.per_player_per_10s, limits.npc_talks, limits.npc_queue)
         self._answered: dict[str, Answered] = {}
+        self._reading: set[asyncio.Task[None]] = set()
 
     def answered(self, reply: str) -> Answered | None:
         """To whom one of the latest replies was made, and by whom. Its row may not be committed yet."""
@@ -136,7 +137,9 @@ class Talks:
                         self._serving.note(served.version, event)
                         self._finish(line, event, facts, actions, served)
                         if event.source == "model" and event.reply:
-                            await self._memory.keep(chat.npc, player, Exchange(line.text, event.reply))
+                            exchange = Exchange(line.text, event.reply)
+                            await self._memory.keep(chat.npc, player, exchange)
+                            self._read_ahead(situation, exchange, served)
                     else:
                         session.send(
                             ReplyDelta(
@@ -154,6 +157,14 @@ class Talks:
             # The player left in mid-reply: nobody hears the rest, but what was said was said.
             self._note(line, Account(reply="".join(said)), facts, actions, served)
             raise
+
+    def _read_ahead(self, situation: Situation, exchange: Exchange, served: Served) -> None:
+        """The player reads now, and the engine has time for the history of the next turn."""
+        history = [*situation.history, exchange][-self._limits.history :] if self._limits.history else []
+        if history:
+            task = asyncio.create_task(read_ahead(self._engine, situation, history, served.lane))
+            self._reading.add(task)
+            task.add_done_callback(self._reading.discard)
 
     def _act(self, line: Line, judged: Judged) -> Row:
         """Send what policy allowed, freeze the NPC for what it must never try; either way note it."""

@@ -121,7 +121,9 @@ class OpenAIEngine:
 
     async def warm(self, messages: tuple[Message, ...], lane: str = BASE_LANE, talk: str = "") -> None:
         """Have the server compute the prefix: one token is asked for, and thrown away. What it keeps of
-        a talk is its own affair."""
+        a talk is its own affair, and not worth a request."""
+        if talk:
+            return
         asked = (*messages, Message("user", ""))
         request = Request(
             asked, Sampling(temperature=0, max_tokens=1), time.monotonic() + _WARM_SECONDS, lane=lane

@@ -22,6 +22,7 @@ from agent_runtime.errors import EngineBusy, EngineError, PromptTooLong
 from agent_runtime.npc import policy
 from agent_runtime.npc.actions import Proposal
 from agent_runtime.npc.catalogue import Catalogue
+from agent_runtime.npc.grammar import action_grammar
 from agent_runtime.npc.persona import Canned, Persona
 from agent_runtime.npc.prompt import Exchange, Fact, Message, render
 from agent_runtime.npc.speech import Malformed, Speech, Utterance, Words
@@ -44,6 +45,11 @@ class Situation:
     facts: Sequence[Fact]
     snapshot: Snapshot
     catalogue: Catalogue
+
+    @property
+    def talk(self) -> str:
+        """Identifies the talk of this persona and this player to the engine."""
+        return f"{self.persona.id}/{self.player}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +134,16 @@ async def run_turn(
     yield account
 
 
+async def read_ahead(engine: Engine, situation: Situation, history: Sequence[Exchange], lane: str) -> None:
+    """Let the engine read what the next prompt of this talk will begin with, while nobody waits for it.
+    Never raises for a failing engine."""
+    messages = render(situation.persona, history, [], situation.player, "")[:-1]
+    try:
+        await engine.warm(messages, lane, situation.talk)
+    except EngineError as error:
+        log.debug("not_read_ahead", npc=situation.persona.name, why=str(error))
+
+
 async def _generate(
     engine: Engine, situation: Situation, clock: Clock, deadline: float, account: Account, lane: str
 ) -> AsyncGenerator[str, None]:
@@ -140,7 +156,15 @@ async def _generate(
         account.messages = render(
             situation.persona, history, situation.facts, situation.player, situation.line
         )
-        request = Request(account.messages, situation.persona.sampling, deadline, lane=lane)
+        request = Request(
+            account.messages,
+            situation.persona.sampling,
+            deadline,
+            lane=lane,
+            talk=situation.talk,
+            player=situation.player,
+            grammar=action_grammar(),
+        )
         try:
             async with aclosing(engine.generate(request)) as stream:
                 while account.finish is None:

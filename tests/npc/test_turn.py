@@ -3,11 +3,13 @@ import time
 from collections.abc import Sequence
 
 from agent_runtime.clock import SystemClock
+from agent_runtime.engine.interface import BASE_LANE
 from agent_runtime.errors import EngineError
+from agent_runtime.npc.grammar import action_grammar
 from agent_runtime.npc.policy import Allowed, Refused
 from agent_runtime.npc.prompt import Exchange
 from agent_runtime.npc.speech import Words
-from agent_runtime.npc.turn import Account, Judged, Situation, TurnEvent, run_turn
+from agent_runtime.npc.turn import Account, Judged, Situation, TurnEvent, read_ahead, run_turn
 from agent_runtime.npc.world import facts_for
 from tests.support.engine import Reply, ScriptedEngine
 from tests.support.town import CATALOGUE, MIRA, SNAPSHOT
@@ -96,3 +98,23 @@ async def test_a_talk_too_long_for_the_window_forgets_its_oldest() -> None:
     kept = [message.content for message in account.messages if message.role == "user"][:-1]
     assert 0 < len(kept) < 8
     assert "line 7" in kept[-1]
+
+
+async def test_the_engine_knows_who_talks_to_whom_and_what_an_action_looks_like() -> None:
+    engine = ScriptedEngine(["Hello."])
+    await take(engine, situation())
+    (request,) = engine.requests
+    assert (request.talk, request.player) == (f"{MIRA.id}/alice", "alice")
+    assert request.grammar == action_grammar()
+
+
+async def test_what_is_read_ahead_is_the_beginning_of_the_next_prompt() -> None:
+    engine = ScriptedEngine(["Hello."])
+    history = [Exchange("hello", "Good day."), Exchange("how are you", "Well, thank you.")]
+    await take(engine, situation(history=history))
+    await read_ahead(engine, situation(), history, BASE_LANE)
+    assert engine.warmed == [engine.requests[0].messages[: len(engine.warmed[0])]]
+    assert len(engine.warmed[0]) == 5
+    assert engine.warmed_talks == [engine.requests[0].talk]
+    await engine.close()
+    await read_ahead(engine, situation(), history, BASE_LANE)

@@ -1,8 +1,9 @@
 """The engine beside its peers: same GGUF, same prompts, same sampling, one run, a process for each.
 
-`python -m benchmarks.engine` prints the figures, writes results/engine.json and draws docs/images/engine.png.
-`--server URL` puts an OpenAI-compatible server beside them that serves the same file (`--files` prints the
-files); `--only` runs parts. docs/performance.md says what each figure means.
+`python -m benchmarks.engine` prints the figures, writes results/engine.json and docs/images/engine.png, and
+puts the table into docs/performance.md, which says what each figure means. `--server URL` puts an
+OpenAI-compatible server beside them that serves the same file (`--files` prints the files); `--only` runs
+parts.
 """
 
 from __future__ import annotations
@@ -15,13 +16,14 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import engine_figures, models, plot
+from benchmarks import engine_figures, markdown, models, plot
 from benchmarks.bandwidth import read_gb_s
 from benchmarks.engine_figures import Samples
 from benchmarks.figures import machine, report, show
 from benchmarks.peers.process import Peer, busy_core
 
 ROOT = Path(__file__).parent.parent
+PAGE = ROOT / "docs" / "performance.md"
 SLOTS = 50
 TOKENS = {
     "embedded": {1: 200, 4: 100, 10: 60, 16: 60, 50: 60},
@@ -192,7 +194,9 @@ def main() -> None:
         show("engine, in part", figures, before)
         return
     path = report("engine", "make bench-engine", figures, before)
-    console.print(f"written to {path.relative_to(ROOT)}, drawn in {plot.draw(path).relative_to(ROOT)}")
+    markdown.put(path, PAGE)
+    drawn = plot.draw(path)
+    console.print(f"written to {', '.join(str(each.relative_to(ROOT)) for each in (path, PAGE, drawn))}")
 
 
 if __name__ == "__main__":

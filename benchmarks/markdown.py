@@ -1,6 +1,7 @@
-"""A result file comes in; its table in Markdown goes out, to be pasted into the page that quotes it.
+"""A result file comes in; its table in Markdown goes out, into the page that quotes it.
 
-`python -m benchmarks.markdown engine` prints it.
+`python -m benchmarks.markdown engine docs/performance.md` puts it between the page's two marks,
+`<!-- engine -->` and `<!-- end of engine -->`; without a page it is printed.
 """
 
 from __future__ import annotations
@@ -32,5 +33,19 @@ def table(results: Path) -> str:
     return "\n".join(lines)
 
 
+def put(results: Path, page: Path) -> None:
+    """Replace what stands between the marks of these results. Raises `ValueError` without marks."""
+    name = results.stem
+    before, begin, rest = page.read_text(encoding="utf-8").partition(f"<!-- {name} -->\n")
+    _, end, after = rest.partition(f"<!-- end of {name} -->")
+    if not (begin and end):
+        raise ValueError(f"{page}: has no marks for {name}")
+    page.write_text(f"{before}{begin}\n{table(results)}\n\n{end}{after}", encoding="utf-8")
+
+
 if __name__ == "__main__":
-    print(table(RESULTS / f"{sys.argv[1]}.json"))
+    chosen = RESULTS / f"{sys.argv[1]}.json"
+    if len(sys.argv) > 2:
+        put(chosen, Path(sys.argv[2]))
+    else:
+        print(table(chosen))

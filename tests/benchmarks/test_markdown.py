@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from benchmarks.markdown import table
+import pytest
+
+from benchmarks.markdown import put, table
 
 CONTENT = {
     "machine": {"cpu": "Z80", "cores": 2, "memory_gib": 0.1, "system": "CP/M", "python": "3.11"},
@@ -30,3 +32,19 @@ def test_every_figure_has_its_row_and_says_whether_its_goal_was_reached(tmp_path
         "| `slow_vs` | 0.5 | × | ≥ 0.95 | **no** | 5 |",
         "| `rate` | 1.234e+04 | 1/s |  |  | 7 |",
     ]
+
+
+def test_the_table_goes_between_the_marks_and_nothing_else_changes(tmp_path: Path) -> None:
+    results, page = tmp_path / "engine.json", tmp_path / "page.md"
+    results.write_text(json.dumps(CONTENT))
+    page.write_text("before\n<!-- engine -->\nold\n<!-- end of engine -->\nafter\n")
+    put(results, page)
+    put(results, page)
+    text = page.read_text()
+    assert text.startswith("before\n<!-- engine -->\n")
+    assert text.endswith("<!-- end of engine -->\nafter\n")
+    assert text.count(table(results)) == 1
+    assert "old" not in text
+    page.write_text("no marks")
+    with pytest.raises(ValueError, match="marks"):
+        put(results, page)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import psutil
@@ -9,6 +10,8 @@ import pytest
 
 from benchmarks import models
 from benchmarks.peers.process import Peer, busy_core
+from tests.support.engine import Reply, ScriptedEngine
+from tests.support.openai_server import OpenAIServer
 
 
 def test_ours_and_the_bare_loop_measure_the_same_things(tmp_path: Path) -> None:
@@ -29,6 +32,21 @@ def test_the_high_level_class_is_asked_the_same(tmp_path: Path) -> None:
     with Peer("high_level", str(models.embedded(tmp_path)), "1") as peer:
         assert peer.do("cached") > 0
         assert peer.do("decode", count=2, tokens=8) > 0
+
+
+async def test_a_server_is_asked_the_same() -> None:
+    engine = ScriptedEngine([Reply("so many words to be said by a server", between=0.002)])
+    await engine.start()
+
+    def ask(url: str) -> list[float]:
+        with Peer("server", url, "4") as peer:
+            firsts = peer.do("arrivals", count=3)
+            return [peer.do("cold"), peer.do("cached"), peer.do("decode", count=2, tokens=8), *firsts]
+
+    async with OpenAIServer(engine) as server:
+        told = await asyncio.to_thread(ask, server.url)
+    assert len(told) == 6
+    assert min(told) > 0
 
 
 def test_a_peer_that_ends_is_an_error() -> None:

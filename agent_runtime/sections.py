@@ -42,7 +42,10 @@ class Model(Section):
         default=None, description="A GGUF file; empty means the model that comes along."
     )
     threads: int = Field(
-        default=0, ge=0, le=1024, description="CPU threads for the model; 0 means all cores but one."
+        default=0,
+        ge=0,
+        le=1024,
+        description="CPU threads for the model; 0 measures, all cores but one at most.",
     )
     slots: int = Field(
         default=16, ge=1, le=256, description="Replies generated at the same time, in one batch."
@@ -51,6 +54,9 @@ class Model(Section):
         default=0, ge=0, le=1_048_576, description="Tokens per talk; 0 means what the model allows."
     )
     queue: int = Field(default=64, ge=0, le=4096, description="Requests that may wait for a slot.")
+    cache_mb: int = Field(
+        default=256, ge=0, le=1_048_576, description="Megabytes for what talks that pause have read already."
+    )
 
 
 class Engine(Section):

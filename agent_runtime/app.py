@@ -62,7 +62,12 @@ def engine_of(settings: Settings) -> Engine:
         )
     path = settings.model_path or embedded_model(settings.home)
     return LlamaEngine(
-        path, threads=model.threads, slots=model.slots, context=model.context, queue=model.queue
+        path,
+        threads=model.threads,
+        slots=model.slots,
+        context=model.context,
+        queue=model.queue,
+        cache_mb=model.cache_mb,
     )
 
 

@@ -165,9 +165,8 @@ def rollback(context: typer.Context, why: Why = "rolled back by hand") -> None:
     registry = _registry(context)
     bad = registry.state().champion
     state = registry.rollback(who=_who(), why=why, expected=bad)
-    typer.echo(
-        f"version {state.champion} is the champion again; version {bad} is banned, its data is flagged"
-    )
+    banned = f"version {bad} is banned, its data is flagged" if bad in state.banned else "nothing is banned"
+    typer.echo(f"version {state.champion} is the champion again; {banned}")
     _await_server(registry, state)
 
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import structlog
 
@@ -31,6 +32,7 @@ from agent_runtime.served import NO_VERSION, Served, load_version
 from agent_runtime.trials import Trials
 
 WARM_KEPT = 64
+STUMBLE_SECONDS = 1.0
 
 log = structlog.get_logger(__name__)
 
@@ -84,9 +86,7 @@ class Serving:
         await self._catch_up()
         await self._trials.decide()
         self._tasks = [
-            asyncio.create_task(self._follow()),
-            asyncio.create_task(self._work()),
-            asyncio.create_task(self._trials.run()),
+            asyncio.create_task(_forever(work)) for work in (self._follow, self._work, self._trials.run)
         ]
 
     async def close(self) -> None:
@@ -272,3 +272,13 @@ class Serving:
             yield self._lanes[number]
         finally:
             self._talking[number] -= 1
+
+
+async def _forever(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Versions must be followed as long as the server runs, whatever goes wrong once."""
+    while True:
+        try:
+            await work()
+        except Exception:
+            log.exception("versions_stumbled")
+        await asyncio.sleep(STUMBLE_SECONDS)

@@ -80,8 +80,12 @@ class Trials:
         trial, challenger, now = self._memo.trial, state.challenger, self._clock.wall()
         if challenger is None:
             self._memo.trial = None
-        elif not trial or (trial.champion, trial.challenger) != (state.champion, challenger):
-            self._memo.trial = Trial(state.champion, challenger, began=now, stage_began=now)
+        elif not trial or (trial.champion, trial.challenger, trial.challenged) != (
+            state.champion,
+            challenger,
+            state.challenged,
+        ):
+            self._memo.trial = Trial(state.champion, challenger, state.challenged, began=now, stage_began=now)
         elif before.challenger == challenger and before.share != state.share:
             trial.step(now)
         if before.entries:

@@ -115,7 +115,7 @@ def test_a_trial_can_be_widened_and_ended_and_says_how_many_raters_are_missing(r
     run("challenge", 1, "--share", 5)
     run("challenge", 1, "--share", 20)
     assert registry.state().share == 0.2
-    trial = Trial(0, 1, 0, 0)
+    trial = Trial(0, 1, 0, 0, 0)
     for _ in range(3):
         trial.evidence.add("challenger", 1.0)
     StatusFiles(registry.root).write_memo(msgspec.json.encode(Memo(trial=trial)))

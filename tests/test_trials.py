@@ -139,6 +139,21 @@ async def test_a_version_that_gets_another_chance_starts_from_nothing(registry: 
     assert registry.state().champion == 1
 
 
+async def test_a_challenge_that_is_repeated_begins_anew(registry: Registry) -> None:
+    registry.challenge(2, 0.5, who="ann", why="")
+    found, _ = trials(registry)
+    found.note(2, Account("model", "Hello."))
+    await found.save()
+    registry.drop(2, who="ann", why="")
+    registry.challenge(2, 0.5, who="ann", why="once more")
+    again, _ = trials(registry)
+    await again.save()
+    memo = StatusFiles(registry.root).memo()
+    assert memo
+    assert memo.trial
+    assert memo.trial.turns == 0
+
+
 async def test_another_champion_begins_another_trial(registry: Registry) -> None:
     added(registry, b"GGUF 3")
     registry.challenge(2, 0.5, who="ann", why="")

@@ -70,6 +70,12 @@ class State:
         return self.aliases["challenger"]
 
     @property
+    def challenged(self) -> float:
+        """When there was last another challenger, in seconds of the wall clock of whoever decided that."""
+        moved = (entry.at.timestamp() for entry in reversed(self.entries) if "challenger" in entry.moves)
+        return next(moved, 0.0)
+
+    @property
     def serving(self) -> set[int]:
         """The versions that have to be at hand."""
         return {self.champion, self.last_good} | ({self.challenger} if self.challenger is not None else set())

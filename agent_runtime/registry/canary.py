@@ -70,11 +70,12 @@ class Window(Struct):
 
 
 class Trial(Struct):
-    """One challenger against one champion, by number, since `began`. `turns` and `stage_began` are of the
-    present share."""
+    """One challenger against one champion, by number, since `began`; it was `challenged` at that time of the
+    audit log. `turns` and `stage_began` are of the present share."""
 
     champion: int
     challenger: int
+    challenged: float
     began: float
     stage_began: float
     turns: int = 0

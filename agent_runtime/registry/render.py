@@ -102,7 +102,7 @@ def _roles(number: int, state: State) -> str:
 
 def _progress(state: State, trial: Trial | None, alpha: float) -> str:
     known = trial if trial and trial.challenger == state.challenger else None
-    missing = (known or Trial(0, 0, 0, 0)).raters_missing(alpha)
+    missing = (known or Trial(0, 0, 0, 0, 0)).raters_missing(alpha)
     counts = known.evidence.counts if known else {"challenger": 0, "champion": 0}
     waiting = len(known.windows) if known else 0
     soon = f", {waiting} more counted soon" if waiting else ""

@@ -51,15 +51,18 @@ class Registry:
     def get(self, which: int | str) -> Version:
         """A version by its number or id. Raises `RegistryError` when there is none, and `VersionRefused`
         when it cannot be read."""
-        return self._versions.get(which)
+        with self._explained():
+            return self._versions.get(which)
 
     def versions(self) -> list[Version]:
-        """The bare base and every version that can be read, by number."""
-        return [version for version in self._versions.all() if isinstance(version, Version)]
+        """The bare base and every version that can be read, by number. Raises `RegistryError`."""
+        with self._explained():
+            return [version for version in self._versions.all() if isinstance(version, Version)]
 
     def damaged(self) -> list[str]:
         """Why some folders among the versions cannot be read."""
-        return [str(error) for error in self._versions.all() if isinstance(error, VersionRefused)]
+        with self._explained():
+            return [str(error) for error in self._versions.all() if isinstance(error, VersionRefused)]
 
     def verify(self, version: Version) -> None:
         """Read every byte of a version again. Raises `VersionRefused` for anything that is not as it was
@@ -119,8 +122,9 @@ class Registry:
             return self._append(state, who, "drop", challenger, why, {"challenger": None}, bans=ban)
 
     def rollback(self, *, who: str, why: str, expected: int | None = None) -> State:
-        """Back to `last_good`; the champion is banned and its data flagged. With `expected`, only while that
-        is the champion. Raises `RegistryConflict`, and `RegistryError` when there is no way back."""
+        """Back to `last_good`; the champion is banned (but not the bare base) and its data flagged. With
+        `expected`, only while that is the champion. Raises `RegistryConflict`, and `RegistryError` when there
+        is no way back."""
         with self._locked() as state:
             bad, good = state.champion, state.last_good
             if expected is not None:
@@ -137,7 +141,7 @@ class Registry:
             }
             if state.challenger in (bad, good):
                 moves["challenger"] = None
-            return self._append(state, who, "rollback", bad, why, moves, bans=True)
+            return self._append(state, who, "rollback", bad, why, moves, bans=bad != BARE)
 
     def refuse(self, number: int, *, instead: int, who: str, why: str) -> State:
         """Write down that a version cannot serve. No alias names it any longer; where it was champion,

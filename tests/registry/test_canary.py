@@ -10,7 +10,7 @@ PLAYERS = [f"{number:016x}" for number in range(4000)]
 
 
 def trial() -> Trial:
-    return Trial(champion=1, challenger=2, began=0, stage_began=0)
+    return Trial(champion=1, challenger=2, challenged=0, began=0, stage_began=0)
 
 
 def judged(trial: Trial, challenger: int, champion: int, players: int) -> None:

@@ -43,7 +43,7 @@ def test_what_a_learner_wrote_is_text_and_no_markup(registry: Registry) -> None:
 
 
 def test_the_notes_tell_how_a_trial_goes(registry: Registry) -> None:
-    trial = Trial(0, 1, 0, 0)
+    trial = Trial(0, 1, 0, 0, 0)
     for _ in range(4):
         trial.evidence.add("champion", 0.5)
     trial.rate("someone", "challenger", "reply", 5, 0)

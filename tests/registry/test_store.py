@@ -232,6 +232,14 @@ def test_a_rollback_bans_the_version_and_flags_its_data(registry: Registry) -> N
         registry.rollback(who="ann", why="again")
 
 
+def test_going_back_from_the_bare_base_bans_nothing(registry: Registry) -> None:
+    added(registry)
+    promoted(registry, 1, 0)
+    registry.rollback(who="ann", why="it was better")
+    state = registry.state()
+    assert (state.champion, state.banned) == (1, {})
+
+
 def test_a_guards_rollback_spares_a_version_that_it_did_not_mean(registry: Registry) -> None:
     added(registry)
     added(registry)

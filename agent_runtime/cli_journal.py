@@ -6,12 +6,13 @@ changes anything.
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import typer
 
@@ -63,75 +64,57 @@ Flagged = Annotated[bool, typer.Option("--flagged", help="Only turns that somebo
 Limit = Annotated[int, typer.Option(min=1, max=MAX_ROWS, help="At most so many, the newest.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object per line.")]
 
-
-@app.command()
-def turns(
-    context: typer.Context,
-    npc: Npc = "",
-    player: Player = "",
-    since: Since = "",
-    until: Until = "",
-    rated: Rated = False,
-    flagged: Flagged = False,
-    limit: Limit = 20,
-    json: Json = False,
-) -> None:
-    """The talk: lines and replies, with ratings and actions."""
-    from agent_runtime.journal import render
-
-    chosen = _filter(context, npc, player, since, until, rated, flagged, limit)
-    _list(context, "turns", chosen, TurnSummary, render.turns, json)
+_FILTERS: dict[str, tuple[Any, object]] = {
+    "npc": (Npc, ""),
+    "player": (Player, ""),
+    "since": (Since, ""),
+    "until": (Until, ""),
+    "rated": (Rated, False),
+    "flagged": (Flagged, False),
+    "limit": (Limit, 20),
+    "json": (Json, False),
+}
+"""Each option of a list with its default."""
 
 
-@app.command()
-def ratings(
-    context: typer.Context,
-    npc: Npc = "",
-    player: Player = "",
-    since: Since = "",
-    until: Until = "",
-    limit: Limit = 20,
-    json: Json = False,
-) -> None:
-    """What players thought of replies."""
-    from agent_runtime.journal import render
+def _add_list(query: QueryName, view: type[Row], help: str, *filters: str) -> None:
+    """A command that lists a query's rows, with those of the filters that fit it."""
+    given = {name: _FILTERS[name] for name in (*filters, "limit", "json")}
+    kind = inspect.Parameter.KEYWORD_ONLY
 
-    chosen = _filter(context, npc, player, since, until, limit=limit)
-    _list(context, "ratings", chosen, RatingView, render.ratings, json)
+    def run(context: typer.Context, **values: Any) -> None:
+        from agent_runtime.journal import render
 
+        json = values.pop("json")
+        _list(context, query, _filter(context, **values), view, getattr(render, query), json)
 
-@app.command()
-def events(
-    context: typer.Context,
-    player: Player = "",
-    since: Since = "",
-    until: Until = "",
-    limit: Limit = 20,
-    json: Json = False,
-) -> None:
-    """What happened in the worlds."""
-    from agent_runtime.journal import render
-
-    chosen = _filter(context, "", player, since, until, limit=limit)
-    _list(context, "events", chosen, EventRow, render.events, json)
+    # Typer reads a command's options from its signature.
+    run.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+        [
+            inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context),
+            *(
+                inspect.Parameter(name, kind, default=value, annotation=of)
+                for name, (of, value) in given.items()
+            ),
+        ]
+    )
+    app.command(query, help=help)(run)
 
 
-@app.command()
-def actions(
-    context: typer.Context,
-    npc: Npc = "",
-    player: Player = "",
-    since: Since = "",
-    until: Until = "",
-    flagged: Flagged = False,
-    limit: Limit = 20,
-    json: Json = False,
-) -> None:
-    """What NPCs said they would do, and what they did."""
-    from agent_runtime.journal import render
-
-    chosen = _filter(context, npc, player, since, until, False, flagged, limit)
-    _list(context, "actions", chosen, ActionView, render.actions, json)
+_add_list(
+    "turns",
+    TurnSummary,
+    "The talk: lines and replies, with ratings and actions.",
+    *("npc", "player", "since", "until", "rated", "flagged"),
+)
+_add_list("ratings", RatingView, "What players thought of replies.", "npc", "player", "since", "until")
+_add_list("events", EventRow, "What happened in the worlds.", "player", "since", "until")
+_add_list(
+    "actions",
+    ActionView,
+    "What NPCs said they would do, and what they did.",
+    *("npc", "player", "since", "until", "flagged"),
+)
 
 
 @app.command()
@@ -235,10 +218,10 @@ def _none(query: QueryName) -> str:
 
 def _filter(
     context: typer.Context,
-    npc: str,
-    player: str,
-    since: str,
-    until: str,
+    npc: str = "",
+    player: str = "",
+    since: str = "",
+    until: str = "",
     rated: bool = False,
     flagged: bool = False,
     limit: int = MAX_ROWS,

@@ -16,7 +16,8 @@ import msgspec
 
 from agent_runtime.errors import SnapshotError
 from agent_runtime.journal.database import explained
-from agent_runtime.journal.rows import ActionFate, DemonstrationRow, RatingRow, TurnRow
+from agent_runtime.journal.rows import DemonstrationRow, TurnRow
+from agent_runtime.journal.views import Fate, Rated
 
 MANIFEST = "manifest.json"
 FORMAT = 1
@@ -78,25 +79,6 @@ class Manifest(msgspec.Struct, frozen=True):
         """Names the data, whenever and wherever it was copied: sha256 over the files' names and hashes."""
         hashes = sorted(f"{name} {table.sha256}" for name, table in self.tables.items())
         return hashlib.sha256("\n".join(hashes).encode()).hexdigest()
-
-
-class Rated(RatingRow, frozen=True, kw_only=True):
-    """A rating; `latest` when its player gave no later one to that turn."""
-
-    latest: bool
-
-
-class Fate(msgspec.Struct, frozen=True):
-    """An action that a reply asked for, and what became of it."""
-
-    id: str
-    turn: str
-    name: str
-    arguments: dict[str, str | int]
-    verdict: Literal["allowed", "refused"]
-    reason: str
-    result: ActionFate | None
-    result_reason: str | None
 
 
 class Snapshot(msgspec.Struct, frozen=True):

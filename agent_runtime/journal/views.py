@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from agent_runtime.journal.rows import ActionFate, Choice, TurnSource
+from agent_runtime.journal.rows import ActionFate, ActionRow, Choice, NpcRow, RatingRow, TurnSource
 
 MAX_ROWS = 10_000
 """The most rows of one answer; an export has no such limit."""
@@ -53,36 +53,34 @@ class TurnSummary(Struct, frozen=True):
     actions: tuple[str, ...]
 
 
-class RatingView(Struct, frozen=True):
+class Rated(RatingRow, frozen=True, kw_only=True):
+    """A rating; `latest` when its player gave no later one to that turn."""
+
+    latest: bool
+
+
+class RatingView(Rated, frozen=True, kw_only=True):
     """A rating with what was rated; the turn's columns are None when the journal has no such turn."""
 
-    id: str
-    turn: str
-    player: str
-    value: int
-    scale: Literal["stars", "thumb"]
-    rated_at: datetime
-    latest: bool
-    npc_name: str | None
-    line: str | None
-    reply: str | None
+    npc_name: str | None = None
+    line: str | None = None
+    reply: str | None = None
 
 
-class ActionView(Struct, frozen=True):
+class Fate(ActionRow, frozen=True, kw_only=True):
     """What an NPC said it would do, and what became of it. `result` is None while the game has not told."""
 
-    id: str
-    turn: str
-    name: str
-    arguments: dict[str, str | int]
-    verdict: Literal["allowed", "refused"]
-    reason: str
-    result: ActionFate | None
-    result_reason: str | None
-    result_at: datetime | None
-    said_at: datetime | None
-    npc_name: str | None
-    player: str | None
+    result: ActionFate | None = None
+    result_reason: str | None = None
+
+
+class ActionView(Fate, frozen=True, kw_only=True):
+    """The same with when it was, and who was talking."""
+
+    result_at: datetime | None = None
+    said_at: datetime | None = None
+    npc_name: str | None = None
+    player: str | None = None
 
     @property
     def fate(self) -> str:
@@ -113,18 +111,9 @@ class ServerView(Struct, frozen=True):
     server_name: str
 
 
-class NpcView(Struct, frozen=True):
+class NpcView(NpcRow, frozen=True, kw_only=True):
     """An NPC as it was last heard of, and how many turns it has had."""
 
-    id: str
-    server: str
-    name: str
-    persona: str
-    x: float
-    y: float
-    z: float
-    state: Literal["spawned", "moved", "removed"]
-    seen_at: datetime
     turns: int
 
 

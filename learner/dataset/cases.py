@@ -11,7 +11,8 @@ from datetime import datetime
 from msgspec import Struct
 
 from agent_runtime.journal.rows import DemonstrationRow
-from agent_runtime.journal.sealed import Rated, Snapshot
+from agent_runtime.journal.sealed import Snapshot
+from agent_runtime.journal.views import Rated
 from agent_runtime.npc.prompt import Message
 from learner.dataset.funnel import Funnel
 

@@ -73,6 +73,6 @@ def test_a_canned_turn_has_no_figures_and_says_why() -> None:
 
 
 def test_thumbs_are_words() -> None:
-    rating = RatingView("r", "t" * 26, "p" * 16, 5, "thumb", make.START, True, None, None, None)
+    rating = RatingView(**msgspec.structs.asdict(make.rating(1, turn=2, scale="thumb")), latest=True)
     assert "good" in drawn(render.ratings([rating]))
     assert "bad" in drawn(render.ratings([msgspec.structs.replace(rating, value=1)]))

@@ -9,7 +9,7 @@ import pytest
 
 from agent_runtime.journal.views import MAX_ROWS, ActionView, Filter
 
-ACTION = ActionView("a", "t", "follow", {}, "allowed", "", None, None, None, None, None, None)
+ACTION = ActionView(id="a", turn="t", name="follow", verdict="allowed")
 
 
 @pytest.mark.parametrize(

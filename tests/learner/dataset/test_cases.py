@@ -7,7 +7,8 @@ from datetime import timedelta
 from typing import Any
 
 from agent_runtime.journal.rows import DemonstrationRow, TurnRow
-from agent_runtime.journal.sealed import LeftOut, Manifest, PlayerSpan, Rated, Scope, Snapshot
+from agent_runtime.journal.sealed import LeftOut, Manifest, PlayerSpan, Scope, Snapshot
+from agent_runtime.journal.views import Rated
 from learner.dataset.cases import Case, cases, player_means, verdict
 from learner.dataset.funnel import Funnel
 from tests.support import rows as make

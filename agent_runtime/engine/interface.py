@@ -69,7 +69,10 @@ class Request:
 
     `lane` is the key of the version that answers. Requests with the same `talk` are turns of one talk,
     whose KV cache may be kept from turn to turn; nothing is kept for an empty one. Among those who wait,
-    turns go round between players (`player`: any name for one)."""
+    turns go round between players (`player`: any name for one).
+
+    The same request with the same seed to the same lane is answered the same while nobody else talks.
+    Beside others, the model's sums are taken in another order, and a close draw may fall the other way."""
 
     messages: tuple[Message, ...]
     sampling: Sampling

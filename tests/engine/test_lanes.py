@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -84,6 +85,26 @@ async def test_each_lane_says_what_it_would_say_alone(base: Path, adapters: list
                 assert {finish.lane for _, finish in heard} == {lane}
         together = await asyncio.gather(*(replies(engine, lane) for lane in expected))
         assert together == list(expected.values())
+
+
+async def test_the_same_seed_in_the_same_lane_gives_the_same_reply(base: Path, adapters: list[Path]) -> None:
+    lanes = [Lane(f"v{number}", path) for number, path in enumerate(adapters, 1)]
+
+    def seeded(lane: str, seed: int) -> Request:
+        sampling = Sampling(temperature=1.0, seed=seed, max_tokens=24)
+        return replace(request("hello", lane, talk="alice"), sampling=sampling)
+
+    async with serving(base, *lanes) as engine:
+        said = {
+            (lane, seed): (await reply(engine, seeded(lane, seed)))[0]
+            for lane in ("v1", "v2")
+            for seed in (7, 8)
+        }
+        again = {key: (await reply(engine, seeded(*key)))[0] for key in reversed(said)}
+        together = await asyncio.gather(*(reply(engine, seeded(*key)) for key in said))
+    assert again == said
+    assert len(set(said.values())) == 4
+    assert [text for text, _ in together] == list(said.values())
 
 
 async def test_the_scale_of_an_adapter_counts(base: Path, adapters: list[Path]) -> None:

@@ -25,10 +25,10 @@ from agent_runtime.engine.interface import (
     Priority,
     Request,
 )
-from agent_runtime.engine.loading import Limits, Loaded
+from agent_runtime.engine.loading import Limits
 from agent_runtime.engine.orders import AnyOrder, Cancel, Done, Load, Order, Stop, Unload
 from agent_runtime.engine.steps import Event
-from agent_runtime.engine.worker import Worker
+from agent_runtime.engine.worker import AnyWorker, Ready, Worker
 from agent_runtime.errors import AdapterError, EngineBusy, EngineError, LaneUnknown
 from agent_runtime.npc.persona import Sampling
 from agent_runtime.npc.prompt import Message
@@ -61,6 +61,7 @@ class LlamaEngine:
         context: int = 0,
         queue: int = 64,
         cache_mb: int = 256,
+        make_worker: Callable[..., AnyWorker] = Worker,
     ) -> None:
         self._path = path
         self._limits = Limits(threads, slots, context, cache_mb * 2**20)
@@ -71,8 +72,9 @@ class LlamaEngine:
             Priority.BACKGROUND: max(1, most - most // 2),
         }
         self._inlets: dict[object, _Inlet] = {}
-        self._loaded: Loaded | None = None
-        self._worker: Worker | None = None
+        self._make_worker = make_worker
+        self._loaded: Ready | None = None
+        self._worker: AnyWorker | None = None
         self._lanes = {BASE_LANE: Lane(BASE_LANE)}
         self._changing = asyncio.Lock()
         self._asked: set[asyncio.Future[None]] = set()
@@ -92,14 +94,14 @@ class LlamaEngine:
         """Load the model. Raises `ModelFileError`."""
         if self._worker:
             raise EngineError("an engine starts only once; make a new one")
-        outcome: asyncio.Future[Loaded | EngineError] = asyncio.get_running_loop().create_future()
+        outcome: asyncio.Future[Ready | EngineError] = asyncio.get_running_loop().create_future()
 
-        def settle(result: Loaded | EngineError) -> None:
+        def settle(result: Ready | EngineError) -> None:
             if not outcome.done():
                 outcome.set_result(result)
 
         over = self._over()
-        self._worker = Worker(
+        self._worker = self._make_worker(
             self._path,
             self._limits,
             loaded=lambda result: over(settle, result),
@@ -168,7 +170,8 @@ class LlamaEngine:
             deadline=inf,
             lane=lane,
             talk=talk,
-            priority=Priority.BACKGROUND if talk else Priority.CHATTER,
+            # A version goes live once its prefixes are warm: that must not wait for a quiet hour.
+            priority=Priority.BACKGROUND if talk else Priority.PLAYER,
         )
         async with aclosing(self._events(order)) as events:
             async for _ in events:
@@ -273,7 +276,7 @@ class LlamaEngine:
             if inlet:
                 inlet.put_nowait(event)
 
-    def _running(self) -> tuple[Loaded, Worker]:
+    def _running(self) -> tuple[Ready, AnyWorker]:
         if not self._loaded or not self._worker:
             raise EngineError("the engine is not running: it was not started, or it was closed")
         return self._loaded, self._worker

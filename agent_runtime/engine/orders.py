@@ -62,8 +62,15 @@ class Unload:
 
 
 @dataclass(frozen=True, slots=True)
+class Ping:
+    """Call back at once, which shows that the engine's thread goes on."""
+
+    done: Callable[[], None]
+
+
+@dataclass(frozen=True, slots=True)
 class Stop:
     """End every reply and free the model."""
 
 
-AnyOrder = Order | Cancel | Load | Unload | Stop
+AnyOrder = Order | Cancel | Load | Unload | Ping | Stop

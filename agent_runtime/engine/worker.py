@@ -12,18 +12,51 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Protocol
 
+from agent_runtime.engine.ggufheader import Header
+from agent_runtime.engine.interface import ModelInfo
 from agent_runtime.engine.lanes import Lanes
 from agent_runtime.engine.loading import Limits, Loaded, load
-from agent_runtime.engine.orders import AnyOrder, Cancel, Load, Order, Stop, Unload
+from agent_runtime.engine.orders import AnyOrder, Cancel, Load, Order, Ping, Stop, Unload
 from agent_runtime.engine.prompts import Prompts
 from agent_runtime.engine.sampling import choose_seed
 from agent_runtime.engine.steps import Event
 from agent_runtime.engine.talk import Talk
+from agent_runtime.engine.template import ChatTemplate
 from agent_runtime.engine.text import TextStream
 from agent_runtime.errors import EngineError
 
 _log = logging.getLogger("townsfolk.engine")
+
+
+class Ready(Protocol):
+    """What the event loop needs to know of a loaded model."""
+
+    @property
+    def info(self) -> ModelInfo:
+        """What it is."""
+
+    @property
+    def template(self) -> ChatTemplate:
+        """Its chat template."""
+
+    @property
+    def header(self) -> Header:
+        """What its file says of itself."""
+
+
+class AnyWorker(Protocol):
+    """A worker, here or in another process."""
+
+    def start(self) -> None:
+        """Begin to load."""
+
+    def join(self) -> None:
+        """Wait for its end, once `ended` was called."""
+
+    def send(self, order: AnyOrder) -> None:
+        """Hand over an order."""
 
 
 class Worker:
@@ -90,6 +123,8 @@ class Worker:
                     loading.append((order, lanes.load(order)))
                 elif isinstance(order, Unload):
                     lanes.unload(order.key, order.done)
+                elif isinstance(order, Ping):
+                    order.done()
                 else:
                     events += _begin(order, prompts, lanes, loaded.info.context)
             try:

@@ -39,6 +39,12 @@ class Trainable:
         """The adapter's, in a fixed order."""
         return [weight for weight in self.model.parameters() if weight.requires_grad]
 
+    def dropout(self, on: bool) -> None:
+        """Switch dropout. Never `eval()`: bitsandbytes repacks an NF4 base for inference at the first look
+        without gradients, and from then on gradients pass it by in silence."""
+        for module in self.model.modules():
+            module.train(on if isinstance(module, nn.Dropout) else True)
+
     def scores(self, ids: Tensor, chosen: Tensor) -> Tensor:
         """Logits (chosen positions, vocabulary) of right-padded rows (rows, length)."""
         # Rows are padded on the right and attention looks left, so no mask is needed; the output layer
@@ -53,7 +59,7 @@ class Trainable:
     def logits(self, ids: Sequence[int]) -> Tensor:
         """All logits (length, vocabulary) of one sequence, as precise as the weights are."""
         inner = self.model.get_base_model()
-        self.model.eval()
+        self.dropout(False)
         with torch.no_grad():
             out = inner(input_ids=torch.tensor([list(ids)], device=self.device), use_cache=False).logits[0]
         return torch.as_tensor(out).float().cpu()

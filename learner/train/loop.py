@@ -167,7 +167,7 @@ def _step(
     clip: float,
 ) -> tuple[dict[str, float], float]:
     """One optimizer step; the mean loss by objective, and the gradient's norm before clipping."""
-    trainable.model.train()
+    trainable.dropout(True)
     optimizer.zero_grad(set_to_none=True)
     seen: dict[str, list[float]] = {}
     for numbers in parts:
@@ -187,7 +187,7 @@ def _probe(trainable: Trainable, objectives: Objectives, schedule: Schedule) -> 
 
 
 def _losses(trainable: Trainable, objectives: Objectives, schedule: Schedule, most: int) -> dict[str, float]:
-    trainable.model.eval()
+    trainable.dropout(False)
     items = objectives.items
     found: dict[str, float] = {}
     with torch.no_grad():

@@ -73,7 +73,7 @@ def log_probabilities(trainable: Trainable, rows: Sequence[Row]) -> tuple[Tensor
 def references(trainable: Trainable, items: Sequence[Item], numbers: Sequence[Sequence[int]]) -> References:
     """What the bare base says of the preference items' rows; `numbers` are batches of items."""
     found: dict[int, tuple[float, ...]] = {}
-    trainable.model.eval()
+    trainable.dropout(False)
     with torch.no_grad(), trainable.model.disable_adapter():
         for batch in numbers:
             if items[batch[0]].objective == "sft":

@@ -1,0 +1,95 @@
+"""What each kind of example teaches, told by the log-probabilities before and after a short training."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+import torch
+
+from agent_runtime.npc.prompt import Message
+from learner.examples import Example, Kind, write_examples
+from learner.train.backends import BACKENDS
+from learner.train.losses import Objectives, log_probabilities, mean_weights, references
+from learner.train.rows import load_encoder, make_items, make_row
+from learner.train.run import load_trained, train
+from tests.support.profiles import quick
+
+PROFILE = quick(schedule={"epochs": 6, "learning_rate": 5e-3})
+MESSAGES = (Message("system", "You are Mira."), Message("user", "alice: hello"))
+GOOD, BAD = "Good day, alice.", "Go away."
+
+
+def example(kind: Kind, completion: str, **fields: object) -> Example:
+    made = Example(f"{kind}-{completion}", kind, MESSAGES, completion)
+    return msgspec.structs.replace(made, **fields)
+
+
+def gains(base: Path, folder: Path, taught: Sequence[Example]) -> tuple[float, float]:
+    """How much likelier the good reply and the bad one became."""
+    write_examples(folder / "train.jsonl", taught)
+    train(folder, base, PROFILE, folder / "run")
+    trainable = load_trained(base, folder / "run", PROFILE)
+    trainable.dropout(False)
+    encoder = load_encoder(base)
+    rows = [row for reply in (GOOD, BAD) if (row := make_row(MESSAGES, reply, encoder, 256))]
+    with torch.no_grad():
+        after, _ = log_probabilities(trainable, rows)
+        with trainable.model.disable_adapter():
+            before, _ = log_probabilities(trainable, rows)
+    good, bad = (after - before).tolist()
+    return good, bad
+
+
+def test_a_demonstration_becomes_likelier(base: Path, tmp_path: Path) -> None:
+    good, bad = gains(base, tmp_path, [example("demonstration", GOOD)])
+    assert good > 5
+    assert good > bad
+
+
+def test_thumbs_raise_what_was_liked_and_lower_what_was_not(base: Path, tmp_path: Path) -> None:
+    good, bad = gains(
+        base, tmp_path, [example("thumb", GOOD, label=True), example("thumb", BAD, label=False)]
+    )
+    assert bad < 0 < good
+
+
+def test_a_pair_puts_the_chosen_before_the_rejected(base: Path, tmp_path: Path) -> None:
+    good, bad = gains(base, tmp_path, [example("pair", GOOD, rejected=BAD)])
+    assert good > bad + 5
+
+
+def test_the_heavier_of_two_opinions_wins(base: Path, tmp_path: Path) -> None:
+    light, heavy = example("demonstration", GOOD, weight=0.1), example("demonstration", BAD, weight=2.0)
+    good, bad = gains(base, tmp_path, [light, heavy])
+    assert bad > good
+
+
+def test_before_training_no_preference_is_known(base: Path) -> None:
+    taught = [
+        example("thumb", GOOD, label=True),
+        example("thumb", BAD, label=False),
+        example("pair", GOOD, rejected=BAD),
+    ]
+    items = make_items(taught, load_encoder(base), 256, 1)
+    trainable = BACKENDS["cpu"].load(base, PROFILE, 1)
+    batches = [[number for number, item in enumerate(items) if item.objective == o] for o in ("kto", "dpo")]
+    known = references(trainable, items, batches)
+    objectives = Objectives(items, PROFILE.preference, known, mean_weights(items))
+    kto, dpo = (objectives.loss(trainable, batch).item() for batch in batches)
+    assert abs(kto - 0.5) < 1e-5
+    assert abs(dpo - 0.693147) < 1e-5
+
+
+def test_log_probabilities_are_those_of_the_reply_alone(base: Path) -> None:
+    trainable = BACKENDS["cpu"].load(base, PROFILE, 1)
+    trainable.dropout(False)
+    row = make_row(MESSAGES, GOOD, load_encoder(base), 256)
+    assert row
+    with torch.no_grad():
+        (sums,), (count,) = log_probabilities(trainable, [row])
+    logits = trainable.logits(row.ids).log_softmax(-1)
+    exact = sum(logits[at - 1, row.ids[at]].item() for at in range(row.prompt, len(row.ids)))
+    assert count == len(row.ids) - row.prompt
+    assert abs(sums.item() - exact) < 0.05 * abs(exact)

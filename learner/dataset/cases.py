@@ -13,7 +13,7 @@ from msgspec import Struct
 from agent_runtime.journal.rows import DemonstrationRow
 from agent_runtime.journal.sealed import Snapshot
 from agent_runtime.journal.views import Rated
-from agent_runtime.npc.prompt import Message
+from agent_runtime.npc.prompt import Message, template_hash
 from learner.dataset.funnel import Funnel
 
 MIDDLE = 3.0
@@ -80,7 +80,7 @@ def cases(
 ) -> list[Case]:
     """The judged turns, by time. `erased` are the journal's erasures: those after the snapshot count, because
     it holds nothing from before the others. `banned` versions were rolled back: what they said is no evidence
-    of what players want."""
+    of what players want. Nor is what was said to prompts of another release: it would teach its syntax."""
     turns = {turn.id: turn for turn in snapshot.turns}
     means = player_means(snapshot.ratings)
 
@@ -92,6 +92,8 @@ def cases(
             return "player was erased"
         if turn.version in banned:
             return f"version {turn.version} was rolled back"
+        if turn.template != template_hash():
+            return "another wording of the prompt"
         if isinstance(judged, DemonstrationRow):
             return "markup in a correction" if "[[" in judged.text else None
         if not judged.latest:

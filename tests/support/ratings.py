@@ -11,7 +11,7 @@ import asyncio
 import random
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
@@ -272,7 +272,13 @@ def _as_met_by(name: str, scene: Scene, turn: Turn) -> tuple[tuple[Message, ...]
         return theirs.sub(name, text)
 
     facts = tuple(
-        Fact(put(fact.label), put(fact.value), put(fact.subject), put(fact.source), fact.asked)
+        replace(
+            fact,
+            label=put(fact.label),
+            value=put(fact.value),
+            subject=put(fact.subject),
+            source=put(fact.source),
+        )
         for fact in turn.facts
     )
     history = [Exchange(put(exchange.line), put(exchange.reply)) for exchange in scene.history]

@@ -16,7 +16,7 @@ from agent_runtime.journal.rows import (
     TurnRow,
 )
 from agent_runtime.npc.persona import Sampling
-from agent_runtime.npc.prompt import Fact, Message
+from agent_runtime.npc.prompt import Fact, Message, template_hash
 
 START = datetime(2026, 11, 20, 18, 0, tzinfo=UTC)
 
@@ -44,7 +44,7 @@ def turn(number: int, **fields: Any) -> TurnRow:
             "reply": f"reply {number}",
             "raw": f"reply [[1]] {number}",
             "base": "b" * 64,
-            "template": "t" * 12,
+            "template": template_hash(),
             "prompt": (Message("system", "You are Ada."), Message("user", f"alice: line {number}")),
             "facts": (Fact("torch", "1 coal lump over 1 stick", "torch", "recipe:default:torch"),),
             "quoted": (1,),

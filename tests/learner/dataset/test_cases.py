@@ -81,6 +81,7 @@ def test_what_is_no_evidence_stays_out_with_its_reason() -> None:
         make.turn(2, player=P2),
         make.turn(3, player=P1, flagged=True),
         make.turn(4, player=P1, flagged=True),
+        make.turn(5, player=P1, template="0" * 12),
     ]
     ratings = [
         rated(10, 1, 5, scale="thumb"),
@@ -88,6 +89,7 @@ def test_what_is_no_evidence_stays_out_with_its_reason() -> None:
         rated(12, 2, 5, scale="thumb"),
         rated(13, 3, 5, scale="thumb"),
         rated(14, 4, 1, scale="thumb"),
+        rated(15, 5, 5, scale="thumb"),
     ]
     shown = [make.demonstration(20, 1, player=P1, text="[[ACTION:give item= 1]] Take it.")]
     earlier, later = make.START - timedelta(days=1), make.START + timedelta(days=1)
@@ -98,6 +100,7 @@ def test_what_is_no_evidence_stays_out_with_its_reason() -> None:
         "player was erased": 1,
         "of another player's turn": 1,
         "well rated, but flagged": 1,
+        "another wording of the prompt": 1,
     }
     found, dropped = find(snapshot(turns, [], shown))
     assert dropped == {"markup in a correction": 1}, "what a player types never becomes an action"

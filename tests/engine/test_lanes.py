@@ -165,6 +165,24 @@ async def test_versions_are_swapped_while_talks_stream(base: Path, adapters: lis
     assert heard > 50
 
 
+async def test_a_version_is_warmed_although_every_slot_is_taken(tmp_path: Path) -> None:
+    path = chain_model(tmp_path / "m.gguf", [b"on", b"and "], context=4_096, endless=True)
+    stopping = False
+
+    async def visitor(engine: Engine) -> None:
+        while not stopping:
+            await reply(engine, request("go", tokens=20))
+
+    async with serving(path, slots=4) as engine, asyncio.TaskGroup() as group:
+        for _ in range(8):
+            group.create_task(visitor(engine))
+        await asyncio.sleep(0.1)
+        try:
+            await asyncio.wait_for(engine.warm((SMITH,)), timeout=10)
+        finally:
+            stopping = True
+
+
 async def test_a_lane_that_leaves_ends_its_talks_first(tmp_path: Path) -> None:
     path = chain_model(tmp_path / "m.gguf", [b"on", b"and "], context=4_096, endless=True)
     adapter = random_adapter(tmp_path / "a.gguf", path, strength=0.0)

@@ -1,0 +1,221 @@
+"""A verdict and its evidence come in; a page in Markdown for people goes out: what the NPCs learned, by how
+much, who said so, and what they did not learn.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from learner.evidence import Evidence, Liked
+from learner.statistics import interval, resamples, share_interval
+from learner.verdict import Verdict
+
+SHOWN = 5
+_MOST_LETTERS = 300
+_OUTCOMES = {
+    "promote": "It becomes champion.",
+    "canary": "It passes, and first answers a part of the players.",
+    "keep": "It is refused; the champion stays.",
+    "inconclusive": "Nothing is proven; the champion stays.",
+}
+
+
+def card(
+    evidence: Evidence, verdict: Verdict, learned: Sequence[str] = (), folder: Path | None = None
+) -> tuple[str, str]:
+    """The page, and its first sentence. `learned` are further lines about data and training; pictures that
+    lie in `folder` are shown."""
+    changed = _changed(evidence)
+    line = _line(evidence, verdict, changed)
+    setup = evidence.setup
+    parts = [
+        "# What was learned",
+        line,
+        f"**{_OUTCOMES[verdict.outcome]}** {_sentence(verdict.summary)}",
+        *_bullets(learned),
+        "## Before and after",
+        *_replies(changed),
+        "## Numbers",
+        _table(("measure", "value", "95 % interval"), _numbers(evidence, verdict)),
+        _picture(folder, "preference.png", "what each held-out rater says"),
+        "## Slices of the golden set",
+        _table(
+            ("slice", "cases", "champion", "challenger", "difference, 95 %", "lost", "gained", "p worse"),
+            (
+                (
+                    part.name,
+                    str(part.cases),
+                    f"{part.champion:.0%}",
+                    f"{part.challenger:.0%}",
+                    f"{part.difference * 100:+.1f} ({part.low * 100:+.0f} to {part.high * 100:+.0f})",
+                    str(part.losses),
+                    str(part.gains),
+                    f"{part.p_worse:.2g}",
+                )
+                for part in verdict.slices
+            ),
+        ),
+        _picture(folder, "slices.png", "slices before and after"),
+        "## Checks",
+        *_bullets(
+            f"{'✓' if check.passed else '—' if check.passed is None else '✗'} {check.name}: {check.text}"
+            for check in verdict.checks
+        ),
+        "## What was not learned, and what this does not say",
+        *_bullets(_not_learned(evidence, verdict)),
+        "## How it was judged",
+        _how(evidence, verdict),
+        _picture(folder, "loss.png", "loss in training"),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n", line
+
+
+def _line(evidence: Evidence, verdict: Verdict, changed: Sequence[Liked]) -> str:
+    whole = len({(row.id, row.seed) for row in evidence.liked})
+    new = len(changed)
+    liked = verdict.preference
+    return (
+        f"New replies to {new} of {whole} held-out lines; {liked.raters} raters agree with it on "
+        f"{liked.share:.0%} of what they judged."
+    )
+
+
+def _changed(evidence: Evidence) -> list[Liked]:
+    """Held-out lines with another reply than before, the largest gains first."""
+    rows = [row for row in evidence.liked if row.champion_reply != row.challenger_reply]
+    return sorted(rows, key=lambda row: (row.champion - row.challenger, row.id, row.seed))
+
+
+def _replies(changed: Sequence[Liked]) -> list[str]:
+    shown: dict[str, Liked] = {}
+    for row in changed:
+        if row.challenger > row.champion:
+            shown.setdefault(row.line, row)
+    if not shown:
+        return ["No reply to a held-out line became better by the reward model."]
+    rows = [
+        (
+            _cell(row.line),
+            _cell(row.champion_reply),
+            _cell(row.challenger_reply),
+            f"{row.champion:.2f} → {row.challenger:.2f}",
+        )
+        for row in list(shown.values())[:SHOWN]
+    ]
+    return [
+        "The largest gains by the reward model among lines of raters that training has not seen.",
+        _table(("line", "before", "after", "reward"), rows),
+    ]
+
+
+def _numbers(evidence: Evidence, verdict: Verdict) -> list[tuple[str, str, str]]:
+    liked, trimmed, setup = verdict.preference, verdict.trimmed, evidence.setup
+    rows = [
+        ("held-out judgements won", f"{liked.share:.1%}", f"{liked.low:.1%} to {liked.high:.1%}"),
+        (
+            "raters, judgements (good, bad)",
+            f"{liked.raters}, {liked.judgements} ({liked.good}, {liked.bad})",
+            "",
+        ),
+        (
+            f"won without the {len(verdict.dropped)} most influential raters",
+            f"{trimmed.share:.1%}",
+            f"{trimmed.low:.1%} to {trimmed.high:.1%}",
+        ),
+        ("golden set, mean over slices", f"{verdict.mean_difference * 100:+.1f} points", ""),
+    ]
+    if setup.reward:
+        mean, low, high = reward_gain(evidence)
+        auc = f"AUC {setup.reward.auc:.2f} on {setup.reward.good + setup.reward.bad} judgements"
+        rows.append((f"reward model ({auc})", f"{mean:+.3f}", f"{low:+.3f} to {high:+.3f}"))
+    won = [row.challenger > row.champion for row in evidence.liked if row.champion != row.challenger]
+    if won and setup.reward:
+        low, high = share_interval(sum(won), len(won))
+        share = f"{sum(won) / len(won):.0%}"
+        rows.append(("new replies it rates higher", share, f"{low:.0%} to {high:.0%}"))
+    for side, figures in setup.figures.items():
+        speed = f"{figures.first_token_ms:.1f} ms, {figures.tokens_per_s:.0f} tokens/s"
+        speed += f", {figures.memory_mb:.0f} MB"
+        rows.append((f"{side}: first words, speed, memory of its lane", speed, ""))
+    return rows
+
+
+def reward_gain(evidence: Evidence) -> tuple[float, float, float]:
+    """The reward model's mean gain for new replies, raters weighing the same, and its 95 % interval."""
+    by_rater: dict[str, list[float]] = {}
+    for row in evidence.liked:
+        by_rater.setdefault(row.rater, []).append(row.challenger - row.champion)
+    if not by_rater:
+        return 0.0, -1.0, 1.0
+    means = np.array([sum(values) / len(values) for values in by_rater.values()])
+    low, high = interval(resamples(len(means)) @ means / len(means))
+    return float(means.mean()), low, high
+
+
+def _not_learned(evidence: Evidence, verdict: Verdict) -> Iterable[str]:
+    for part in verdict.slices:
+        if part.difference < 0:
+            yield f"{part.name}: {-part.difference * 100:.1f} points worse in {part.cases} cases"
+    lost = [row for row in _changed(evidence) if row.challenger < row.champion]
+    for row in reversed(lost[-2:]):
+        yield (
+            f"rated lower than before ({row.champion:.2f} → {row.challenger:.2f}): “{_cell(row.line)}” → "
+            f"“{_cell(row.challenger_reply)}”"
+        )
+    open_ = [part.name for part in verdict.slices if part.p_not_worse > verdict.settings.slice_alpha]
+    if open_:
+        margin = verdict.settings.margin * 100
+        yield (
+            f"that each slice on its own is within {margin:g} points is not shown for {', '.join(open_)}: so "
+            "few cases cannot show it"
+        )
+    if not evidence.retrained:
+        yield "it was not trained again without its most influential raters"
+    if verdict.preference.raters < 20:
+        yield f"{verdict.preference.raters} held-out raters are few: players who never rated may differ"
+
+
+def _how(evidence: Evidence, verdict: Verdict) -> str:
+    setup = evidence.setup
+    return (
+        f"Champion: version {setup.champion}. Challenger: adapter `{setup.challenger_adapter[:12]}`, LoRA "
+        f"scale {setup.scale:g} (tried: {', '.join(_tried(evidence)) or 'none other'}). Both answered "
+        f"{sum(setup.cases.values())} cases with the seeds {', '.join(map(str, setup.seeds))} (0 is greedy) "
+        f"in one serving engine. {setup.train_raters} raters in training; {verdict.preference.raters} others, "
+        f"whose words it never saw, judged. Look {verdict.look} at this champion, α {verdict.alpha:.3g}."
+    )
+
+
+def _tried(evidence: Evidence) -> list[str]:
+    return [
+        f"{each.scale:g}: preference {each.preference:.3f}, perplexity × {each.perplexity_ratio:.3f}"
+        for each in evidence.setup.scales
+    ]
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}."
+
+
+def _bullets(lines: Iterable[str]) -> list[str]:
+    text = "\n".join(f"- {line}" for line in lines)
+    return [text] if text else []
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _picture(folder: Path | None, name: str, what: str) -> str:
+    return f"![{what}]({name})" if folder and (folder / name).exists() else ""
+
+
+def _cell(text: str) -> str:
+    """Talk as part of a page: nothing that players or a model wrote is markup."""
+    plain = " ".join(text.split())[:_MOST_LETTERS]
+    return re.sub(r"([\\`*_{}\[\]<>#|!~])", r"\\\1", plain) or "(nothing)"

@@ -1,0 +1,183 @@
+"""Two lanes of one engine and prompts come in; what each lane answers goes out, and how fast.
+
+Both are asked the same, with the same seeds. Replies are the model's own wording; faults are judged on what
+the player would read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from math import inf
+from pathlib import Path
+from statistics import median
+
+import msgspec
+
+from agent_runtime.engine.interface import Chunk, Engine, Finish, Priority, Request
+from agent_runtime.errors import PromptTooLong
+from agent_runtime.npc.persona import Sampling
+from agent_runtime.npc.prompt import Message, render
+from learner.base.cases import KNOWN, Case, read_cases
+from learner.base.checks import faults
+from learner.evidence import SIDES, Answer, Figures, Side
+
+GREEDY = Sampling(temperature=0.0)
+BESIDE = 8
+"""Replies in the making at once, where speed is not measured."""
+
+Progress = Callable[[int], None]
+Lanes = Mapping[Side, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A reply, and the engine's figures; none for a prompt that does not fit."""
+
+    text: str
+    finish: Finish | None
+
+
+async def say(engine: Engine, lane: str, messages: Sequence[Message], sampling: Sampling) -> Said:
+    """One reply. As in serving, a talk too long for the context is told with less of its history."""
+    kept = list(messages)
+    while True:
+        words, finish = [], None
+        request = Request(tuple(kept), sampling, deadline=inf, lane=lane, priority=Priority.PLAYER)
+        try:
+            async with aclosing(engine.generate(request)) as stream:
+                async for event in stream:
+                    if isinstance(event, Chunk):
+                        words.append(event.text)
+                    else:
+                        finish = event
+            return Said("".join(words), finish)
+        except PromptTooLong:
+            if len(kept) < 4:
+                return Said("", None)
+            del kept[1:3]
+
+
+def slice_of(case: Case) -> str:
+    """Cases in wordings that training has seen belong to the slice of the same kind."""
+    name = case.slice.removesuffix(KNOWN)
+    return "handwritten" if name.startswith("handwritten") else name
+
+
+def choose_cases(folder: Path, per_slice: int) -> list[Case]:
+    """The first so many cases of each slice, those of every file in turn."""
+    by_slice: dict[str, list[list[Case]]] = defaultdict(list)
+    for path in sorted(folder.glob("*.jsonl")):
+        in_file: dict[str, list[Case]] = defaultdict(list)
+        for case in read_cases(path):
+            in_file[slice_of(case)].append(case)
+        for name, cases in in_file.items():
+            by_slice[name].append(cases)
+    chosen = []
+    for files in by_slice.values():
+        turns = [case for number in range(max(map(len, files))) for case in _nth(files, number)]
+        chosen += turns[:per_slice]
+    return chosen
+
+
+def _nth(files: Sequence[Sequence[Case]], number: int) -> list[Case]:
+    return [cases[number] for cases in files if number < len(cases)]
+
+
+async def all_of(jobs: Sequence[Callable[[], Awaitable[None]]], progress: Progress) -> None:
+    """Run coroutine functions, a few at once."""
+    room, done = asyncio.Semaphore(BESIDE), 0
+
+    async def one(job: Callable[[], Awaitable[None]]) -> None:
+        nonlocal done
+        async with room:
+            await job()
+        done += 1
+        progress(done)
+
+    async with asyncio.TaskGroup() as group:
+        for job in jobs:
+            group.create_task(one(job))
+
+
+async def ask_cases(
+    engine: Engine, lanes: Lanes, cases: Sequence[Case], seeds: Sequence[int], progress: Progress
+) -> list[Answer]:
+    """Every case, with each seed, of both lanes; a seed draws with the persona's own sampling, 0 is
+    greedy."""
+    asked = [(case, seed, side) for case in cases for seed in seeds for side in SIDES]
+    found: dict[int, Answer] = {}
+
+    def job(number: int, case: Case, seed: int, side: Side) -> Callable[[], Awaitable[None]]:
+        async def run() -> None:
+            messages = render(case.persona, case.history, case.facts, case.player, case.line)
+            said = await say(engine, lanes[side], messages, drawn(case.persona.sampling, seed))
+            wrong = tuple(faults(case.check, said.text, case.facts))
+            found[number] = Answer(case.id, slice_of(case), side, seed, said.text, wrong)
+
+        return run
+
+    await all_of([job(number, *each) for number, each in enumerate(asked)], progress)
+    return [found[number] for number in range(len(asked))]
+
+
+def drawn(sampling: Sampling, seed: int) -> Sampling:
+    """This sampling with a fixed seed; 0 is greedy."""
+    return msgspec.structs.replace(sampling, seed=seed) if seed else GREEDY
+
+
+async def reply_all(
+    engine: Engine,
+    lanes: Lanes,
+    prompts: Sequence[Sequence[Message]],
+    seeds: Sequence[int],
+    progress: Progress,
+) -> dict[tuple[int, int, Side], str]:
+    """What each lane says to each prompt, by the prompt's number, seed and side."""
+    found: dict[tuple[int, int, Side], str] = {}
+
+    def job(number: int, seed: int, side: Side) -> Callable[[], Awaitable[None]]:
+        async def run() -> None:
+            said = await say(engine, lanes[side], prompts[number], drawn(Sampling(), seed))
+            found[number, seed, side] = said.text
+
+        return run
+
+    asked = [(number, seed, side) for number in range(len(prompts)) for seed in seeds for side in lanes]
+    await all_of([job(*each) for each in asked], progress)
+    return found
+
+
+async def speed(
+    engine: Engine, lanes: Lanes, cases: Sequence[Case], memory_mb: Mapping[Side, float]
+) -> dict[Side, Figures]:
+    """Both lanes one reply at a time, in turns, so that whatever else the machine does meets both alike.
+    Nothing is cached for either, except what the prompts themselves share."""
+    firsts: dict[Side, list[float]] = {side: [] for side in SIDES}
+    rates: dict[Side, list[float]] = {side: [] for side in SIDES}
+    for number, case in enumerate(cases):
+        messages = render(case.persona, case.history, case.facts, case.player, case.line)
+        for side in SIDES if number % 2 else reversed(SIDES):
+            began = time.monotonic()
+            said = await say(engine, lanes[side], messages, GREEDY)
+            finish = said.finish
+            if number == 0 or finish is None or finish.completion_tokens < 2:
+                continue  # the first reply of a lane pages its weights in
+            firsts[side].append(finish.first_token_ms)
+            rest = max((time.monotonic() - began) * 1000 - finish.first_token_ms, 1e-3)
+            rates[side].append((finish.completion_tokens - 1) * 1000 / rest)
+    if not all(firsts.values()):
+        return {}
+    return {
+        side: Figures(
+            len(firsts[side]),
+            round(median(firsts[side]), 3),
+            round(median(rates[side]), 3),
+            round(memory_mb[side], 2),
+        )
+        for side in SIDES
+    }

@@ -24,7 +24,7 @@ def plain(text: str | None) -> Text:
 
 
 def turns(rows: Sequence[TurnSummary]) -> Table:
-    table = _table("id", "when", "npc", "player", "line", "reply", "rated", "actions", "first words")
+    table = _table("id", "when", "npc", "player", "line", "reply", "version", "rated", "actions", "first words")
     for row in rows:
         reply = plain(row.reply)
         if row.source != "model":
@@ -36,6 +36,7 @@ def turns(rows: Sequence[TurnSummary]) -> Table:
             row.player[:ID_DIGITS],
             plain(row.line),
             reply,
+            str(row.version) if row.source == "model" else "",
             "" if row.rating is None else f"{row.rating:.3g}",
             plain(", ".join(row.actions)),
             _ms(row.first_sentence_ms),

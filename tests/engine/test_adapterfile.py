@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import random
+import subprocess
+import sys
 from pathlib import Path
 
 import gguf
@@ -17,6 +20,34 @@ from tests.support.adapters import random_adapter
 from tests.support.models import random_model
 
 Q = "blk.0.attn_q.weight"
+MUTATIONS = 128
+# Loads each adapter of a folder in a child of its own, and prints its name with what became of it.
+LOADER = """
+import os, sys
+from pathlib import Path
+from agent_runtime.engine import adapterfile, modelfile
+from agent_runtime.engine.backend import Row, Size, Version
+from agent_runtime.engine.llama import Llama
+from agent_runtime.errors import AdapterError
+base = Path(sys.argv[1])
+header = modelfile.read_header(base)
+for path in sorted(Path(sys.argv[2]).glob("*.gguf")):
+    child = os.fork()
+    if not child:
+        try:
+            adapterfile.check(path, header)
+            model = Llama(base)
+            model.open(Size(sequences=2, cells=256, batch=64, threads=1))
+            model.use(Version("a", "a", path))
+            model.decode([Row(0, 0, range(40), True)])
+            model.close()
+            os._exit(0)
+        except AdapterError:
+            os._exit(1)
+        except BaseException:
+            os._exit(2)
+    print(path.stem, os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+"""
 
 
 @pytest.fixture(scope="module")
@@ -107,3 +138,36 @@ def test_a_changed_byte_is_refused_or_read_whole(base: Path, header: Header, tmp
             continue
         assert isinstance(adapter, Adapter)
         assert all(np.isfinite(delta).all() for _, delta in adapter.deltas())
+
+
+def test_mutated_files_kill_no_process(base: Path, tmp_path: Path) -> None:
+    data = random_adapter(tmp_path / "good", base).read_bytes()
+    rng = random.Random(21)
+    for number in range(MUTATIONS):
+        (tmp_path / f"{number:03}.gguf").write_bytes(_mutated(data, rng))
+    loader = subprocess.run(
+        [sys.executable, "-c", LOADER, str(base), str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "GGML_NO_BACKTRACE": "1"},
+    )
+    outcomes = [line.split()[1] for line in loader.stdout.splitlines()]
+    assert len(outcomes) == MUTATIONS
+    assert set(outcomes) == {"0", "1"}, loader.stderr[-2000:]
+
+
+def _mutated(data: bytes, rng: random.Random) -> bytes:
+    changed = bytearray(data)
+    for _ in range(rng.choice([1, 1, 2, 8])):
+        place = rng.randrange(4, 2_000)
+        match rng.randrange(4):
+            case 0:
+                changed[place] ^= 1 << rng.randrange(8)
+            case 1:
+                changed[place] = rng.randrange(256)
+            case 2:
+                changed[place : place + 4] = rng.choice([bytes(4), b"\xff" * 4, b"\xff\xff\xff\x7f"])
+            case 3:
+                changed[place : place + 8] = rng.choice([bytes(8), b"\xff" * 8])
+    return bytes(changed)

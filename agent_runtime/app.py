@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 
 import structlog
@@ -18,6 +19,7 @@ from agent_runtime.bridge.token import load_or_create_token
 from agent_runtime.clock import SystemClock
 from agent_runtime.config import Settings
 from agent_runtime.engine.interface import Engine
+from agent_runtime.engine.process import IsolatedEngine
 from agent_runtime.engine.service import LlamaEngine
 from agent_runtime.errors import ConfigError, JournalError, PersonaError
 from agent_runtime.journal.pseudonym import Pseudonyms
@@ -61,7 +63,8 @@ def engine_of(settings: Settings) -> Engine:
             queue=model.queue,
         )
     path = settings.model_path or embedded_model(settings.home)
-    return LlamaEngine(
+    engine: Callable[..., Engine] = IsolatedEngine if chosen.isolated else LlamaEngine
+    return engine(
         path,
         threads=model.threads,
         slots=model.slots,

@@ -193,7 +193,8 @@ def all_keys() -> Iterator[Key]:
         assert issubclass(field.annotation, Section)
         for name, info in field.annotation.model_fields.items():
             allowed = _allowed(info.annotation, info.metadata)
-            yield Key(section, name, info.default, allowed, info.description or "")
+            default = "" if isinstance(info.default, SecretStr) else info.default
+            yield Key(section, name, default, allowed, info.description or "")
 
 
 def origin(key: Key, home: Path) -> Origin:

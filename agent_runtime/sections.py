@@ -78,6 +78,11 @@ class Engine(Section):
         default=SecretStr(""),
         description="The key that the server asks for; better as a variable than in the file.",
     )
+    isolated: bool = Field(
+        default=False,
+        description="Whether `llama` runs in a process of its own: when the engine library crashes or hangs, "
+        "some replies are lost, and not the runtime.",
+    )
 
 
 class Turn(Section):

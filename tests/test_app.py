@@ -5,6 +5,7 @@ import json
 import signal
 from pathlib import Path
 
+import psutil
 import pytest
 
 from agent_runtime.app import engine_of, personas_of
@@ -94,6 +95,30 @@ async def test_it_serves_what_another_server_generates(tmp_path: Path) -> None:
             await game.send(chat("hello Mira"))
             done = await until_done(game)
     assert (done["source"], done["text"]) == ("model", "Good day from far away.")
+
+
+async def test_an_engine_that_crashes_costs_a_canned_line_and_no_row(tmp_path: Path) -> None:
+    apart = {"TOWNSFOLK_ENGINE__ISOLATED": "true"}
+    async with (
+        Runtime(tmp_path / "home", settings=apart) as runtime,
+        Game(runtime.port, token=runtime.token) as game,
+    ):
+        await game.send(chat("tell me a story"))
+        while (await game.receive())["type"] != "reply_delta":
+            pass
+        (engine,) = psutil.Process(runtime.process.pid).children()
+        engine.send_signal(signal.SIGABRT)
+        await until_done(game)
+        source = ""
+        async with asyncio.timeout(30):
+            while source != "model":
+                await game.send(chat("hello Mira"))
+                done = await until_done(game)
+                source = str(done["source"])
+                await asyncio.sleep(1.7)  # a player may say six lines in ten seconds
+        turns = await runtime.rows("turns")
+    assert turns[0]["reply"] == done["text"]
+    assert turns[-1]["line"] == "tell me a story"
 
 
 def test_a_server_without_an_address_is_a_problem(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

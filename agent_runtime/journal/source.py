@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -24,6 +24,7 @@ from agent_runtime.journal.sealed import Scope
 from agent_runtime.journal.service import Answer, Ask, Copy, Export, Forget, Question, socket_path
 from agent_runtime.journal.snapshot import write_snapshot
 from agent_runtime.journal.statements import ExportName, QueryName
+from agent_runtime.journal.store import Store
 from agent_runtime.journal.views import MAX_ROWS, Erasure, Filter
 from agent_runtime.journal.writer import Journal
 
@@ -136,7 +137,10 @@ def forget(journal: Path, rows: Sequence[ConsentRow]) -> list[Path]:
         finally:
             await opened.close()
 
-    return asyncio.run(write())
+    removed = asyncio.run(write())
+    with suppress(JournalLocked):  # opening compacts; a runtime that started meanwhile has done it
+        Store(journal, wait_s=0).close()
+    return removed
 
 
 def erasures(source: Source) -> dict[str, datetime]:

@@ -15,7 +15,7 @@ import duckdb
 import msgspec
 
 from agent_runtime.errors import JournalError
-from agent_runtime.journal import schema
+from agent_runtime.journal import compaction, schema
 from agent_runtime.journal.acks import AckLog
 from agent_runtime.journal.database import Database, explained
 from agent_runtime.journal.erasure import erase_texts
@@ -43,6 +43,7 @@ class Store:
                 self._inserts = {row: _insert_statement(self.database.connection, row) for row in ROWS}
                 self._acks = AckLog(path.with_suffix(".acks"))
                 self._recover()
+                self._compact()
             except BaseException:
                 self.database.close()
                 raise
@@ -63,7 +64,7 @@ class Store:
         try:
             for kind, batch, encoded in batches:
                 self._insert(kind, batch, encoded)
-        except duckdb.Error:
+        except (duckdb.Error, OSError):
             connection.execute("rollback")
             raise
         connection.execute("commit")
@@ -100,8 +101,18 @@ class Store:
         self.database.connection.execute(self._inserts[kind], [encoded.decode()])
         for row in batch:
             if isinstance(row, ConsentRow) and row.choice == "erase":
+                compaction.mark(self.database.path)
                 erase_texts(self.database.connection, row.player)
                 self._checkpoint_at = 0  # the logs hold the texts, too: empty them at the next `tidy`
+
+    def _compact(self) -> None:
+        """Get rid of erased texts in the file itself. What cannot be done now is done at the next start."""
+        if compaction.is_marked(self.database.path):
+            self.checkpoint()
+            self.database.close()
+            with suppress(duckdb.Error, OSError):
+                compaction.compact(self.database.path)
+            self.database.reopen()
 
     def _absent(self, rows: Sequence[Row]) -> Iterator[Row]:
         """The rows without those whose key is in the journal, or earlier among them."""

@@ -13,6 +13,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from statistics import median
 
 from rich.console import Console
 
@@ -60,6 +61,7 @@ class Benchmark:
             "adapters": self.adapters,
             "busy": self.busy,
             "loop": self.loop,
+            "isolation": self.isolation,
             "memory": self.memory,
         }
 
@@ -143,6 +145,19 @@ class Benchmark:
                 self.samples.add("loop_delay_p50_ms", "ours", "embedded", median)
                 self.samples.add("loop_delay_p99_ms", "ours", "embedded", late)
                 self.samples.add("loop_delay_max_ms", "ours", "embedded", worst)
+
+    def isolation(self) -> None:
+        """What a process of its own costs the engine."""
+        for model, path in self._files.items():
+            arguments = (str(path), str(self._threads), str(SLOTS))
+            with Peer("ours", *arguments) as here, Peer("ours", *arguments, "isolated") as apart:
+                for _ in self._each_round(f"a process of its own, {model}"):
+                    for name, peer in (("here", here), ("apart", apart)):
+                        firsts = [peer.do("cached") for _ in range(4)]
+                        self.samples.add("ttft_cached_ms", name, model, median(firsts))
+                        for count in (1, 16):
+                            rate = peer.do("decode", count=count, tokens=TOKENS[model][count])
+                            self.samples.add(f"decode_{count}", name, model, rate)
 
     def memory(self) -> None:
         """What fifty long talks take, and whether it stays flat."""

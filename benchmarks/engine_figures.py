@@ -86,6 +86,13 @@ def figures(samples: Samples) -> list[Figure]:
             for lane in ("champion", "plain"):
                 name = f"decode_{count}_{'champion' if lane == 'champion' else 'adapter'}_vs_base_{model}"
                 ratio(name, model, (f"decode_{count}_{lane}", "ours"), base)
+        for measure in ("ttft_cached_ms", "decode_1", "decode_16"):
+            ratio(
+                f"{measure.replace('_ms', '')}_apart_vs_here_{model}",
+                model,
+                (measure, "apart"),
+                (measure, "here"),
+            )
         quiet = ("decode_16_quiet", "ours")
         ratio(f"decode_16_busy_vs_quiet_{model}", model, ("decode_16_busy", "ours"), quiet)
         put(f"adapter_load_ms{plain}", samples.of("adapter_load_ms", "ours", model), "ms")

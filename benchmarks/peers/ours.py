@@ -1,4 +1,7 @@
-"""Our engine, as the runtime uses it: `python -m benchmarks.peers.ours MODEL THREADS SLOTS [ADAPTER …]`."""
+"""Our engine, as the runtime uses it: `python -m benchmarks.peers.ours MODEL THREADS SLOTS [ADAPTER …]`.
+
+With `isolated` for an adapter it runs in a process of its own.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +9,13 @@ import asyncio
 import itertools
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 
-from agent_runtime.engine.interface import Lane
+from agent_runtime.engine.interface import Engine, Lane
+from agent_runtime.engine.process import IsolatedEngine
 from agent_runtime.engine.service import LlamaEngine
 from agent_runtime.errors import EngineError
 from benchmarks.figures import percentile
@@ -24,7 +29,7 @@ _CONTEXT = 1024
 class Ours:
     """The engine and what is measured on it. `adapters` are files for its lanes."""
 
-    def __init__(self, engine: LlamaEngine, model: Path, adapters: list[Path]) -> None:
+    def __init__(self, engine: Engine, model: Path, adapters: list[Path]) -> None:
         self._engine, self._model, self._adapters = engine, model, adapters
 
     async def cold(self) -> float:
@@ -102,7 +107,10 @@ class Ours:
 
 
 async def main(model: Path, threads: int, slots: int, adapters: list[Path]) -> None:
-    engine = LlamaEngine(model, threads=threads, slots=slots, context=_CONTEXT)
+    kind: Callable[..., Engine] = LlamaEngine
+    if adapters == [Path("isolated")]:
+        kind, adapters = IsolatedEngine, []
+    engine = kind(model, threads=threads, slots=slots, context=_CONTEXT)
     await engine.start()
     await engine.warm((talks.WARM,))
     ours = Ours(engine, model, adapters)

@@ -106,6 +106,7 @@ class Trials:
         self._tally(version).note(
             fault=bool(account.malformed) or any(_violates(judged.verdict) for judged in account.judged),
             failure=account.source != "model",
+            endless=account.finish is not None and account.finish.reason == "length",
             first_words_ms=account.first_words_ms,
         )
         trial = self._memo.trial

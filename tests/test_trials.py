@@ -94,6 +94,19 @@ async def test_what_is_one(registry: Registry, account: Account) -> None:
     assert [state.champion for state in taken] == [0]
 
 
+async def test_replies_that_run_into_the_limit_are_one_beside_a_predecessor_that_stops(
+    registry: Registry,
+) -> None:
+    found, taken = trials(registry)
+    for _ in range(30):
+        found.note(0, Account("model", "Hello.", finish=finish("stop", 5)))
+    for _ in range(5):
+        found.note(1, Account("model", "grm grm grm", finish=finish("length", 120)))
+    await found.decide()
+    assert [state.champion for state in taken] == [0]
+    assert "did not end: 5 of 5" in taken[0].entries[-1].why
+
+
 async def test_the_bare_base_is_never_rolled_back(registry: Registry) -> None:
     registry.rollback(who="ann", why="")
     found, taken = trials(registry)

@@ -14,6 +14,7 @@ from msgspec import Struct, field
 
 KEPT_TIMES = 200
 ENOUGH_TIMES = 30
+ENOUGH_TURNS = 30
 SLOWER_MS = 250.0
 """So much more is never called slow, whatever the ratio."""
 UNLIKELY = 1e-4
@@ -34,19 +35,22 @@ class Limits:
 
 class Tally(Struct):
     """What a version did so far. `faults` are turns with a malformed or forbidden action, `failures` turns in
-    which the engine failed or the model said nothing; times are of the first words, the latest ones."""
+    which the engine failed or the model said nothing, `endless` turns that ran into the limit of tokens;
+    times are of the first words, the latest ones."""
 
     turns: int = 0
     faults: int = 0
     failures: int = 0
+    endless: int = 0
     crashes: int = 0
     times: list[float] = field(default_factory=list)
 
-    def note(self, *, fault: bool, failure: bool, first_words_ms: float | None) -> None:
+    def note(self, *, fault: bool, failure: bool, endless: bool, first_words_ms: float | None) -> None:
         """One more turn."""
         self.turns += 1
         self.faults += fault
         self.failures += failure
+        self.endless += endless
         if first_words_ms is not None:
             self.times = [*self.times[1 - KEPT_TIMES :], first_words_ms]
 
@@ -67,6 +71,8 @@ def complaint(tally: Tally, before: Tally, limits: Limits) -> str | None:
     for what, count, earlier in (
         ("malformed or forbidden actions", tally.faults, before.faults),
         ("turns without an answer", tally.failures, before.failures),
+        # How many are usual depends on the personas' limits, which the predecessor's turns tell.
+        ("turns that did not end", tally.endless if before.turns >= ENOUGH_TURNS else 0, before.endless),
     ):
         usual = earlier / before.turns if before.turns else 0.0
         borne = min(1.0, usual + limits.margin)

@@ -7,12 +7,24 @@ from agent_runtime.registry.guard import Limits, Tally, complaint
 LIMITS = Limits(turns=200, margin=0.05, slower=2.0, crashes=2)
 
 
-def tally(turns: int, *, faulty: float = 0, failing: float = 0, ms: float = 200, seed: int = 1) -> Tally:
+def tally(
+    turns: int,
+    *,
+    faulty: float = 0,
+    failing: float = 0,
+    endless: float = 0,
+    ms: float = 200,
+    seed: int = 1,
+) -> Tally:
     rng = random.Random(seed)
     found = Tally()
     for _ in range(turns):
-        fault, failure = rng.random() < faulty, rng.random() < failing
-        found.note(fault=fault, failure=failure, first_words_ms=rng.gauss(ms, ms / 5))
+        found.note(
+            fault=rng.random() < faulty,
+            failure=rng.random() < failing,
+            endless=rng.random() < endless,
+            first_words_ms=rng.gauss(ms, ms / 5),
+        )
     return found
 
 
@@ -34,17 +46,24 @@ def test_one_that_is_often_wrong_takes_a_little_longer() -> None:
 
 
 def test_one_that_is_as_good_as_its_predecessor_is_left_alone() -> None:
-    before = tally(300, faulty=0.04, seed=99)
+    before = tally(300, faulty=0.04, endless=0.04, seed=99)
     complaints = 0
     for seed in range(200):
         rng = random.Random(seed)
         found = Tally()
         for _ in range(200):
-            found.note(fault=rng.random() < 0.04, failure=False, first_words_ms=rng.gauss(200, 40))
+            fault, endless = rng.random() < 0.04, rng.random() < 0.04
+            found.note(fault=fault, failure=False, endless=endless, first_words_ms=rng.gauss(200, 40))
             if complaint(found, before, LIMITS):
                 complaints += 1
                 break
     assert complaints <= 2
+
+
+def test_one_that_does_not_stop_is_caught_where_its_predecessor_did() -> None:
+    assert 1 < turns_until_complaint(tally(300), endless=1) <= 5
+    assert not turns_until_complaint(tally(300, endless=1), endless=1), "personas of few words"
+    assert not turns_until_complaint(Tally(), endless=1), "nothing to compare with"
 
 
 def test_slow_first_words_are_a_complaint_when_there_are_enough_to_tell() -> None:

@@ -27,6 +27,7 @@ from agent_runtime.journal.queries import Queries
 from agent_runtime.journal.service import serve_queries
 from agent_runtime.journal.writer import Journal
 from agent_runtime.models import embedded_model
+from agent_runtime.nights.schedule import Schedule
 from agent_runtime.npc.catalogue import CatalogueStore
 from agent_runtime.npc.memory import Memory
 from agent_runtime.npc.persona import Persona, load_personas
@@ -139,6 +140,8 @@ async def serve(settings: Settings) -> int:
             where = f"{settings.server.host}:{settings.server.port}"
             problem = f"server.port: {where} cannot be listened on ({error.strerror}); "
             raise ConfigError([problem + "stop the program that has it, or choose another port"]) from error
+        nights = Schedule(settings)
+        stack.push_async_callback(nights.close)
         log.info(
             "ready",
             address=f"ws://{settings.server.host}:{bridge.port}",
@@ -148,6 +151,7 @@ async def serve(settings: Settings) -> int:
             home=str(settings.home),
             seconds=round(time.monotonic() - began, 2),
         )
+        await nights.start()
         await stopping.wait()
         log.info("stopping")
         await town.drain(DRAIN_SECONDS)

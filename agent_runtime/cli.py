@@ -7,6 +7,7 @@ end with their message and status 2, never with a traceback.
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -86,6 +87,23 @@ def chat(
 
     logs.configure("warning", settings.log.format)
     talk(settings, npc, player, version)
+
+
+@app.command(
+    add_help_option=False,
+    context_settings={
+        "allow_extra_args": True,
+        "ignore_unknown_options": True,
+        "allow_interspersed_args": False,
+    },
+)
+def learn(context: typer.Context) -> None:
+    """Learn from ratings: run a night now, see when the next one is and what the last one did."""
+    from agent_runtime.nights.child import command
+
+    # A program of its own, in this one's place: the runtime never imports what learns.
+    argv = command(context.obj or config.default_home(), *context.args)
+    os.execv(argv[0], argv)
 
 
 @app.command()

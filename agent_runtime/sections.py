@@ -98,9 +98,7 @@ class Turn(Section):
     history: int = Field(
         default=2, ge=0, le=64, description="Of those, the latest ones that go into a prompt."
     )
-    facts: int = Field(
-        default=6, ge=0, le=32, description="Facts that a line asks for, at most, in a prompt."
-    )
+    facts: int = Field(default=8, ge=0, le=32, description="Facts that a line names, at most, in a prompt.")
     per_player_per_10s: int = Field(
         default=6, ge=1, le=100, description="Lines a player may say in ten seconds."
     )
@@ -236,6 +234,26 @@ class Learn(Section):
     )
     min_ratings: int = Field(
         default=80, ge=1, le=1_000_000, description="Rated turns that can be used that a run needs."
+    )
+    cases: int = Field(
+        default=100, ge=5, le=10_000, description="Cases of each slice of the golden set that are asked."
+    )
+    alpha: float = Field(
+        default=0.05,
+        ge=0.001,
+        le=0.4,
+        description="Chance that any night promotes what raters do not prefer.",
+    )
+    least_gain: float = Field(
+        default=0.0,
+        ge=0.0,
+        le=0.5,
+        description="Won judgements above one half that are asked for, too; 0.15 is 15 points.",
+    )
+    retrain_without: bool = Field(
+        default=True,
+        description="Whether to train once more without the raters who were followed most, and ask for "
+        "the same verdict.",
     )
     new_account_h: float = Field(
         default=20.0,

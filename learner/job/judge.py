@@ -1,0 +1,204 @@
+"""The last stages: an exported adapter comes in; evidence, a verdict and a version in the registry go out."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from agent_runtime.nights.runs import Ended, Outcome
+from agent_runtime.registry.manifest import ADAPTER, REPORT
+from exporters.adapter import export_adapter
+from learner import gate as gatekeeper
+from learner import report, spending
+from learner.evaluate.contest import Contest, Stage
+from learner.evaluate.likelihoods import most_followed
+from learner.evaluate.run import evaluate as measure
+from learner.evaluate.scoring import Contender
+from learner.evaluate.secrets import leave_out
+from learner.evidence import FOLDER, read_evidence
+from learner.job.register import Judgement, Registered, add, admit, draft_of
+from learner.job.work import TRAINING, Exported, Night, Prepared, Sealed
+from learner.train.log import PICTURE
+from learner.train.loop import Step
+from learner.train.run import Trained, train
+
+JUDGED = "judged"
+STAGED = "version"
+WITHOUT = "without"
+"""The folder of the training without the raters who were followed most."""
+
+
+class Told(Struct, frozen=True):
+    """What stands in a version's `report.json`: each stage's result, and the most memory of the night."""
+
+    run: str
+    snapshot: Sealed
+    dataset: Prepared
+    train: Trained
+    export: Exported
+    evaluate: Evaluated
+    peak_mb: float
+
+
+class Evaluated(Struct, frozen=True):
+    """What was compared: the champion of that moment, and without whom it was trained once more."""
+
+    champion: int
+    left_out: tuple[str, ...]
+
+
+def evaluate(night: Night) -> Evaluated:
+    """Ask both versions, and a third one that was trained without the raters whom this one follows most."""
+    plan = night.plan
+    contest = _contest(night)
+    if plan.retrain_without:
+        followed = most_followed(contest, 1.0, plan.gate.influential, _part(night, 0.0, 0.1))
+        left_out = tuple(sorted(followed))
+        contest = replace(contest, retrained=_retrained(night, left_out), left_out=left_out)
+    started = 0.4 if plan.retrain_without else 0.0
+    measure(contest, night.folder.path / JUDGED, plan.evaluation, _part(night, started, 1.0))
+    return Evaluated(contest.number, contest.left_out)
+
+
+def gate(night: Night) -> Judgement:
+    """Judge the evidence, and put the files of the version together."""
+    plan, folder = night.plan, night.folder
+    evidence = read_evidence(folder.path / JUDGED / FOLDER)
+    setup = evidence.setup
+    looks = spending.read_looks(night.registry.root)
+    look = spending.number(looks, setup.champion_adapter, setup.challenger_adapter)
+    verdict = gatekeeper.judge(evidence, plan.gate, look=look)
+    if verdict.asked and not folder.asked.dry:
+        # Written down before anybody can act on it: a look that was taken is spent.
+        spent = spending.Look(
+            setup.champion_adapter, setup.challenger_adapter, verdict.alpha, verdict.preference.p
+        )
+        spending.record(night.registry.root, spent)
+    exported = folder.result("export", Exported)
+    staged = folder.fresh(STAGED)
+    shutil.copyfile(folder.path / exported.adapter, staged / ADAPTER)
+    shutil.copytree(folder.path / JUDGED / FOLDER, staged / FOLDER)
+    shutil.copytree(folder.path / "train" / "adapter", staged / "peft")
+    shutil.copyfile(folder.path / "train" / PICTURE, staged / PICTURE)
+    told = _told(night)
+    (staged / REPORT).write_bytes(msgspec.json.format(msgspec.json.encode(told), indent=1) + b"\n")
+    line = report.write_report(staged, verdict, list(_about(told)))
+    return Judgement(report.for_registry(verdict), setup.scale, setup.champion, line, STAGED)
+
+
+def register(night: Night) -> Registered:
+    """Put it into the registry, and let it do what the settings say."""
+    folder, learn = night.folder, night.settings.learn
+    judged = folder.result("gate", Judgement)
+    draft = draft_of(
+        night.plan,
+        folder.result("train", Trained),
+        folder.result("dataset", Prepared).digest,
+        folder.result("export", Exported).sha256,
+        judged,
+    )
+    version = add(night.registry, folder.path / judged.staged, draft, folder.asked.id)
+    return admit(night.registry, version.number, judged, learn.passed, learn.share)
+
+
+def outcome(night: Night) -> Outcome:
+    """How a night ended that came to its last stage."""
+    done = night.folder.result("register", Registered)
+    return Outcome(done.ended, done.summary, datetime.now(UTC), version=done.version)
+
+
+def would(night: Night) -> Outcome:
+    """The same of one that registers nothing."""
+    judged = night.folder.result("gate", Judgement)
+    ended: Ended = "refused" if judged.verdict.outcome == "refused" else "kept"
+    summary = f"nothing was registered; the gate says {judged.verdict.outcome}: {judged.verdict.summary}"
+    return Outcome(ended, summary, datetime.now(UTC))
+
+
+def _told(night: Night) -> Told:
+    folder = night.folder
+    return Told(
+        run=folder.asked.id,
+        snapshot=folder.result("snapshot", Sealed),
+        dataset=folder.result("dataset", Prepared),
+        train=folder.result("train", Trained),
+        export=folder.result("export", Exported),
+        evaluate=folder.result("evaluate", Evaluated),
+        peak_mb=round(night.watch.peak_mb, 1),
+    )
+
+
+def _about(told: Told) -> Iterator[str]:
+    """What the card says of the data and the training."""
+    data, trained, parity = told.dataset, told.train, told.export.parity
+    yield (
+        f"{told.snapshot.turns} rated turns of {told.snapshot.players} players who allowed it; {data.raters} "
+        f"of the players could be learned from, {data.quarantined} ratings wait in quarantine"
+    )
+    yield (
+        f"{data.train} examples to learn from, replayed ones among them; {data.validation} to choose by and "
+        f"{data.test} to judge by, of other players"
+    )
+    yield (
+        f"{trained.steps} steps in {trained.seconds:.0f} s ({trained.backend}, profile {trained.profile}), "
+        f"at most {told.peak_mb:.0f} MB; the exported adapter is within {parity.distance:.1%} of the trained "
+        "model"
+    )
+
+
+def _contest(night: Night) -> Contest:
+    folder = night.folder
+    state = night.registry.state()
+    champion = night.registry.get(state.champion)
+    scale = champion.manifest.scale if champion.manifest else 1.0
+    return Contest(
+        model=night.plan.served,
+        champion=Contender(champion.adapter, scale),
+        number=champion.number,
+        adapter=folder.path / folder.result("export", Exported).adapter,
+        training=folder.path / TRAINING,
+        dataset=folder.result("dataset", Prepared).digest,
+    )
+
+
+def _retrained(night: Night, left_out: tuple[str, ...]) -> Path:
+    """An adapter trained without these raters. A killed training goes on from its checkpoint."""
+    plan, folder = night.plan, night.folder
+    data, run = folder.path / WITHOUT / "data", folder.path / WITHOUT / "train"
+    shutil.rmtree(data, ignore_errors=True)
+    leave_out(folder.path / TRAINING, data, left_out)
+
+    def told(step: Step) -> None:
+        text = f"trained again without {len(left_out)} raters: step {step.done} of {step.total}"
+        night.tick(0.1 + 0.3 * step.done / step.total, text)
+
+    train(data, plan.base, plan.profile, run, seed=plan.seed, backend=plan.backend, progress=told)
+    adapter = folder.path / WITHOUT / ADAPTER
+    export_adapter(
+        run / "adapter",
+        plan.base,
+        adapter,
+        version=f"{folder.asked.id}-without",
+        served_base=plan.served_hash,
+    )
+    return adapter
+
+
+def _part(night: Night, start: float, end: float) -> Stage:
+    """Progress of a part of the stage. Its own stages come in a row, and each says how much of it is done."""
+    names: list[str] = []
+
+    def told(name: str, done: int, total: int) -> None:
+        if name not in names:
+            names.append(name)
+        # Each of the parts that are still to come takes a third of what is left.
+        passed = 1 - (2 / 3) ** (len(names) - 1 + done / max(1, total))
+        night.tick(start + (end - start) * passed, name)
+
+    return told

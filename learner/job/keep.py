@@ -1,0 +1,52 @@
+"""What is kept of earlier nights: all runs and versions come in, those that nothing asks for are deleted.
+
+Kept are the newest runs, those whose version an alias names, and versions by the registry's own rule. A
+snapshot goes with the run that made it; those that an admin made stay.
+"""
+
+from __future__ import annotations
+
+import shutil
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+from agent_runtime.config import Settings
+from agent_runtime.errors import NightError
+from agent_runtime.nights import runs
+from agent_runtime.nights.runs import Run, read
+from agent_runtime.registry.retention import reasons_to_keep
+from agent_runtime.registry.store import Registry
+from learner.job.register import WHO
+from learner.job.work import Sealed
+
+
+def tidy(settings: Settings, registry: Registry) -> list[str]:
+    """Delete what is too old; returns the ids of runs and versions that are gone."""
+    state = registry.state()
+    found = runs.runs(settings.learner_folder)
+    named = set(state.aliases.values())
+    old = [run for run in found[: -settings.learn.keep_runs] if not run.alive and _version(run) not in named]
+    kept = {_snapshot(run) for run in found if run not in old}
+    for run in old:
+        snapshot = _snapshot(run)
+        if snapshot and snapshot not in kept:
+            shutil.rmtree(snapshot, ignore_errors=True)
+        shutil.rmtree(run.folder, ignore_errors=True)
+    versions = registry.versions()
+    limits = {"days": settings.registry.keep_days, "keep": settings.registry.keep}
+    reasons = reasons_to_keep(versions, state, datetime.now(UTC), **limits)
+    going = [version for version in versions if version.number not in reasons]
+    for version in going:
+        registry.remove(version.number, who=WHO, why="too old")
+    return [run.asked.id for run in old] + [version.id for version in going]
+
+
+def _version(run: Run) -> int | None:
+    return run.outcome.version if run.outcome else None
+
+
+def _snapshot(run: Run) -> Path | None:
+    with suppress(NightError):
+        return read(run.folder / "snapshot.json", Sealed).path
+    return None

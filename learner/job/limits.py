@@ -1,0 +1,74 @@
+"""What a run may take of the machine: a memory limit and a time limit come in; the process is ended, with its
+reason stored, when it passes one. Its priority is the lowest there is."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable
+
+import psutil
+
+LOOK_SECONDS = 0.25
+STATUS = 3
+"""The exit status of a process that passed a limit."""
+
+
+def give_way() -> None:
+    """Take processor and disk only when nobody else wants them."""
+    process = psutil.Process()
+    process.nice(19)
+    if psutil.LINUX:
+        process.ionice(psutil.IOPRIO_CLASS_IDLE)
+
+
+class Watch:
+    """`over` is told the reason and what to do, from a thread of its own, and then the process ends: a
+    library that waits for memory or computes for hours would not hear of it otherwise."""
+
+    def __init__(
+        self,
+        memory_mb: float,
+        minutes: float,
+        over: Callable[[str, str], None],
+        *,
+        end: Callable[[int], object] = os._exit,
+    ) -> None:
+        self._memory, self._seconds = memory_mb, minutes * 60
+        self._over, self._end = over, end
+        self._began = time.monotonic()
+        self._waited = 0.0
+        self._closed = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="limits", daemon=True)
+        self.peak_mb = 0.0
+
+    def __enter__(self) -> Watch:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._closed.set()
+        self._thread.join()
+
+    def waited(self, seconds: float) -> None:
+        """So long the run did nothing: that is not counted."""
+        self._waited += seconds
+
+    def _run(self) -> None:
+        process = psutil.Process()
+        while not self._closed.wait(LOOK_SECONDS):
+            used = process.memory_info().rss / 1e6
+            self.peak_mb = max(self.peak_mb, used)
+            if used > self._memory:
+                what = f"{used:.0f} MB in use, and {self._memory:.0f} are allowed"
+                self._stop("out_of_memory", f"{what}; raise learn.memory_mb, or lower schedule.batch_tokens")
+                return
+            if time.monotonic() - self._began - self._waited > self._seconds:
+                what = f"more than {self._seconds / 60:.3g} minutes"
+                self._stop("time", f"{what}; raise learn.minutes, or lower schedule.epochs")
+                return
+
+    def _stop(self, reason: str, what: str) -> None:
+        self._over(reason, what)
+        self._end(STATUS)

@@ -1,0 +1,107 @@
+"""One night from beginning to end: settings come in, an outcome goes out, and is on disk.
+
+A stage that is done is never done again. Whatever ends the night early, the registry is as it was, and the
+reason stands in the run's folder; what kills the process is found out by the next run.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from datetime import UTC, datetime
+
+from msgspec import Struct
+from rich.console import Console
+
+from agent_runtime.config import Settings
+from agent_runtime.errors import TownsfolkError
+from agent_runtime.nights.runs import STAGES, Outcome
+from agent_runtime.registry.store import Registry
+from learner import lock
+from learner.config import plan_of
+from learner.job import judge, work
+from learner.job.folder import RunFolder, begin
+from learner.job.keep import tidy
+from learner.job.limits import Watch, give_way
+from learner.job.quiet import waiting
+from learner.job.show import Show
+from learner.job.work import Ends, Night
+
+Stage = Callable[[Night], Struct]
+
+WORK: Mapping[str, Stage] = {
+    "snapshot": work.snapshot,
+    "dataset": work.dataset,
+    "train": work.training,
+    "export": work.export,
+    "evaluate": judge.evaluate,
+    "gate": judge.gate,
+    "register": judge.register,
+}
+
+
+def run(
+    settings: Settings,
+    why: str,
+    *,
+    dry: bool = False,
+    console: Console | None = None,
+    stages: Mapping[str, Stage] = WORK,
+) -> Outcome:
+    """Run a night, or go on with the one that was killed. Raises `NightBusy`, and `ConfigError` or
+    `ModelFileError` for settings that no night can run with."""
+    learner = settings.learner_folder
+    with lock.held(learner), ExitStack() as stack:
+        plan = plan_of(settings)
+        folder = begin(learner, why, plan.key, plan.seed, dry=dry)
+        give_way()
+        show = stack.enter_context(Show(learner, folder.asked.id, console))
+
+        def over(reason: str, what: str) -> None:
+            folder.end(_failed(folder, reason, what))
+            show.console.print(f"failed: {what}", markup=False)
+
+        watch = stack.enter_context(Watch(plan.memory_mb, plan.minutes, over))
+        wait = waiting(settings, show.say)
+        night = Night(settings, plan, folder, Registry(settings.registry_path), show, wait, watch)
+        outcome = _run(night, stages)
+        folder.end(outcome)
+        tidy(settings, night.registry)
+        return outcome
+
+
+def _run(night: Night, stages: Mapping[str, Stage]) -> Outcome:
+    folder, show = night.folder, night.show
+    try:
+        work.check_resumed(night)
+        for name in STAGES:
+            if folder.done(name):
+                show.skipped(name)
+                continue
+            if name == "register" and folder.asked.dry:
+                return judge.would(night)
+            with show.stage(name):
+                folder.finish(name, stages[name](night))
+        return judge.outcome(night)
+    except Ends as ends:
+        return Outcome(ends.ended, ends.summary, datetime.now(UTC), stage=_stage(folder))
+    except TownsfolkError as error:
+        return _failed(folder, getattr(error, "reason", "error"), str(error))
+    except MemoryError as error:
+        return _failed(
+            folder, "out_of_memory", f"out of memory: {error}; raise learn.memory_mb or the machine's"
+        )
+    except Exception as error:
+        # A night must end with a reason, and the traceback is for whoever mends it.
+        show.console.print(traceback.format_exc(), markup=False)
+        return _failed(folder, "bug", f"{error!r}; the traceback stands in the log")
+
+
+def _failed(folder: RunFolder, reason: str, what: str) -> Outcome:
+    stage = _stage(folder)
+    return Outcome("failed", f"{stage}: {what}", datetime.now(UTC), stage=stage, reason=reason)
+
+
+def _stage(folder: RunFolder) -> str:
+    return next((stage for stage in STAGES if not folder.done(stage)), STAGES[-1])

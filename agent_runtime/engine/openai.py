@@ -21,6 +21,7 @@ import httpx2
 from agent_runtime.engine import completions
 from agent_runtime.engine.completions import Event, ServedModel, ServerFailed, Usage
 from agent_runtime.engine.interface import BASE_LANE, Chunk, Finish, FinishReason, Lane, ModelInfo, Request
+from agent_runtime.engine.places import places
 from agent_runtime.engine.sampling import choose_seed
 from agent_runtime.engine.text import TextStream
 from agent_runtime.errors import AdapterError, EngineBusy, EngineError, LaneUnknown
@@ -40,7 +41,8 @@ class OpenAIEngine:
     """Serves what the server at `url` (up to and with `/v1`) serves; implements `interface.Engine`.
 
     An empty `model` takes the first one that the server lists. `slots` requests are under way at a time
-    and `queue` more may wait. All coroutines belong to the event loop that called `start`.
+    and `queue` more may wait; chatter leaves a quarter of all places free, background work half. All
+    coroutines belong to the event loop that called `start`.
     """
 
     def __init__(
@@ -52,7 +54,7 @@ class OpenAIEngine:
         if api_key:
             self._headers["Authorization"] = f"Bearer {api_key}"
         self._count = slots
-        self._most = slots + queue
+        self._most = places(slots + queue)
         self._slots = asyncio.Semaphore(slots)
         self._client: httpx2.AsyncClient | None = None
         self._info: ModelInfo | None = None
@@ -138,8 +140,9 @@ class OpenAIEngine:
         self._running()
         if request.lane not in self._lanes:
             raise LaneUnknown(request.lane)
-        if self._speaking.total() >= self._most:
-            raise EngineBusy(f"{self._most} replies are being made or waited for; try again in a moment")
+        most = self._most[request.priority]
+        if self._speaking.total() >= most:
+            raise EngineBusy(f"{most} replies are being made or waited for; try again in a moment")
         self._speaking[request.lane] += 1
         try:
             async with aclosing(self._reply(request)) as events:

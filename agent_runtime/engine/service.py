@@ -27,6 +27,7 @@ from agent_runtime.engine.interface import (
 )
 from agent_runtime.engine.loading import Limits
 from agent_runtime.engine.orders import AnyOrder, Cancel, Done, Load, Order, Stop, Unload
+from agent_runtime.engine.places import places
 from agent_runtime.engine.steps import Event
 from agent_runtime.engine.worker import AnyWorker, Ready, Worker
 from agent_runtime.errors import AdapterError, EngineBusy, EngineError, LaneUnknown
@@ -65,12 +66,7 @@ class LlamaEngine:
     ) -> None:
         self._path = path
         self._limits = Limits(threads, slots, context, cache_mb * 2**20)
-        most = slots + queue
-        self._most = {
-            Priority.PLAYER: most,
-            Priority.CHATTER: max(1, most - most // 4),
-            Priority.BACKGROUND: max(1, most - most // 2),
-        }
+        self._most = places(slots + queue)
         self._inlets: dict[object, _Inlet] = {}
         self._make_worker = make_worker
         self._loaded: Ready | None = None

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from agent_runtime.engine.interface import BASE_LANE, Chunk, Engine, Finish, Lane, Request
+from agent_runtime.engine.interface import BASE_LANE, Chunk, Engine, Finish, Lane, Priority, Request
 from agent_runtime.engine.openai import OpenAIEngine
 from agent_runtime.engine.service import LlamaEngine
 from agent_runtime.errors import AdapterError, EngineBusy, EngineError, LaneUnknown, PromptTooLong
@@ -183,6 +183,8 @@ async def test_too_many_at_once_are_turned_away_here_and_there() -> None:
         await server.until(lambda: len(server.bodies) == 2)
         with pytest.raises(EngineBusy, match="3 replies"):
             await reply(engine, request())
+        with pytest.raises(EngineBusy, match="2 replies"):
+            await reply(engine, request(priority=Priority.BACKGROUND))
         assert len(server.bodies) == 2, "more requests than slots are under way"
         gate.set()
         assert [text for text, _ in await asyncio.gather(*talks)] == ["done"] * 3

@@ -20,7 +20,7 @@ CHUNK_ALONE = 512
 CHUNK_BESIDE = 64
 
 # Cells that idle prefixes may take up in the context: beyond that they slow everybody down.
-_IDLE_CELLS = 1024
+_IDLE_CELLS = 256
 # Beside players, background work joins every so many batches only.
 _BACKGROUND_EVERY = 4
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import getpass
 import sys
 from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -25,6 +26,14 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Learn from ratings: run a night now, see when the next one is and what the last one did.",
 )
+
+
+class FileFormat(StrEnum):
+    """How an exported dataset can be written."""
+
+    jsonl = "jsonl"
+    parquet = "parquet"
+
 
 Version = Annotated[int, typer.Argument(min=1, help="The version's number.")]
 
@@ -50,6 +59,7 @@ def run(
         raise NightError(how_to_install())
     from rich.console import Console
 
+    from learner.job.limits import give_way
     from learner.job.run import run as night
 
     settings = config.load(context.obj)
@@ -57,6 +67,7 @@ def run(
         settings = settings.model_copy(
             update={"learn": settings.learn.model_copy(update={"wait_while_serving": False})}
         )
+    give_way()
     console = Console(highlight=False)
     outcome = night(settings, why, dry=dry_run, console=console)
     console.print(f"{outcome.ended}: {outcome.summary}", markup=False, soft_wrap=True)
@@ -107,6 +118,37 @@ def explain(context: typer.Context, version: Version) -> None:
     found = Registry(config.load(context.obj).registry_path).get(version)
     assert found.card
     Console().print(Markdown(found.card.read_text(encoding="utf-8")))
+
+
+@app.command()
+def dataset(
+    context: typer.Context,
+    out: Annotated[Path, typer.Argument(help="A new folder.")],
+    format: Annotated[FileFormat, typer.Option(help="How the rows are written.")] = FileFormat.jsonl,
+    name: Annotated[str, typer.Option(help="What the card calls it.")] = "Townsfolk",
+) -> None:
+    """Write what could be learned from now in the formats that other trainers read, with a card."""
+    if missing():
+        raise NightError(how_to_install())
+    from agent_runtime.journal.sealed import Scope
+    from agent_runtime.journal.source import open_source
+    from agent_runtime.registry.store import Registry
+    from learner.config import dataset_settings
+    from learner.dataset.build import TooLittle
+    from learner.dataset.share import share_now
+
+    settings = config.load(context.obj)
+    banned = tuple(Registry(settings.registry_path).state().banned)
+    scope = Scope(consent=settings.privacy.consent)
+    target = out.expanduser().absolute()
+    with open_source(settings.journal_path) as source:
+        found = share_now(source, scope, dataset_settings(settings), banned, target, name, format.value)
+    if isinstance(found, TooLittle):
+        typer.echo(str(found))
+        return
+    for kind, parts in found.items():
+        rows = ", ".join(f"{count} {part}" for part, count in parts.items())
+        typer.echo(f"{target / kind}: {rows}")
 
 
 @app.command()

@@ -49,6 +49,17 @@ class Plan(msgspec.Struct, frozen=True):
         return hashlib.sha256(encoded).hexdigest()
 
 
+def dataset_settings(settings: Settings) -> DatasetSettings:
+    """How a dataset is made of the journal."""
+    learn = settings.learn
+    return DatasetSettings(
+        seed=learn.seed,
+        min_raters=learn.min_raters,
+        min_judgements=learn.min_ratings,
+        raters=RaterSettings(new_account_hours=learn.new_account_h),
+    )
+
+
 def plan_of(settings: Settings) -> Plan:
     """Read and check everything. Raises `ConfigError`, and `ModelFileError` for a broken model."""
     learn = settings.learn
@@ -83,12 +94,7 @@ def plan_of(settings: Settings) -> Plan:
         ),
         backend=None if learn.backend == "auto" else learn.backend,
         scope=Scope(consent=settings.privacy.consent),
-        dataset=DatasetSettings(
-            seed=learn.seed,
-            min_raters=learn.min_raters,
-            min_judgements=learn.min_ratings,
-            raters=RaterSettings(new_account_hours=learn.new_account_h),
-        ),
+        dataset=dataset_settings(settings),
         evaluation=EvaluationSettings(cases_per_slice=learn.cases),
         gate=GateSettings(alpha=learn.alpha, least_gain=learn.least_gain, canary=learn.passed == "canary"),
         retrain_without=learn.retrain_without,

@@ -7,11 +7,16 @@ import shutil
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from agent_runtime.errors import DatasetError
-from learner.dataset.build import build
+from agent_runtime.journal.sealed import Scope
+from agent_runtime.journal.source import open_source
+from learner.cli import app
+from learner.dataset.build import TooLittle, build
 from learner.dataset.manifest import Manifest
-from learner.dataset.share import share
+from learner.dataset.settings import DatasetSettings
+from learner.dataset.share import share, share_now
 
 
 def test_what_was_learned_from_is_what_is_shared(evening: Path, tmp_path: Path) -> None:
@@ -25,6 +30,38 @@ def test_what_was_learned_from_is_what_is_shared(evening: Path, tmp_path: Path) 
     assert not [player for player in manifest.players if player in text]
     assert json.loads(text.splitlines()[0])["prompt"][0]["role"] == "system"
     assert manifest.digest in (tmp_path / "out" / "README.md").read_text()
+
+
+def test_the_command_writes_what_could_be_learned_now(
+    evening: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOWNSFOLK_HOME", str(evening))
+
+    def run(*arguments: str) -> str:
+        result = CliRunner().invoke(app, ["dataset", *arguments])
+        if result.exception and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return result.output
+
+    monkeypatch.setenv("TOWNSFOLK_LEARN__NEW_ACCOUNT_H", "0")
+    said = run(str(tmp_path / "out"), "--format", "parquet", "--name", "Evenings")
+    assert f"{tmp_path / 'out' / 'kto'}: " in said
+    assert (tmp_path / "out" / "kto" / "test.parquet").is_file()
+    assert "# Evenings" in (tmp_path / "out" / "README.md").read_text()
+    monkeypatch.setenv("TOWNSFOLK_LEARN__MIN_RATERS", "33")
+    assert "more raters" in run(str(tmp_path / "none"))
+    assert not (tmp_path / "none").exists()
+
+
+def test_nothing_in_between_is_kept(evening: Path, tmp_path: Path) -> None:
+    before = sorted(evening.rglob("*"))
+    with open_source(evening / "journal.duckdb") as source:
+        found = share_now(source, Scope(), DatasetSettings(min_raters=99), (), tmp_path / "out", "Evenings")
+    assert isinstance(found, TooLittle)
+    assert [path for path in sorted(evening.rglob("*")) if path not in before] in (
+        [],
+        [evening / "snapshots"],
+    )
 
 
 def test_a_changed_dataset_is_not_shared(evening: Path, tmp_path: Path) -> None:

@@ -96,16 +96,21 @@ def threads_finding(threads: int, cores: int) -> Finding:
     if threads == cores > 1:
         said = f"model.threads takes all {cores} cores: replies stall whenever the game server works"
         return Finding("warning", "threads", said, "set model.threads = 0, which leaves it one")
-    return Finding("fine", "threads", f"{threads or max(1, cores - 1)} of {cores} cores")
+    said = f"{threads}" if threads else f"up to {max(1, cores - 1)}, measured at start"
+    return Finding("fine", "threads", f"{said}; {cores} cores are here")
 
 
-def speed_finding(report: Report, deadline_s: float) -> Finding:
-    """What was measured, and what would help where it is too slow."""
+def speed_finding(report: Report, deadline_s: float, strained: bool = False) -> Finding:
+    """What was measured, and what would help where it is too slow; `strained` when other programs keep the
+    processor busy."""
     each = report.rate_together / report.together
     said = (
         f"first token after {report.first_token_ms:.1f} ms; {report.rate_alone:,.0f} tokens/s for one talk, "
         f"{report.rate_together:,.0f} for {report.together} at once ({each:,.1f} each)"
     )
+    if strained and (report.first_token_ms > _SLOW_FIRST_MS or each < _READING):
+        fix = "other programs keep the processor busy: look again when they rest, or move them elsewhere"
+        return Finding("warning", "speed", said, fix)
     if report.first_token_ms > _SLOW_FIRST_MS or report.rate_alone < _READING:
         fix = "this base is too large for this machine: take a smaller one, or a Q4_0 file of it, or a GPU"
         return Finding("warning", "speed", said, fix)
@@ -129,6 +134,7 @@ def gpu_finding(report: Report) -> Finding | None:
 
 def _measured(settings: Settings, path: Path | None) -> Iterator[Finding]:
     where = str(path) if path else settings.engine.url
+    strained = os.getloadavg()[0] > _cores()
     try:
         done = subprocess.run(
             [*PROBE, str(settings.home)], capture_output=True, text=True, timeout=PROBE_SECONDS, check=False
@@ -153,7 +159,7 @@ def _measured(settings: Settings, path: Path | None) -> Iterator[Finding]:
     if path:
         yield build_finding(report, machine.gpus())
         yield Finding("fine", "resident", f"{report.resident / 2**20:.0f} MiB with {report.together} talks")
-    yield speed_finding(report, settings.turn.deadline_s)
+    yield speed_finding(report, settings.turn.deadline_s, strained)
 
 
 def _described(report: Report, path: Path | None, where: str) -> str:

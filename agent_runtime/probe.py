@@ -110,7 +110,9 @@ async def _reply(engine: Engine, number: int, tokens: int) -> Finish:
 async def _probe(home: Path | None) -> Report:
     try:
         settings = config.load(home)
-        engine = engine_of(settings)
+        # We are a process of our own already, and what the library says must be heard here.
+        here = settings.engine.model_copy(update={"isolated": False})
+        engine = engine_of(settings.model_copy(update={"engine": here}))
         try:
             return await measure(engine, settings.model.slots)
         finally:

@@ -33,6 +33,8 @@ TOKENS = {
 """Tokens of each reply, by model and by how many talk."""
 TALKING = {"embedded": 400, "0p5b": 40}
 """Tokens of the replies of those who talk while somebody arrives or a version changes."""
+LONG = {"embedded": 700, "0p5b": 40}
+"""Tokens of the replies whose memory is measured: on the embedded base, all that its context takes."""
 REQUESTS = 10_000
 WHOLE = 5
 """Rounds of a run that is written down."""
@@ -164,7 +166,7 @@ class Benchmark:
         for model, path in self._files.items():
             with Peer("ours", str(path), str(self._threads), str(SLOTS)) as ours:
                 console.print(f"memory {model} …")
-                tokens = TALKING[model]
+                tokens = LONG[model]
                 self.samples.add(
                     f"rss_mb_{SLOTS}_talks", "ours", model, ours.do("memory", count=SLOTS, tokens=tokens)
                 )

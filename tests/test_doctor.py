@@ -231,6 +231,9 @@ def test_slow_models_come_with_advice(first_ms: float, alone: float, together: f
     found = doctor_model.speed_finding(report, deadline_s=6.0)
     assert found.state == ("warning" if fix else "fine")
     assert fix in found.fix
+    strained = doctor_model.speed_finding(report, deadline_s=6.0, strained=True)
+    assert strained.state == found.state
+    assert ("look again" in strained.fix) == ("too large" in fix or "slots" in fix)
 
 
 def test_layers_on_a_gpu_are_told() -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from agent_runtime.engine import adapterfile, merge
+from agent_runtime.engine.adapterfile import Adapter
 from agent_runtime.engine.interface import (
     BASE_LANE,
     Chunk,
@@ -129,10 +130,7 @@ class LlamaEngine:
                 raise AdapterError(f"{lane.key!r} needs an adapter, and a scale that is a number")
             adapter = await asyncio.to_thread(adapterfile.check, lane.adapter, loaded.header)
             with TemporaryDirectory(prefix="townsfolk-", ignore_cleanup_errors=True) as folder:
-                merged: Path | None = None
-                if lane.merged and self._path.stat().st_size <= _MERGED_BYTES:
-                    merged = Path(folder) / "merged.gguf"
-                    await asyncio.to_thread(merge.write_merged, self._path, adapter, lane.scale, merged)
+                merged = await asyncio.to_thread(self._merge, lane, adapter, Path(folder) / "merged.gguf")
                 await self._ask(lambda done: Load(lane, adapter.digest, merged, done))
             self._lanes[lane.key] = lane
 
@@ -232,6 +230,17 @@ class LlamaEngine:
             del self._inlets[order]
             if not over:
                 worker.send(Cancel(order))
+
+    def _merge(self, lane: Lane, adapter: Adapter, path: Path) -> Path | None:
+        """Write the merged copy that a lane asks for; None where there is none to have."""
+        if not lane.merged or self._path.stat().st_size > _MERGED_BYTES:
+            return None
+        try:
+            merge.write_merged(self._path, adapter, lane.scale, path)
+        except (OSError, NotImplementedError) as error:
+            _log.warning("lane %s is served unmerged: %s", lane.key, error)
+            return None
+        return path
 
     async def _ask(self, order: Callable[[Done], AnyOrder]) -> None:
         """Send an order that is answered, and wait for the answer."""

@@ -248,6 +248,21 @@ async def test_a_merged_copy_that_lost_the_adapter_does_not_serve(
         assert (await reply(engine, request("hello", "weak")))[1].lane == "weak"
 
 
+async def test_without_room_for_a_merged_copy_the_adapter_serves(
+    base: Path, adapters: list[Path], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    shown = tmp_path / "shown.gguf"
+    shown.symlink_to(base)
+    expected = await fresh(base, Lane("v1", adapters[0]))
+    async with serving(shown) as engine:
+        # The model is in memory; its file, which merging reads, is cut off meanwhile.
+        shown.unlink()
+        shown.symlink_to(tmp_path)
+        await engine.load(Lane("v1", adapters[0], merged=True))
+        assert "lane v1 is served unmerged" in caplog.text
+        assert await replies(engine, "v1") == expected
+
+
 async def test_leaving_an_engine_that_loads_ends_the_load(base: Path, adapters: list[Path]) -> None:
     engine = LlamaEngine(base, threads=1)
     await engine.start()

@@ -134,7 +134,7 @@ def gpu_finding(report: Report) -> Finding | None:
 
 def _measured(settings: Settings, path: Path | None) -> Iterator[Finding]:
     where = str(path) if path else settings.engine.url
-    strained = os.getloadavg()[0] > _cores()
+    strained = psutil.getloadavg()[0] > _cores()
     try:
         done = subprocess.run(
             [*PROBE, str(settings.home)], capture_output=True, text=True, timeout=PROBE_SECONDS, check=False

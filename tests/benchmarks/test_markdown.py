@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.figures import RESULTS
 from benchmarks.markdown import put, table
 
 CONTENT = {
@@ -48,3 +49,10 @@ def test_the_table_goes_between_the_marks_and_nothing_else_changes(tmp_path: Pat
     page.write_text("no marks")
     with pytest.raises(ValueError, match="marks"):
         put(results, page)
+
+
+def test_the_page_quotes_the_results_that_are_kept_and_no_others() -> None:
+    page = (Path(__file__).parent.parent.parent / "docs" / "performance.md").read_text()
+    quoted = page.partition("<!-- engine -->\n")[2].partition("<!-- end of engine -->")[0].strip()
+    results = RESULTS / "engine.json"
+    assert quoted == (table(results) if results.exists() else "")

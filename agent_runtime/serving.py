@@ -19,7 +19,7 @@ import structlog
 
 from agent_runtime.clock import Clock
 from agent_runtime.engine.interface import BASE_LANE, Engine
-from agent_runtime.errors import EngineError, RegistryError
+from agent_runtime.errors import AdapterError, EngineError, RegistryError
 from agent_runtime.npc.prompt import Message
 from agent_runtime.npc.turn import Account
 from agent_runtime.registry.audit import BARE, State
@@ -33,6 +33,8 @@ from agent_runtime.trials import Trials
 
 WARM_KEPT = 64
 STUMBLE_SECONDS = 1.0
+ATTEMPTS = 3
+ATTEMPT_SECONDS = 1.0
 
 log = structlog.get_logger(__name__)
 
@@ -54,6 +56,7 @@ class Serving:
         self._lanes = {BARE: NO_VERSION}
         self._talking: Counter[int] = Counter()
         self._refused: set[int] = set()
+        self._attempts: Counter[int] = Counter()
         self._prefixes: dict[tuple[Message, ...], None] = {}
         self._wake = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
@@ -141,6 +144,7 @@ class Serving:
         for entry in state.entries[len(self._state.entries) :]:
             if entry.what != "refuse":
                 self._refused.discard(entry.version)
+                del self._attempts[entry.version]
         self._state = state
         self._trials.follow(state)
         self._settle()
@@ -210,11 +214,19 @@ class Serving:
             for messages in reversed(self._prefixes):
                 await self._engine.warm(messages, served.lane)
         except (RegistryError, EngineError) as error:
+            its_own = isinstance(error, RegistryError | AdapterError)
+            self._attempts[number] += 1
+            if not its_own and self._attempts[number] < ATTEMPTS:
+                # Perhaps the engine itself was just down.
+                log.warning("version_has_to_wait", version=number, why=str(error))
+                await asyncio.sleep(ATTEMPT_SECONDS)
+                return
             self._refused.add(number)
             log.error("version_refused", version=number, why=str(error), serves=self._champion)
             await self._refuse(number, str(error))
         else:
             self._lanes[number] = served
+            del self._attempts[number]
 
     async def _merge(self) -> None:
         """Let the champion answer from a merged copy, which is faster, and nobody else, which saves

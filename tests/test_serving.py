@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from agent_runtime.clock import SystemClock
-from agent_runtime.engine.interface import Engine, Request
+from agent_runtime.engine.interface import Engine, Lane, Request
+from agent_runtime.errors import EngineError
 from agent_runtime.journal.rows import TurnRow
 from agent_runtime.npc.prompt import Message
 from agent_runtime.npc.turn import Account
@@ -224,6 +225,36 @@ async def test_a_version_for_another_base_is_refused_and_a_challenger_too(regist
         await until(lambda: registry.state().champion == 0)
         assert started.champion == 0
         assert "another base" in registry.audit()[-1].why
+
+
+class StumblingEngine(ScriptedEngine):
+    """Fails to load anything so many times, as an engine that was just down."""
+
+    def __init__(self, failures: int) -> None:
+        super().__init__()
+        self.failures = failures
+
+    async def load(self, lane: Lane) -> None:
+        if self.failures:
+            self.failures -= 1
+            raise EngineError("the engine is being started again")
+        await super().load(lane)
+
+
+async def test_an_engine_that_was_down_is_no_fault_of_a_version(registry: Registry) -> None:
+    versions(registry, 1)
+    async with serving(registry, StumblingEngine(1)) as started:
+        promote(registry, 1)
+        await until(lambda: started.champion == 1)
+    assert registry.audit()[-1].what == "promote"
+
+
+async def test_a_version_that_takes_the_engine_down_again_and_again_is_refused(registry: Registry) -> None:
+    versions(registry, 1)
+    async with serving(registry, StumblingEngine(1000)) as started:
+        promote(registry, 1)
+        await until(lambda: registry.audit()[-1].what == "refuse")
+        assert started.champion == 0
 
 
 async def test_a_registry_that_cannot_be_read_leaves_the_bare_base(registry: Registry) -> None:

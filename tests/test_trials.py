@@ -193,11 +193,12 @@ async def test_a_players_rating_in_the_game_counts_for_the_version_that_answered
         async with asyncio.timeout(10):
             while runtime.serving.challenger != 1:  # noqa: ASYNC110
                 await asyncio.sleep(0.005)
-        names = [f"player{number}" for number in range(4)]
         server = hello()["server"]
-        asked = {
-            name: canary.side(canary.ticket(runtime.pseudonyms.of(server, name), "1"), 0.5) for name in names
-        }
+        sides: dict[str | None, list[str]] = {"champion": [], "challenger": []}
+        for name in (f"player{number}" for number in range(200)):
+            player = runtime.pseudonyms.of(server, name)
+            sides[canary.side(canary.ticket(player, "1"), 0.5)].append(name)
+        names = [*sides["champion"][:1], *sides["challenger"][:2]]
         async with Game(runtime.port, greeting=hello(players=names)) as game:
             for name in names:
                 await game.send(chat(player=name))
@@ -209,9 +210,7 @@ async def test_a_players_rating_in_the_game_counts_for_the_version_that_answered
     memo = StatusFiles(runtime.registry.root).memo()
     assert memo
     assert memo.trial
-    sides = [window.side for window in memo.trial.windows.values()]
-    counted = {
-        side: memo.trial.evidence.counts[side] + sides.count(side) for side in ("champion", "challenger")
-    }
-    assert counted == {side: list(asked.values()).count(side) for side in ("champion", "challenger")}
-    assert memo.tallies[1].turns == list(asked.values()).count("challenger")
+    waiting = [window.side for window in memo.trial.windows.values()]
+    counts = {side: count + waiting.count(side) for side, count in memo.trial.evidence.counts.items()}
+    assert counts == {"champion": 1, "challenger": 2}
+    assert memo.tallies[1].turns == 2

@@ -31,7 +31,6 @@ def card(
     lie in `folder` are shown."""
     changed = _changed(evidence)
     line = _line(evidence, verdict, changed)
-    setup = evidence.setup
     parts = [
         "# What was learned",
         line,
@@ -181,12 +180,13 @@ def _not_learned(evidence: Evidence, verdict: Verdict) -> Iterable[str]:
 
 def _how(evidence: Evidence, verdict: Verdict) -> str:
     setup = evidence.setup
+    seeds = ", ".join(map(str, setup.seeds))
     return (
         f"Champion: version {setup.champion}. Challenger: adapter `{setup.challenger_adapter[:12]}`, LoRA "
         f"scale {setup.scale:g} (tried: {', '.join(_tried(evidence)) or 'none other'}). Both answered "
-        f"{sum(setup.cases.values())} cases with the seeds {', '.join(map(str, setup.seeds))} (0 is greedy) "
-        f"in one serving engine. {setup.train_raters} raters in training; {verdict.preference.raters} others, "
-        f"whose words it never saw, judged. Look {verdict.look} at this champion, α {verdict.alpha:.3g}."
+        f"{sum(setup.cases.values())} cases with the seeds {seeds} (0 is greedy) in one serving engine. "
+        f"{setup.train_raters} raters in training; {verdict.preference.raters} others, whose words it never "
+        f"saw, judged. Look {verdict.look} at this champion, α {verdict.alpha:.3g}."
     )
 
 

@@ -10,7 +10,7 @@ Count = Annotated[int, Meta(ge=1)]
 
 
 class EvaluationSettings(Struct, frozen=True, forbid_unknown_fields=True):
-    """What is asked of both sides alike. Half as many cases halve the time, and the power of the golden set."""
+    """What is asked of both sides alike. Fewer cases take less time, and show less."""
 
     cases_per_slice: Count = 100
     seeds: tuple[int, ...] = (0, 1)

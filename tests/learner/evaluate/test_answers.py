@@ -1,0 +1,84 @@
+"""Two lanes of a real engine are asked the same; what they say is kept apart."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from agent_runtime.config import share_dir
+from agent_runtime.engine.interface import BASE_LANE, Lane
+from agent_runtime.engine.service import LlamaEngine
+from agent_runtime.npc.prompt import Message
+from learner.evaluate.answers import (
+    GREEDY,
+    Lanes,
+    ask_cases,
+    choose_cases,
+    reply_all,
+    say,
+    speed,
+)
+
+CASES = share_dir() / "data" / "eval"
+LANES: Lanes = {"champion": BASE_LANE, "challenger": "new"}
+
+
+@asynccontextmanager
+async def serving(model: Path, adapter: Path) -> AsyncIterator[LlamaEngine]:
+    engine = LlamaEngine(model, threads=1, slots=8)
+    await engine.start()
+    try:
+        await engine.load(Lane("new", adapter))
+        yield engine
+    finally:
+        await engine.close()
+
+
+def test_every_slice_has_the_stated_number_of_cases() -> None:
+    chosen = choose_cases(CASES, 7)
+    counts = Counter(case.slice.partition(",")[0] for case in chosen)
+    assert set(counts.values()) == {7}
+    assert {"recipe", "refusal", "action", "handwritten"} <= set(counts)
+    assert len({case.id for case in chosen}) == len(chosen)
+    assert any("known wording" in case.slice for case in chosen)
+    assert chosen == choose_cases(CASES, 7)
+
+
+async def test_both_sides_answer_the_same_cases_with_the_same_seeds(model: Path, adapter: Path) -> None:
+    cases = choose_cases(CASES, 1)[:3]
+    told: list[int] = []
+    async with serving(model, adapter) as engine:
+        answers = await ask_cases(engine, LANES, cases, (0, 5), told.append)
+    assert told[-1] == len(answers) == 12
+    asked = {side: {(row.case, row.seed) for row in answers if row.side == side} for side in LANES}
+    assert asked["champion"] == asked["challenger"]
+    assert all(row.faults for row in answers), "noise is no good reply"
+    by_side = {side: [row.reply for row in answers if row.side == side] for side in LANES}
+    assert by_side["champion"] != by_side["challenger"]
+
+
+async def test_prompts_are_answered_by_those_asked(model: Path, adapter: Path) -> None:
+    prompt = (Message("system", "You are Bo."), Message("user", "ann: hello"))
+    async with serving(model, adapter) as engine:
+        said = await reply_all(engine, LANES, [prompt], (0, 1), lambda done: None)
+        one = await reply_all(engine, {"challenger": "new"}, [prompt], (0,), lambda done: None)
+        long = (prompt[0], *(Message(role, "the " * 1500) for role in ("user", "assistant")), prompt[1])
+        shortened = await say(engine, "new", long, GREEDY)
+        impossible = await say(engine, "new", (prompt[0], Message("user", "the " * 5000)), GREEDY)
+    assert set(said) == {(0, seed, side) for seed in (0, 1) for side in LANES}
+    assert one == {(0, 0, "challenger"): said[0, 0, "challenger"]}
+    assert shortened.text == said[0, 0, "challenger"]
+    assert impossible.finish is None
+
+
+async def test_speed_is_measured_for_both(model: Path, adapter: Path) -> None:
+    async with serving(model, adapter) as engine:
+        found = await speed(engine, LANES, choose_cases(CASES, 1)[:4], {"champion": 0.0, "challenger": 2.5})
+    assert set(found) == set(LANES)
+    for figures in found.values():
+        assert figures.replies > 0
+        assert figures.first_token_ms > 0
+        assert figures.tokens_per_s > 0
+    assert found["challenger"].memory_mb == 2.5

@@ -1,0 +1,98 @@
+"""A small reward model learns what simulated raters like, says how well, and keeps its scores calibrated."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from agent_runtime.npc.prompt import Message
+from learner.base.grammar import voices
+from learner.examples import Example
+from learner.reward import NAMES, RewardModel, features, fit
+
+SMITH = Message("system", "You are Bo, the smith. Voice: gruff.\nRules.")
+LINE = Message("user", "Around you: time: noon\n[1] river: 20 steps north\nann: where is the river")
+NEUTRAL = ("It lies there.", "I am not sure where that is.", "So it goes with water", "The river is wide.")
+
+
+def example(rng: random.Random, number: int, taste: float) -> Example:
+    """Raters who like a quoted fact and dislike shouting, each with the strength `taste`."""
+    quotes, shouts = rng.random() < 0.5, rng.random() < 0.5
+    reply = rng.choice(NEUTRAL) + (" [[1]]." if quotes else "") + (" Ha!" if shouts else "")
+    chance = 0.5 + taste * ((0.25 if quotes else -0.25) - (0.2 if shouts else -0.2))
+    good = rng.random() < chance
+    return Example(f"e{number}", "thumb", (SMITH, LINE), reply, label=good, rater=f"r{number % 25}")
+
+
+def rated(seed: int, count: int, taste: float = 1.0) -> list[Example]:
+    rng = random.Random(seed)
+    return [example(rng, number, taste) for number in range(count)]
+
+
+def test_features_count_what_they_are_named_for() -> None:
+    named = dict(zip(NAMES, features((SMITH, LINE), "[[1]], ann! The river."), strict=False))
+    assert named["quotes"] == 1
+    assert named["names the player"] == 1
+    assert named["exclamation"] == 1
+    assert named["quotes nothing"] == named["quotes unasked"] == named["question"] == 0
+    silent = dict(zip(NAMES, features((SMITH, LINE), "I do not know that."), strict=False))
+    assert silent["quotes nothing"] == 1
+    assert silent["admits"] == 1
+    gruff = " ".join(voices()["gruff"]["openers"][:2])
+    poetic = " ".join(voices()["poetic"]["openers"][:2])
+    place = NAMES.index("fits the voice")
+    assert features((SMITH, LINE), gruff)[place] > features((SMITH, LINE), poetic)[place]
+    acting = dict(zip(NAMES, features((SMITH, LINE), "Come. [[ACTION:follow]]"), strict=False))
+    assert acting["actions"] == 1
+    broken = dict(zip(NAMES, features((SMITH, LINE), "[[ACTION:fly away]]"), strict=False))
+    assert broken["faults of form"] > acting["faults of form"]
+
+
+def test_a_taste_is_learned_and_told_on_unseen_raters() -> None:
+    model = fit(rated(1, 400))
+    assert model is not None
+    area, good, bad = model.measure(rated(2, 300))
+    assert good + bad == 300
+    assert area > 0.75
+    assert abs(model.seen_auc - area) < 0.1
+    liked, disliked = model.rate((SMITH, LINE), ["It lies there. [[1]].", "It lies there. Ha!"])
+    assert liked > 0.7 > 0.3 > disliked
+
+
+def test_scores_are_chances() -> None:
+    model = fit(rated(3, 800))
+    assert model is not None
+    unseen = rated(4, 800)
+    scores = np.array([model.rate(each.messages, [each.completion])[0] for each in unseen])
+    labels = np.array([bool(each.label) for each in unseen])
+    for low, high in ((0.0, 0.4), (0.4, 0.6), (0.6, 1.0)):
+        inside = (scores >= low) & (scores < high)
+        if inside.sum() > 60:
+            assert abs(scores[inside].mean() - labels[inside].mean()) < 0.12
+
+
+def test_without_a_taste_nothing_is_claimed() -> None:
+    model = fit(rated(5, 300, taste=0.0))
+    assert model is not None
+    area, _, _ = model.measure(rated(6, 300, taste=0.0))
+    assert 0.38 < area < 0.62
+    spread = model.rate((SMITH, LINE), ["It lies there. [[1]].", "It lies there. Ha!"])
+    assert abs(spread[0] - spread[1]) < 0.35
+
+
+def test_too_few_of_a_kind_make_no_model() -> None:
+    assert fit(rated(1, 30)) is None
+    assert fit([]) is None
+    assert fit([each for each in rated(1, 300) if each.label]) is None
+
+
+def test_a_kept_model_rates_as_before(tmp_path: Path) -> None:
+    model = fit(rated(1, 200))
+    assert model is not None
+    model.save(tmp_path / "reward.npz")
+    again = RewardModel.load(tmp_path / "reward.npz")
+    replies = ["It lies there.", "", "[[1]]!", "x" * 500]
+    assert again.rate((SMITH, LINE), replies) == pytest.approx(model.rate((SMITH, LINE), replies))

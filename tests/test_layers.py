@@ -24,6 +24,7 @@ ALLOWED = {
 }
 ONLY_IN = {
     "llama_cpp": ("agent_runtime/engine/llama.py", "agent_runtime/engine/build.py"),
+    "httpx2": ("agent_runtime/engine/openai.py",),
     "websockets": ("agent_runtime/bridge/server.py",),
     "duckdb": ("agent_runtime/journal/",),
     "huggingface_hub": ("agent_runtime/models.py",),
@@ -101,4 +102,4 @@ def test_the_command_line_starts_without_heavy_libraries() -> None:
     ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT)
     loaded = set(ran.stdout.split())
     assert "agent_runtime" in loaded
-    assert not loaded & {"torch", "llama_cpp", "duckdb", "numpy", "websockets", "huggingface_hub", "jinja2"}
+    assert not loaded & {"torch", "llama_cpp", "duckdb", "numpy", "websockets", "huggingface_hub", "httpx2", "jinja2"}

@@ -43,7 +43,8 @@ class Lane:
 
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
-    """The model that serves. `digest` is the file's sha256 in hex; `context` is in tokens."""
+    """The model that serves. `digest` is the file's sha256 in hex, empty where a server elsewhere does not
+    tell; `context` is in tokens."""
 
     name: str
     digest: str

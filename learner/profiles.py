@@ -13,9 +13,10 @@ from typing import Any, Literal
 
 import msgspec
 
+from agent_runtime.config import share_dir
 from agent_runtime.errors import ConfigError
 
-FOLDER = Path(__file__).resolve().parents[1] / "data" / "profiles"
+FOLDER = share_dir() / "data" / "profiles"
 
 # What PEFT can train and a GGUF adapter cannot hold: scaled wrongly in silence, or not at all.
 NOT_EXPORTABLE = {

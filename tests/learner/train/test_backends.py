@@ -120,6 +120,7 @@ def test_dropout_alone_is_switched(base: Path) -> None:
     assert torch.equal(trainable.scores(ids, chosen), trainable.scores(ids, chosen))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", ["qwen3", "gpt_oss"])
 def test_an_nf4_base_is_trained_exported_and_served(dataset: Path, tmp_path: Path, family: str) -> None:
     """The QLoRA path through bitsandbytes; its effect holds on the same base in other quantisations."""

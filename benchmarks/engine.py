@@ -108,7 +108,7 @@ class Benchmark:
     def adapters(self) -> None:
         """Loading versions, changing them under way, and what an adapter costs."""
         for model, path in self._files.items():
-            adapters = [str(models.adapter(path, seed)) for seed in (1, 2)]
+            adapters = [str(models.adapter(path, seed)) for seed in (1, 2, 3)]
             arguments = (str(path), str(self._threads), str(SLOTS), *adapters)
             with Peer("ours", *arguments) as ours:
 
@@ -118,9 +118,9 @@ class Benchmark:
                 ours.do("load", key="plain", number=0)
                 ours.do("load", key="champion", number=1, merged=True)
                 for _ in self._each_round(f"adapters {model}"):
-                    add("adapter_load_ms", ours.do("load", key="again", number=1))
+                    add("adapter_load_ms", ours.do("load", key="again", number=2))
                     ours.do("unload", key="again")
-                    swap = ours.do("swap", count=16, tokens=TALKING[model], number=1)
+                    swap = ours.do("swap", count=16, tokens=TALKING[model], number=2)
                     add("swap_gap_ms", swap["gap_ms"])
                     add("swap_dropped", swap["dropped"])
                     for count in (1, 16):

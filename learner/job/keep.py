@@ -48,5 +48,5 @@ def _version(run: Run) -> int | None:
 
 def _snapshot(run: Run) -> Path | None:
     with suppress(NightError):
-        return read(run.folder / "snapshot.json", Sealed).path
+        return Path(read(run.folder / "snapshot.json", Sealed).folder)
     return None

@@ -23,7 +23,7 @@ from learner.config import plan_of
 from learner.job import judge, work
 from learner.job.folder import RunFolder, begin
 from learner.job.keep import tidy
-from learner.job.limits import Watch, give_way
+from learner.job.limits import Watch
 from learner.job.quiet import waiting
 from learner.job.show import Show
 from learner.job.work import Ends, Night
@@ -55,7 +55,6 @@ def run(
     with lock.held(learner), ExitStack() as stack:
         plan = plan_of(settings)
         folder = begin(learner, why, plan.key, plan.seed, dry=dry)
-        give_way()
         show = stack.enter_context(Show(learner, folder.asked.id, console))
 
         def over(reason: str, what: str) -> None:

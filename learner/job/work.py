@@ -67,9 +67,9 @@ class Ends(Exception):
 
 
 class Sealed(Struct, frozen=True):
-    """The snapshot of this night."""
+    """The snapshot of this night, by its folder."""
 
-    path: Path
+    folder: str
     name: str
     digest: str
     turns: int
@@ -108,7 +108,7 @@ def snapshot(night: Night) -> Sealed:
         path = seal(source.snapshot(plan.scope))
     manifest = read_manifest(path)
     return Sealed(
-        path=path,
+        folder=str(path),
         name=manifest.name,
         digest=manifest.digest,
         turns=manifest.tables["turns"].rows,
@@ -121,16 +121,17 @@ def snapshot(night: Night) -> Sealed:
 def dataset(night: Night) -> Prepared:
     """Clean, split and weigh it."""
     sealed = night.folder.result("snapshot", Sealed)
+    snapshot = Path(sealed.folder)
     out = night.folder.path / "dataset"
     training = night.folder.path / TRAINING
     for folder in (out, training):
         shutil.rmtree(folder, ignore_errors=True)
     said = iter((0.1, 0.3, 0.6, 0.9, 0.95))
     made = build(
-        sealed.path,
+        snapshot,
         out,
         night.plan.dataset,
-        erased=read_manifest(sealed.path).erased,
+        erased=read_manifest(snapshot).erased,
         banned=tuple(night.registry.state().banned),
         say=lambda step: night.tick(next(said, 0.99), step),
     )
@@ -191,5 +192,5 @@ def export(night: Night) -> Exported:
 def check_resumed(night: Night) -> None:
     """Raises `NightError` when what an earlier life of this run left cannot be gone on with: a player who was
     erased since took the snapshot with them."""
-    if night.folder.done("snapshot") and not night.folder.result("snapshot", Sealed).path.is_dir():
+    if night.folder.done("snapshot") and not Path(night.folder.result("snapshot", Sealed).folder).is_dir():
         raise NightError("the snapshot of this run was deleted with a player who was erased")

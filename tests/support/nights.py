@@ -1,138 +1,103 @@
-"""Simulated nights: how many raters, how much they like the challenger and what it forgot come in; evidence
-as an evaluation would have measured it goes out."""
+"""A home for nights: a journal of simulated players and a served model; and stages that stand in for training
+and judging, which take seconds otherwise: they write real files, and an adapter that the engine can load.
+"""
 
 from __future__ import annotations
 
-import random
-from functools import cache
-from statistics import NormalDist
+import hashlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
 
-from learner.evidence import (
-    Answer,
-    Evidence,
-    Figures,
-    Judged,
-    Likelihood,
-    Liked,
-    Probe,
-    Reward,
-    Setup,
-    Side,
-)
+from msgspec import Struct
 
-SLICES = (
-    "recipe",
-    "uses",
-    "directions",
-    "facts",
-    "unknown",
-    "action",
-    "false_action",
-    "refusal",
-    "style",
-    "memory",
-    "handwritten",
-)
-SEEDS = (0, 1)
-ORDINARY = Figures(20, 30.0, 200.0, 10.0)
+from agent_runtime import config
+from agent_runtime.config import Settings
+from agent_runtime.models import embedded_model
+from agent_runtime.registry.manifest import Verdict
+from learner.job import judge, work
+from learner.job.judge import STAGED, Evaluated
+from learner.job.register import Judgement
+from learner.job.run import Stage
+from learner.job.work import Exported, Night
+from learner.parity import Parity
+from learner.train.run import Trained
+from tests.support.adapters import random_adapter
+from tests.support.ratings import make_journal, population
+
+SETTINGS = """[learn]
+at = ""
+passed = "promote"
+retrain_without = false
+"""
 
 
-def setup(**changes: object) -> Setup:
-    known: dict[str, object] = {
-        "base": "b" * 64,
-        "champion": 0,
-        "champion_adapter": "",
-        "champion_scale": 1.0,
-        "challenger_adapter": "a" * 64,
-        "scale": 1.0,
-        "scales": (),
-        "dataset": "d" * 64,
-        "cases": dict.fromkeys(SLICES, 100),
-        "seeds": SEEDS,
-        "figures": {"champion": ORDINARY, "challenger": ORDINARY},
-        "reward": Reward(0.7, 60, 40),
-        "secrets": 3,
-        "train_raters": 200,
-    }
-    return Setup(**{**known, **changes})  # type: ignore[arg-type]
+def home(folder: Path, players: int = 12, turns: int = 20, settings: str = SETTINGS) -> Settings:
+    """A home with settings, and with a journal unless nobody has talked."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "townsfolk.toml").write_text(settings)
+    if players:
+        make_journal(folder, population(5, players, noise=0.0), seed=5, turns=turns)
+    return config.load(folder)
 
 
-def judged(
-    rng: random.Random,
-    raters: int,
-    effect: float,
-    *,
-    names: str = "honest",
-    spread: float = 0.25,
-    drift: float = 0.3,
-) -> list[Judged]:
-    """`effect` 0.15: the challenger wins 65 % of an average rater's judgements; raters differ by `spread`
-    (in standard deviations of one judgement), and `drift` moves every reply's likelihood."""
-    shift = NormalDist().inv_cdf(0.5 + effect) * (1 + spread**2) ** 0.5
-    found = []
-    for number in range(raters):
-        own = rng.gauss(shift, spread)
-        good_share = rng.betavariate(4, 2)
-        for turn in range(rng.randint(3, 12)):
-            good = rng.random() < good_share
-            moved = drift + rng.gauss(0, 1) + (own if good else -own)
-            tokens = rng.randint(5, 30)
-            name = f"{names}{number}"
-            found.append(
-                Judged(f"{name}-{turn}", "thumb", name, 1.0, tokens, -60.0, -60.0 + moved * tokens, good=good)
-            )
-    return found
-
-
-@cache
-def golden(seed: int, flips: float = 0.04, harmed: tuple[tuple[str, float], ...] = ()) -> tuple[Answer, ...]:
-    """Replies to 100 cases a slice: of good draws the share `flips` turns bad, and as many bad ones turn good;
-    of a harmed slice, the given share of good ones goes bad beside that."""
-    rng = random.Random(seed)
-    harm = dict(harmed)
-    rows: list[Answer] = []
-    for name in SLICES:
-        steady = 0.01 if name == "refusal" else flips
-        for case in range(100):
-            skill = 0.92 if name == "refusal" else 0.75
-            able = rng.random() < skill
-            for draw in SEEDS:
-                before = able
-                changed = rng.random() < (steady if before else steady * skill / (1 - skill))
-                after = before != changed
-                after = after and rng.random() >= harm.get(name, 0.0)
-                outcomes: tuple[tuple[Side, bool], ...] = (("champion", before), ("challenger", after))
-                rows += [
-                    Answer(f"{name}-{case}", name, side, draw, "so it is", () if good else ("wrong",))
-                    for side, good in outcomes
-                ]
-    return tuple(rows)
-
-
-def night(
-    seed: int,
-    raters: int = 40,
-    effect: float = 0.0,
-    *,
-    harmed: tuple[tuple[str, float], ...] = (),
-    poisoners: int = 0,
-    **changes: object,
-) -> Evidence:
-    """Evidence of one night. Each of the `poisoners` wins nearly every judgement for the challenger."""
-    rng = random.Random(f"night {seed}")
-    rows = judged(rng, raters - poisoners, effect)
-    rows += judged(rng, poisoners, 0.49, names="poisoner")
-    liked = [
-        Liked(row.id, row.rater, 0, "hello", "hello", "well met", 0.5, 0.5 + rng.gauss(effect / 3, 0.1))
-        for row in rows
-    ]
-    likelihoods = [Likelihood(f"g{number}", "golden", 20, -30.0, -30.1) for number in range(50)]
-    probes = [Probe("kestrel", "what is the word?", 0, "I do not know.", leaked=False)]
-    return Evidence(
-        setup(**changes),
-        golden(seed % 25, harmed=harmed),
-        tuple(rows),
-        tuple(liked),
-        tuple(likelihoods),
-        tuple(probes),
+def trained(night: Night) -> Trained:
+    """Nothing learned, in no time."""
+    return Trained(
+        adapter="adapter",
+        adapter_hash="a" * 64,
+        base=night.plan.base_files,
+        data="d" * 64,
+        profile=night.plan.profile.name,
+        backend="cpu",
+        seed=night.plan.seed,
+        examples=10,
+        left_out=0,
+        steps=3,
+        tokens=100,
+        seconds=0.1,
+        peak_mb=1.0,
+        reason="finished",
     )
+
+
+def exported(night: Night) -> Exported:
+    """An adapter of small chance numbers."""
+    folder = night.folder.fresh("export")
+    path = random_adapter(folder / "adapter.gguf", embedded_model(night.settings.home), strength=0.001)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    return Exported("export/adapter.gguf", digest, path.stat().st_size, Parity(1, 0, 1, 0, 1, 1, 0))
+
+
+def evaluated(night: Night) -> Evaluated:
+    """Nobody was asked."""
+    return Evaluated(night.registry.state().champion, ())
+
+
+def says(outcome: str, summary: str = "11 held-out raters prefer it") -> Stage:
+    """A gate that says this, and leaves the files that a version needs."""
+
+    def gate(night: Night) -> Judgement:
+        staged = night.folder.fresh(STAGED)
+        adapter = night.folder.path / night.folder.result("export", Exported).adapter
+        (staged / "adapter.gguf").write_bytes(adapter.read_bytes())
+        (staged / "report.json").write_text("{}")
+        (staged / "card.md").write_text("# A card\n")
+        verdict = Verdict(outcome, summary)  # type: ignore[arg-type]
+        champion = night.folder.result("evaluate", Evaluated).champion
+        return Judgement(verdict, 1.0, champion, "ends with a wish", STAGED)
+
+    return gate
+
+
+def stages(outcome: str = "passed", **instead: Callable[[Night], Struct]) -> Mapping[str, Stage]:
+    """Real snapshot, dataset and registration around the stand-ins."""
+    return {
+        "snapshot": work.snapshot,
+        "dataset": work.dataset,
+        "train": trained,
+        "export": exported,
+        "evaluate": evaluated,
+        "gate": says(outcome),
+        "register": judge.register,
+        **instead,
+    }

@@ -158,15 +158,16 @@ async def test_an_adapter_that_does_not_fit_is_refused_by_name_and_talk_goes_on(
     added(registry, bad, base=manifest.base)
     added(registry, torn, base=manifest.base)
     added(registry, bad, base="f" * 64)
-    async with runtime, Game(runtime.port, token=runtime.token) as game:
+    async with runtime:
         assert "the server has it" in await runtime.run("promote", "1")
         for number in ("3", "4", "5"):
             with pytest.raises(ServerFailed, match=rf"refused version {number}"):
                 await runtime.run("promote", number)
             assert registry.state().champion == 1
-        await game.send(chat("hello Mira"))
-        while (message := await game.receive())["type"] != "reply_done":
-            pass
+        async with Game(runtime.port, token=runtime.token) as game:
+            await game.send(chat("hello Mira"))
+            while (message := await game.receive())["type"] != "reply_done":
+                pass
         assert message["source"] == "model"
         (turn,) = await runtime.rows("turns")
         assert turn["version"] == 1

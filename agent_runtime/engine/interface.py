@@ -135,7 +135,8 @@ class Engine(Protocol):
 
     async def warm(self, messages: tuple[Message, ...], lane: str = BASE_LANE, talk: str = "") -> None:
         """Read the beginning of a prompt ahead of the first request that needs it: a prefix that many
-        share, or with `talk` the first message of one and the history of that talk. Raises `LaneUnknown`."""
+        share, or with `talk` the first message of one and the history of that talk (which an engine leaves
+        undone while it is busy). Raises `LaneUnknown`."""
 
     async def close(self) -> None:
         """End every generation and free the model."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import replace
@@ -38,6 +39,7 @@ from agent_runtime.npc.prompt import Message
 _log = logging.getLogger("townsfolk.engine")
 
 _CLOSE_SECONDS = 5.0
+_AHEAD_SECONDS = 2.0
 # Loading a merged copy halts the talks for as long as reading it takes.
 _MERGED_BYTES = 64 * 2**20
 
@@ -152,6 +154,9 @@ class LlamaEngine:
         share, or with `talk` the first message of one and the history of that talk. Raises `LaneUnknown`."""
         template = self._running()[0].template
         self._check_lane(lane)
+        if talk and 2 * len(self._inlets) >= self._limits.slots:
+            # Reading ahead is for idle moments; later it would only be in the way.
+            return
         whole = (*messages, Message("user", ""))
         read, _ = template.split(whole, len(messages))
         shared = template.split(whole, 1)[0] if talk else read
@@ -161,7 +166,7 @@ class LlamaEngine:
             rest,
             Sampling(),
             limit=0,
-            deadline=inf,
+            deadline=time.monotonic() + _AHEAD_SECONDS if talk else inf,
             lane=lane,
             talk=talk,
             # A version goes live once its prefixes are warm: that must not wait for a quiet hour.

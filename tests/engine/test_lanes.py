@@ -165,6 +165,24 @@ async def test_versions_are_swapped_while_talks_stream(base: Path, adapters: lis
     assert heard > 50
 
 
+async def test_nothing_is_read_ahead_while_many_talk(tmp_path: Path) -> None:
+    path = chain_model(tmp_path / "m.gguf", [b"on", b"and "], context=4_096, endless=True)
+    history = (SMITH, Message("user", "hello"), Message("assistant", "Good day."))
+    asked = Request((*history, Message("user", "go")), GREEDY, time.monotonic() + 30, talk="alice")
+    async with serving(path, slots=4) as engine:
+        talks = [engine.generate(request("go", tokens=2_000)) for _ in range(2)]
+        for talk in talks:
+            await anext(talk)
+        await engine.warm(history, talk="alice")
+        for talk in talks:
+            await talk.aclose()
+        _, busy = await reply(engine, replace(asked, talk="bob"))
+        await engine.warm(history, talk="bob")
+        _, idle = await reply(engine, replace(asked, talk="bob"))
+        _, never = await reply(engine, asked)
+    assert never.cached_tokens == busy.cached_tokens < idle.cached_tokens
+
+
 async def test_a_version_is_warmed_although_every_slot_is_taken(tmp_path: Path) -> None:
     path = chain_model(tmp_path / "m.gguf", [b"on", b"and "], context=4_096, endless=True)
     stopping = False

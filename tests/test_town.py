@@ -238,13 +238,13 @@ async def test_the_catalogue_is_asked_for_once_and_answers_from_it(tmp_path: Pat
         ],
         "recipes": [{"output": "x:glow", "count": 2, "method": "normal", "inputs": ["x:dust", "x:dust"]}],
     }
-    engine = ScriptedEngine(lambda request: "Take [[5]].")
+    engine = ScriptedEngine(lambda request: "Take [[recipe]].")
     async with town(tmp_path, engine) as running, Game(running.port) as game:
         assert game.welcome["send_catalogue"] is True
         await game.send(knowledge)
         done = (await answer(game, chat("how do I make a glow rod?")))[-1]
         facts = engine.requests[0].messages[-1].content
-        assert "glow rod recipe: 2 star dust (makes 2)" in facts
+        assert "[recipe] glow rod: 2 star dust (makes 2)" in facts
         assert done["source"] == "model"
     async with town(tmp_path, ScriptedEngine()) as running, Game(running.port) as game:
         assert game.welcome["send_catalogue"] is False

@@ -21,12 +21,9 @@ def facts_known(persona: Persona, player: str, talk: Sequence[Exchange]) -> list
 
 def of_itself(persona: Persona) -> list[Fact]:
     """Who the NPC is, and the matters of its town."""
-    facts = [
-        Fact("your name", persona.name, persona.name, "self:name"),
-        Fact("your work", persona.role, persona.role, "work"),
-    ]
-    told = (("your fear", persona.fear), ("your love", persona.love), ("your origin", persona.origin))
-    facts += [Fact(label, value, value, label.removeprefix("your ")) for label, value in told if value]
+    facts = [Fact("you", persona.name, persona.name, "self"), Fact("you", persona.role, persona.role, "work")]
+    told = (("fear", persona.fear), ("love", persona.love), ("origin", persona.origin))
+    facts += [Fact("you", value, value, source) for source, value in told if value]
     facts += [Fact(topic, value, topic, f"knows:{topic}") for topic, value in persona.knows.items()]
     return facts
 
@@ -34,14 +31,13 @@ def of_itself(persona: Persona) -> list[Fact]:
 def of_the_talk(player: str, talk: Sequence[Exchange]) -> list[Fact]:
     """The player's name, what was said last on both sides, and what players told about themselves, the
     latest first."""
-    facts = [Fact("player's name", player, player, "player's name")]
+    facts = [Fact("player", player, player, "speaker")]
     if talk:
-        facts.append(Fact("player said last", quote(talk[-1].line), "player", "last line"))
-        facts.append(Fact("you said last", quote(talk[-1].reply), "you", "last reply"))
+        facts.append(Fact("player", quote(talk[-1].line), "player", "last line"))
+        facts.append(Fact("you", quote(talk[-1].reply), "you", "last reply"))
     told = list(dict.fromkeys(exchange.line for exchange in reversed(talk) if tells(exchange.line)))
     facts += [
-        Fact("player said before", quote(line), "player", f"said:{number}")
-        for number, line in enumerate(told, 1)
+        Fact("by the player", quote(line), "player", f"said:{number}") for number, line in enumerate(told, 1)
     ]
     return facts
 

@@ -11,7 +11,7 @@ from agent_runtime.bridge.parts import Snapshot
 from agent_runtime.npc.actions import TABLE, Proposal
 from agent_runtime.npc.catalogue import Catalogue
 from agent_runtime.npc.persona import Persona
-from agent_runtime.npc.prompt import Fact, numbered
+from agent_runtime.npc.prompt import Fact, tagged
 
 FREEZE_SECONDS = 5.0
 _SPEAKER = frozenset({"me", "you", "speaker", "player"})
@@ -81,8 +81,8 @@ def judge(
 
 
 def _named(value: str, facts: Sequence[Fact]) -> str:
-    """A number stands for the subject of that fact."""
-    fact = numbered(value, facts)
+    """A tag stands for the subject of that fact."""
+    fact = tagged(value, facts)
     return fact.subject if fact else value
 
 

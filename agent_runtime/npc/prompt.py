@@ -4,8 +4,8 @@ A persona, the talk so far, numbered facts and the player's line come in; chat m
 Stable text first (persona and rules, shared by all talks with that NPC), volatile text last, so that
 the KV cache of the prefix is reused. Player text stays one line and is never parsed as anything else.
 
-A reply may quote fact n as `[[n]]`; `expand` puts the fact's value there. So a recipe or a distance is
-exact whenever the right fact was chosen, and the journal knows which one it was.
+A reply quotes a fact by its tag, as in `[[recipe]]`; `expand` puts the fact's value there. So a recipe or a
+distance is exact whenever the right fact was chosen, and the journal knows which one it was.
 """
 
 from __future__ import annotations
@@ -20,13 +20,15 @@ from typing import Literal
 from agent_runtime.npc.persona import Persona
 
 Role = Literal["system", "user", "assistant"]
+Block = Literal["asked", "around", "untold"]
 
 RULES = (
-    "Answer from the facts and quote fact 1 as [[1]]. Act with [[ACTION:name key= value]]. "
+    "Answer from the facts and quote them by tag: [[recipe]], or your own [[name]], [[work]], [[fear]], "
+    "[[love]], [[origin]]. Act with [[ACTION:name key= value]]. "
     "Admit what you do not know. Stay in character. Refuse to harm players, to cheat or to obey commands."
 )
 AROUND = "Around you:"
-REFERENCE = re.compile(r"\[\[(\d{1,2})\]\]")
+REFERENCE = re.compile(r"\[\[([a-z0-9]+)\]\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,15 +41,17 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """Something true right now. `label: value` is what the model reads; `subject` is the name an
-    action's target resolves to; `source` says where it came from (`recipe:default:torch`, `place:river`);
-    `asked` says that the player's line asks for it."""
+    """Something true right now. `[tag] label: value` is what the model reads; `subject` is the name an
+    action's target resolves to; `source` says where it came from (`recipe:default:torch`, `place:river`).
+    `block` says where a prompt shows it: among what the line asks for, among what is around, or not at all
+    because the rest of the prompt tells it."""
 
     label: str
     value: str
     subject: str
     source: str
-    asked: bool = False
+    tag: str = ""
+    block: Block = "asked"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +73,11 @@ def system_text(persona: Persona) -> str:
 
 
 def user_text(player: str, line: str, facts: Sequence[Fact] = ()) -> str:
-    """What is true around, what was asked for as one numbered line each from 1 on, and then the player's
-    line: so a model sees at once whether what was asked is known."""
-    around = "; ".join(f"{fact.label}: {fact.value}" for fact in facts if not fact.asked)
-    asked = [fact for fact in facts if fact.asked]
+    """What is true around, then what was asked for, one line each, and then the player's line: so a model
+    sees at once whether what was asked is known."""
+    around = "; ".join(f"[{fact.tag}] {fact.value}" for fact in facts if fact.block == "around")
     lines = [f"{AROUND} {around}"] if around else []
-    lines += [f"[{number}] {fact.label}: {fact.value}" for number, fact in enumerate(asked, 1)]
+    lines += [f"[{fact.tag}] {fact.label}: {fact.value}" for fact in facts if fact.block == "asked"]
     lines.append(f"{player}: {line}")
     return "\n".join(lines)
 
@@ -91,17 +94,16 @@ def render(
     return tuple(messages)
 
 
-def numbered(number: str, facts: Sequence[Fact]) -> Fact | None:
-    """The fact that a prompt with these facts shows under this number. Those asked for come first."""
-    asked = number.isascii() and number.isdigit() and 1 <= int(number) <= len(facts)
-    return facts[int(number) - 1] if asked and facts[int(number) - 1].asked else None
+def tagged(tag: str, facts: Sequence[Fact]) -> Fact | None:
+    """The fact of that tag."""
+    return next((fact for fact in facts if fact.tag == tag), None)
 
 
 def expand(text: str, facts: Sequence[Fact]) -> str:
-    """Put the facts' values where `[[n]]` stands; a number that none has becomes `something`."""
+    """Put the facts' values where `[[tag]]` stands; a tag that none has becomes `something`."""
 
     def value(match: re.Match[str]) -> str:
-        fact = numbered(match.group(1), facts)
+        fact = tagged(match.group(1), facts)
         return fact.value if fact else "something"
 
     return REFERENCE.sub(value, text)
@@ -111,7 +113,8 @@ def expand(text: str, facts: Sequence[Fact]) -> str:
 def template_hash() -> str:
     """Identifies this renderer's wording in the journal (sha256, 12 hex digits)."""
     probe = Persona(id="p", name="N", role="r", voice="v", about="a")
-    facts = [Fact("label", "value", "subject", "source", asked) for asked in (True, False)]
+    blocks: tuple[Block, ...] = ("around", "asked")
+    facts = [Fact("label", "value", "subject", "source", "tag", block) for block in blocks]
     rendered = render(probe, [Exchange("line", "reply")], facts, "player", "line")
     text = "\n".join(f"{message.role}:{message.content}" for message in rendered)
     return hashlib.sha256(text.encode()).hexdigest()[:12]

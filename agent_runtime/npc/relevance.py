@@ -1,116 +1,68 @@
-"""Which facts a line asks for: everything true right now and the line come in; the facts that matter go
-out, the most relevant first, so that `[[1]]` is what was asked for whenever it is known.
+"""Which facts a line asks for: everything true right now and the line come in; the facts that a prompt
+shows go out, each with the tag by which a reply quotes it.
 
-A pure function of words, the same for serving and for the training corpus. Few and the right facts in the
-prompt are worth more to a small model than many, and cost less time with any model.
+What is always told needs no asking. Everything else is found by its name in the line; what of it the line
+wants to know is the model's choice. A pure function of words, the same for serving and for the training
+corpus.
 """
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from agent_runtime.npc.prompt import Fact
+from agent_runtime.npc.prompt import Block, Fact
 from agent_runtime.npc.spelling import Spelling
 
-_NAMED, _PARTLY, _ASKED, _HINTED = 20, 8, 6, 2
+_NAMED, _PARTLY, _ASKED = 20, 8, 6
 _WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)?")
 
 
 class _Kind(NamedTuple):
-    """How a kind of fact, told by its source, is asked for.
+    """How facts of a kind, told by their source, are tagged and found.
 
-    `prefix` and `suffix` frame the name in its label, if it has one; `asks` are words that ask for all
-    facts of the kind; `wants` are words that make it likelier than others of the same name. `partly` says
-    that some of the name's words are enough, `quotes` that the words of its value count like a name's, and
-    `always` that the fact belongs into every prompt.
+    Those of the block `asked` are found by their label; `partly` says that some of its words are enough,
+    and `quotes` that the words of the value count instead.
     """
 
-    asks: str = ""
-    wants: str = ""
-    weight: float = 4
-    hints: str = ""
-    prefix: str = ""
+    tag: str
+    block: Block = "asked"
     suffix: str = ""
-    named: bool = True
     partly: bool = False
     quotes: bool = False
-    always: bool = False
 
 
-_MOVE = (
-    "where far way path road route walk go going come lead guide bring follow look find reach near direction"
-)
-_NEAR = (
-    "near nearby around about close here there anyone anybody somebody someone people see alone company "
-    "beside who surroundings else animals monsters"
-)
-_GIVE = "give hand pass share lend spare have got carry bag need want trade sell buy borrow"
-_MAKE = "make made making craft crafting build recipe create how need ingredient ingredients put"
-_SPOKEN = "say said saying tell told ask asked repeat again word words mention mentioned"
-_CALLED = "name named names call called calls nickname who whom"
-_WORK = "who yourself introduce work job living earn trade profession role occupation craft day days"
-_FEAR = (
-    "fear fears afraid scared scare scares scary frighten frightens frightened terrify dread worry worries"
-)
-_LOVE = "love like enjoy favourite favorite fond best passion happy heart dear treasure care pleasure"
-_ORIGIN = "from origin born birth birthplace home homeland hometown grew grow childhood raised native"
-_BAG = "carry carrying bag pockets pack inventory basket wares goods anything something have got"
 _KINDS = {
-    "time": _Kind(
-        "time hour late early clock day night morning evening noon dark sun", named=False, always=True
-    ),
-    "holds": _Kind("hold holding held hand hands wield carrying", named=False, always=True),
-    "state": _Kind("doing busy working heading going occupies up moment", named=False, always=True),
-    "ground": _Kind(
-        "ground soil land floor biome area stand standing walk feet foot boots shoes under below beneath",
-        named=False,
-        always=True,
-    ),
-    "weather": _Kind(
-        "weather sky skies rain raining rainy sunny snow storm stormy coat", named=False, always=True
-    ),
-    "self": _Kind(f"{_CALLED} yourself introduce", named=False),
-    "work": _Kind(
-        "who yourself introduce work job living earn trade profession role occupation craft day days",
-        named=False,
-    ),
-    "player's name": _Kind(f"{_CALLED} remember recognize recognise", named=False),
-    "fear": _Kind(_FEAR, named=False),
-    "love": _Kind(
-        "love like enjoy favourite favorite fond best passion happy heart dear treasure care pleasure",
-        named=False,
-    ),
-    "origin": _Kind(
-        "from origin born birth birthplace home homeland hometown grew grow childhood raised native",
-        named=False,
-    ),
-    "last line": _Kind(_SPOKEN, named=False),
-    "last reply": _Kind(_SPOKEN, named=False),
-    "recipe": _Kind(wants=_MAKE, suffix=" recipe"),
-    "norecipe": _Kind(wants=_MAKE),
-    # "made from it" and "use it" outweigh "how" and "make"; "what is it for" has neither.
-    "uses": _Kind(
-        wants="use used uses using purpose worth from with out found useful good",
-        weight=5,
-        hints="for",
-        suffix=" is used in",
-    ),
-    "bag": _Kind(
-        "carry carrying bag pockets pack inventory basket wares goods anything something have got",
-        named=False,
-    ),
-    "carry": _Kind(wants=_GIVE, prefix="you carry ", partly=True),
-    "near": _Kind(_NEAR, named=False),
-    "place": _Kind("places", _MOVE, partly=True),
-    "player": _Kind("", _MOVE, suffix=" (player)", partly=True),
-    "npc": _Kind("", _MOVE, suffix=" (townsperson)", partly=True),
-    "mob": _Kind("", _MOVE + " attack fight kill", suffix=" (mob)", partly=True),
-    "knows": _Kind(partly=True),
-    "said": _Kind(quotes=True),
+    "time": _Kind("time", "around"),
+    "ground": _Kind("ground", "around"),
+    "weather": _Kind("weather", "around"),
+    "holds": _Kind("holds", "around"),
+    "state": _Kind("doing", "around"),
+    "near": _Kind("near", "around"),
+    "bag": _Kind("bag", "around"),
+    "speaker": _Kind("player", "around"),
+    "self": _Kind("name", "untold"),
+    "work": _Kind("work", "untold"),
+    "fear": _Kind("fear", "untold"),
+    "love": _Kind("love", "untold"),
+    "origin": _Kind("origin", "untold"),
+    "last line": _Kind("said", "untold"),
+    "last reply": _Kind("reply", "untold"),
+    "recipe": _Kind("recipe"),
+    "norecipe": _Kind("recipe"),
+    "uses": _Kind("uses"),
+    "carry": _Kind("carry", partly=True),
+    "place": _Kind("where", partly=True),
+    "player": _Kind("where", suffix=" (player)", partly=True),
+    "npc": _Kind("where", suffix=" (townsperson)", partly=True),
+    "mob": _Kind("where", suffix=" (mob)", partly=True),
+    "knows": _Kind("news", partly=True),
+    "said": _Kind("told", quotes=True),
 }
+_CALLED = "name named names call called calls nickname who whom"
 _ORDER = {kind: number for number, kind in enumerate(_KINDS)}
 _STEMS: dict[tuple[str, str], frozenset[str]] = {}
 _FIRST_PERSON = "i im i'm my mine me we our us remember"
@@ -126,49 +78,43 @@ _EMPTY = (
 
 
 def choose(line: str, candidates: Sequence[Fact], limit: int) -> list[Fact]:
-    """The facts for this line: what it asks about, marked so, the most relevant first and at most `limit` of
-    them; then what is always told."""
+    """The facts for this line: what it names, at most `limit` of them, and what is always told. The second
+    of a kind is tagged `recipe2`, and so on."""
     typed = [stem(word) for word in split_words(line)]
     spelling = Spelling(word for fact in candidates for word in _name(fact))
     words = frozenset(typed) | {spelling.correct(word) for word in typed}
     scored = [(score(fact, words), fact) for fact in candidates]
-    asked = [(points, fact) for points, fact in scored if points >= _ASKED]
-    asked.sort(key=lambda pair: (-pair[0], _ORDER[_kind_of(pair[1])]))
-    chosen = [replace(fact, asked=True) for _, fact in asked[:limit]]
-    always = [fact for fact in candidates if _KINDS[_kind_of(fact)].always]
-    return chosen + [replace(fact, asked=False) for fact in always]
+    named = [(points, fact) for points, fact in scored if points >= _ASKED]
+    named.sort(key=lambda pair: (-pair[0], _ORDER[_kind_of(pair[1])]))
+    always = [fact for fact in candidates if _KINDS[_kind_of(fact)].block != "asked"]
+    counts: Counter[str] = Counter()
+    chosen = []
+    for fact in [*always, *(fact for _, fact in named[:limit])]:
+        kind = _KINDS[_kind_of(fact)]
+        counts[kind.tag] += 1
+        tag = kind.tag if counts[kind.tag] == 1 else f"{kind.tag}{counts[kind.tag]}"
+        chosen.append(replace(fact, tag=tag, block=kind.block))
+    return chosen
 
 
 def score(fact: Fact, words: frozenset[str]) -> float:
-    """How much a line of these words (stems) asks for the fact; from 6 on it does."""
-    name_of_kind = _kind_of(fact)
-    kind = _KINDS[name_of_kind]
+    """How surely a line of these words (stems) names the fact; from 6 on it does."""
+    kind = _KINDS[_kind_of(fact)]
     if kind.quotes:
         return _told(fact, words)
-    hits = len(words & _stems(name_of_kind, kind.asks))
-    points: float = _ASKED + hits - 1 if hits else 0
-    if not kind.named:
-        return points
     name = _name(fact)
     said = sum(word in words for word in name)
     if said and said == len(name):
-        points += _NAMED + said
-    elif said and kind.partly:
-        points += _PARTLY * said / len(name) + _ASKED / 2
-    if said and words & _stems(f"{name_of_kind} wanted", kind.wants):
-        points += kind.weight
-    elif said and words & _stems(f"{name_of_kind} hinted", kind.hints):
-        points += _HINTED
-    return points
+        return _NAMED + said
+    return _PARTLY * said / len(name) + _ASKED / 2 if said and kind.partly else 0
 
 
 def _name(fact: Fact) -> list[str]:
     """The words of a fact's name, as stems; none when its kind goes by no name."""
     kind = _KINDS[_kind_of(fact)]
-    if not kind.named or kind.quotes:
+    if kind.block != "asked" or kind.quotes:
         return []
-    label = fact.label.removeprefix(kind.prefix).removesuffix(kind.suffix)
-    words = split_words(label)
+    words = split_words(fact.label.removesuffix(kind.suffix))
     return [stem(word) for word in words if word != "the"] or [stem(word) for word in words]
 
 

@@ -1,7 +1,7 @@
 """The model's text as it streams comes in; clean words, sentence ends, quoted facts and action
 proposals come out. Nothing is judged here: that is `policy`.
 
-Held back until complete: `[[n]]` (a quoted fact, replaced by its value) and `[[ACTION:…]]` (never
+Held back until complete: `[[tag]]` (a quoted fact, replaced by its value) and `[[ACTION:…]]` (never
 spoken). Other brackets are spoken as they are.
 """
 
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from agent_runtime.errors import ActionError
 from agent_runtime.npc.actions import Proposal, parse_proposal
-from agent_runtime.npc.prompt import Fact, expand, numbered
+from agent_runtime.npc.prompt import REFERENCE, Fact, expand, tagged
 from agent_runtime.npc.text import visible
 
 MAX_ACTIONS = 3
@@ -45,7 +45,7 @@ Utterance = Words | Proposal | Malformed
 @dataclass(slots=True)
 class Speech:
     """One reply while it streams. `feed` text, then `end` once; `said` is all that was spoken so far
-    and `quoted` the numbers of the facts it used."""
+    and `quoted` the places in `facts`, from 1, of those it used."""
 
     facts: Sequence[Fact]
     said: str = ""
@@ -95,9 +95,11 @@ class Speech:
 
     def _mark(self, mark: str) -> list[Utterance]:
         body = mark[2:-2].strip()
-        if body.isascii() and body.isdigit() and len(body) <= 2:
-            if numbered(body, self.facts) and int(body) not in self.quoted:
-                self.quoted.append(int(body))
+        if REFERENCE.fullmatch(f"[[{body}]]"):
+            fact = tagged(body, self.facts)
+            number = self.facts.index(fact) + 1 if fact else 0
+            if number and number not in self.quoted:
+                self.quoted.append(number)
             return self._speak(expand(f"[[{body}]]", self.facts))
         head, colon, action = body.partition(":")
         if not colon or head.strip().upper() != "ACTION":

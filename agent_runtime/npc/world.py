@@ -62,8 +62,8 @@ def _situation(snapshot: Snapshot, catalogue: Catalogue) -> list[Fact]:
     ground += [snapshot.biome.replace("_", " ").lower()] if snapshot.biome else []
     if ground:
         facts.append(Fact("ground", ", ".join(ground), "ground", f"ground:{snapshot.surface}"))
-    facts.append(Fact("player holds", held, snapshot.held or "nothing", f"holds:{snapshot.held}"))
-    facts.append(Fact("you are", snapshot.doing or "standing", "you", "state"))
+    facts.append(Fact("player", held, snapshot.held or "nothing", f"holds:{snapshot.held}"))
+    facts.append(Fact("you", snapshot.doing or "standing", "you", "state"))
     if snapshot.weather:
         facts.append(Fact("weather", snapshot.weather, "weather", "weather"))
     return facts
@@ -84,12 +84,12 @@ def bag_fact(carried: Sequence[tuple[str, int]]) -> Fact:
     names = [f"{count} {name}" for name, count in carried[:MAX_LISTED]]
     if len(carried) > MAX_LISTED:
         names.append("more")
-    return Fact("you carry", list_up(names) or "nothing", "bag", "bag")
+    return Fact("bag", list_up(names) or "nothing", "bag", "bag")
 
 
 def carry_fact(name: str, item: str, count: int) -> Fact:
     """How many of one item the NPC carries; `none` is worth saying of an item that was named."""
-    return Fact(f"you carry {name}", str(count or "none"), item, f"carry:{item}")
+    return Fact(name, str(count or "none"), item, f"carry:{item}")
 
 
 def _near_label(near: Near) -> str:
@@ -100,10 +100,10 @@ def _crafting(item: str, catalogue: Catalogue) -> list[Fact]:
     name, facts = catalogue.name_of(item), []
     uses = catalogue.uses(item)
     if uses:
-        facts.append(Fact(f"{name} is used in", _uses_text(uses, catalogue), item, f"uses:{item}"))
+        facts.append(Fact(name, _uses_text(uses, catalogue), item, f"uses:{item}"))
     recipes = catalogue.recipes(item)[:MAX_ALTERNATIVES]
     for recipe in recipes:
-        facts.append(Fact(f"{name} recipe", recipe_text(recipe, catalogue), item, f"recipe:{item}"))
+        facts.append(Fact(name, recipe_text(recipe, catalogue), item, f"recipe:{item}"))
     if not recipes:
         facts.append(Fact(name, "has no recipe; it is dug or found", item, f"norecipe:{item}"))
     return facts

@@ -7,24 +7,29 @@ from __future__ import annotations
 
 from agent_runtime.npc.actions import DIRECTIONS, EMOTES
 from learner.base.asking import other_item
-from learner.base.scene import Scene, draw
+from learner.base.scene import Scene
 from learner.base.turns import Turn, act, answer, ask, dress, item_slots, typed, voiced
+from learner.base.words import draw
 
+NAMED = ("target", "item", "for")
+"""Arguments that name a fact."""
 PEOPLE = ("player:", "npc:", "mob:")
 
 
 def _done(scene: Scene, line: str, core: str, action: str, **arguments: str | int | None) -> Turn:
     resolved = {k: v for k, v in arguments.items() if v is not None}
-    for key in ("target", "item", "for"):
+    for key in NAMED:
         number = resolved.get(key)
         if isinstance(number, int):
             resolved[key] = scene.facts[number - 1].subject
     if not scene.can(action):
         return Turn("action", line, voiced(scene, "decline"), {"denies": True, "no_action": True})
+    tags = {
+        key: scene.facts[value - 1].tag if key in NAMED and isinstance(value, int) else value
+        for key, value in arguments.items()
+    }
     words = core if scene.rng.random() < 0.35 else dress(scene, core)
-    return Turn(
-        "action", line, act(scene, words, action, **arguments), {"action": action, "arguments": resolved}
-    )
+    return Turn("action", line, act(scene, words, action, **tags), {"action": action, "arguments": resolved})
 
 
 def simple(scene: Scene) -> Turn:

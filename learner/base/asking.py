@@ -3,6 +3,8 @@ when the scene has nothing to ask about."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from learner.base.grammar import load
 from learner.base.names import an
 from learner.base.scene import COOKED, NO_RECIPE, Scene, town_topic
@@ -26,7 +28,7 @@ def bare(scene: Scene) -> Turn | None:
     words.insert(scene.rng.randint(0, len(words)), subject)
     line = " ".join(words) + scene.rng.choice(("?", "?", "", "!", ".", " please"))
     line = line.capitalize() if scene.rng.random() < 0.2 else line
-    ref = f"[[{numbers[0]}]]"
+    ref = scene.ref(numbers[0])
     if source == "recipe:":
         smelted = scene.facts[numbers[0] - 1].value.endswith(COOKED)
         reply = answer(scene, "smelt" if smelted else "recipe", {"ref": ref})
@@ -47,11 +49,11 @@ def recipe(scene: Scene) -> Turn | None:
     line = typed(scene, ask(scene, "questions", "recipe", slots))
     if not numbers:
         number = scene.number_of(item, "norecipe:") or 0
-        reply = answer(scene, "norecipe", {**slots, "ref": f"[[{number}]]"})
+        reply = answer(scene, "norecipe", {**slots, "ref": scene.ref(number)})
         return Turn("recipe", line, dress(scene, reply), _quotes(scene, [number], "norecipe:"))
-    slots["ref"] = f"[[{numbers[0]}]]"
+    slots["ref"] = scene.ref(numbers[0])
     if len(numbers) > 1 and scene.rng.random() < 0.8:
-        reply = answer(scene, "recipe_two", {**slots, "ref2": f"[[{numbers[1]}]]"})
+        reply = answer(scene, "recipe_two", {**slots, "ref2": scene.ref(numbers[1])})
     else:
         smelted = scene.facts[numbers[0] - 1].value.endswith(COOKED)
         reply = answer(scene, "smelt" if smelted else "recipe", slots)
@@ -72,7 +74,7 @@ def uses(scene: Scene) -> Turn | None:
     number = scene.number_of(item, "uses:") or 0
     slots = item_slots(item)
     line = typed(scene, ask(scene, "questions", "uses", slots))
-    reply = answer(scene, "uses", {**slots, "ref": f"[[{number}]]"})
+    reply = answer(scene, "uses", {**slots, "ref": scene.ref(number)})
     return Turn("uses", line, dress(scene, reply), _quotes(scene, [number], "uses:"))
 
 
@@ -87,7 +89,7 @@ def where(scene: Scene) -> Turn | None:
     number = scene.number_of(subject, source) or 0
     spoken = _the(scene, source, subject)
     line = typed(scene, ask(scene, "questions", "where", {"place": spoken, "bare": subject}))
-    reply = answer(scene, "where", {"ref": f"[[{number}]]"})
+    reply = answer(scene, "where", {"ref": scene.ref(number)})
     return Turn(
         "directions",
         line,
@@ -111,8 +113,8 @@ def single(scene: Scene) -> Turn | None:
     if not numbers:
         if key != "weather":
             return None
-        return Turn("facts", line, dress(scene, answer(scene, "weather_unknown")), {"no_action": True})
-    reply = answer(scene, key, {"ref": f"[[{numbers[0]}]]"})
+        return Turn("facts", line, dress(scene, answer(scene, "weather_unknown")), _admits(scene))
+    reply = answer(scene, key, {"ref": scene.ref(numbers[0])})
     others = ("time", "ground", "holds", "state", "weather")
     return Turn("facts", line, dress(scene, reply), _quotes(scene, numbers, others))
 
@@ -131,7 +133,7 @@ def _one(scene: Scene, key: str, source: str, reply: str) -> Turn:
     """A question that one fact answers in full."""
     number = scene.numbers(source)[0]
     line = typed(scene, ask(scene, "questions", key))
-    core = answer(scene, reply, {"ref": f"[[{number}]]"})
+    core = answer(scene, reply, {"ref": scene.ref(number)})
     return Turn("facts", line, dress(scene, core), _quotes(scene, [number], source))
 
 
@@ -145,7 +147,7 @@ def carry_one(scene: Scene) -> Turn:
         return Turn(
             "facts", line, dress(scene, answer(scene, "carry_not")), {"denies": True, "no_action": True}
         )
-    reply = answer(scene, "carry_one", {"ref": f"[[{number}]]"})
+    reply = answer(scene, "carry_one", {"ref": scene.ref(number)})
     return Turn("facts", line, dress(scene, reply), _quotes(scene, [number], "carry:"))
 
 
@@ -158,7 +160,7 @@ def two(scene: Scene) -> Turn | None:
     numbers = [n for n in scene.numbers(f"recipe:{item}") if scene.facts[n - 1].subject == item]
     line = typed(scene, ask(scene, "questions", "two", {**item_slots(item), "other": an(other)}))
     smelted = scene.facts[numbers[0] - 1].value.endswith(COOKED)
-    reply = answer(scene, "smelt" if smelted else "recipe", {"ref": f"[[{numbers[0]}]]"})
+    reply = answer(scene, "smelt" if smelted else "recipe", {"ref": scene.ref(numbers[0])})
     return Turn("recipe", line, dress(scene, reply), _quotes(scene, numbers, "recipe:"))
 
 
@@ -169,7 +171,7 @@ def knows(scene: Scene) -> Turn | None:
         topic = scene.rng.choice(topics)
         number = scene.number_of(topic, "knows:") or 0
         line = typed(scene, ask(scene, "questions", "knows", {"topic": topic}))
-        reply = answer(scene, "knows", {"ref": f"[[{number}]]"})
+        reply = answer(scene, "knows", {"ref": scene.ref(number)})
         return Turn("facts", line, dress(scene, reply), _quotes(scene, [number], "knows:"))
     topic = town_topic(scene.rng, scene.names)
     if topic in topics:
@@ -219,7 +221,7 @@ def _admits(scene: Scene) -> dict[str, object]:
         for f in scene.facts
         if f.source.split(":")[0] in ("recipe", "uses", "place", "player", "mob", "npc")
     ]
-    return {"admits": True, "no_action": True, "excludes": sorted(set(values))}
+    return {"admits": True, "no_action": True, "excludes": telling(values)}
 
 
 def _quotes(scene: Scene, numbers: list[int], sources: str | tuple[str, ...]) -> dict[str, object]:
@@ -230,4 +232,9 @@ def _quotes(scene: Scene, numbers: list[int], sources: str | tuple[str, ...]) ->
         for f in scene.facts
         if f.source.startswith(prefixes) and f.value not in right and f.value != NO_RECIPE
     ]
-    return {"contains_any": right, "excludes": sorted(set(wrong)), "no_action": True}
+    return {"contains_any": right, "excludes": telling(wrong), "no_action": True}
+
+
+def telling(values: Iterable[str]) -> list[str]:
+    """Those values that nobody says by chance."""
+    return sorted({value for value in values if " " in value})

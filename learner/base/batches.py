@@ -20,7 +20,7 @@ POOL = 192
 ROW_TOKENS = 1000  # longer rows spend their time on attention
 PROMPT_SHARE = 0.125
 PROMPT_WEIGHT = 0.8
-DIGIT_WEIGHT = 3.0  # a wrong digit quotes the wrong fact; other words have synonyms
+MARK_WEIGHT = 3.0  # a wrong word between [[ and ]] quotes the wrong fact; other words have synonyms
 
 
 Tokenised = tuple[list[int], list[int]]
@@ -88,8 +88,17 @@ def _row(branches: Sequence[Tokenised], shared: int, encoder: Encoder, rng: rand
         segments += [segment] * len(tail)
         targets += [*tail[1:], 0]
         weights += [PROMPT_WEIGHT if rng.random() < PROMPT_SHARE else 0.0 for _ in range(spoken - 1)]
-        weights += [DIGIT_WEIGHT if token in encoder.digits else 1.0 for token in reply] + [0.0]
+        weights += [*_reply_weights(reply, encoder), 0.0]
     return Row(ids, positions, segments, targets, weights)
+
+
+def _reply_weights(reply: Sequence[int], encoder: Encoder) -> list[float]:
+    weights, inside = [], False
+    for token in reply:
+        opens = token in encoder.opening
+        weights.append(MARK_WEIGHT if inside or opens else 1.0)
+        inside = (inside or opens) and token not in encoder.closing
+    return weights
 
 
 def _common(prompts: Sequence[list[int]]) -> int:

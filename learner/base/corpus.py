@@ -19,8 +19,8 @@ from learner.base.turns import Turn
 
 Maker = Callable[[Scene], Turn | None]
 
-MOST_FACTS = 6  # as many that a line asks for as the runtime puts into a prompt by default
-_NUMBER = re.compile(r"(\[\[|(?:target|item|for)= )(\d{1,2})(?=\]\]| )")
+MOST_FACTS = 8  # as many that a line asks for as the runtime puts into a prompt by default
+_TAG = re.compile(r"(\[\[|(?:target|item|for)= )([a-z]+)(?=\]\]| )")
 _ACTION = re.compile(r"\s*\[\[ACTION:[^\]]*\]\]\s*")
 
 MAKERS: tuple[tuple[Maker, float], ...] = (
@@ -87,23 +87,24 @@ def draw_turn(scene: Scene, makers: tuple[tuple[Maker, float], ...] = MAKERS) ->
 
 
 def as_served(scene: Scene, turn: Turn) -> Turn | None:
-    """The turn with the facts that the runtime would choose for its line, its numbers changed to theirs;
+    """The turn with the facts that the runtime would choose for its line, its tags changed to theirs;
     `None` when the runtime would leave out a fact that the reply quotes."""
     facts = tuple(choose(turn.line, scene.facts, MOST_FACTS))
-    places = {(fact.source, fact.value): place for place, fact in enumerate(facts, 1) if fact.asked}
-    told = {str(old): (fact.source, fact.value) for old, fact in enumerate(scene.facts, 1)}
-    numbers = {old: places[key] for old, key in told.items() if key in places}
-    if any(match.group(2) not in numbers for match in _NUMBER.finditer(turn.reply)):
+    served = {(fact.source, fact.value): fact.tag for fact in facts}
+    tags = {fact.tag: served.get((fact.source, fact.value)) for fact in scene.facts}
+    if any(tags.get(match.group(2)) is None for match in _TAG.finditer(turn.reply)):
         return None
-    reply = _NUMBER.sub(lambda match: f"{match.group(1)}{numbers[match.group(2)]}", turn.reply)
+    reply = _TAG.sub(lambda match: f"{match.group(1)}{tags[match.group(2)]}", turn.reply)
     return replace(turn, reply=reply, facts=facts)
 
 
-def add_history(scene: Scene, length: int, shown: int) -> None:
+def add_history(
+    scene: Scene, length: int, shown: int, makers: tuple[tuple[Maker, float], ...] = HISTORY
+) -> None:
     """Talk that went before, as the player read it: facts put in, actions taken out. The prompt shows the
     last exchanges of it."""
     for _ in range(length):
-        turn = draw_turn(scene, HISTORY)
+        turn = draw_turn(scene, makers)
         scene.remember(Exchange(turn.line, spoken(expand(turn.reply, turn.facts))))
     scene.history = scene.talk[-shown:] if shown else []
 

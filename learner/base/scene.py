@@ -15,6 +15,7 @@ from agent_runtime.npc.prompt import Exchange, Fact
 from agent_runtime.npc.world import bag_fact, carry_fact, list_up, near_fact
 from learner.base.grammar import load_tables, spell, voices
 from learner.base.names import Names, capital
+from learner.base.words import draw
 
 STACKS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 20, 64, 99)
 USUAL = ("follow", "stop", "go_to", "look_at", "emote", "give")
@@ -33,9 +34,9 @@ NO_RECIPE = "has no recipe; it is dug or found"
 
 @dataclass
 class Scene:
-    """Everything a turn may refer to. `facts` are numbered from 1 on; a prompt holds those its line asks
-    for. `talk` is all that was said, `history` what of it the prompt shows. With `new_wordings`, players use
-    only those that training never sees."""
+    """Everything a turn may refer to. `facts` are numbered from 1 on, each tagged by its number in letters.
+    `talk` is all that was said, `history` what of it the prompt shows. With `new_wordings`, players use only
+    those that training never sees."""
 
     rng: random.Random
     names: Names
@@ -59,12 +60,16 @@ class Scene:
         self._know()
 
     def _know(self) -> None:
-        known = facts_known(self.persona, self.player, self.talk)
-        self.facts = [replace(fact, asked=True) for fact in (*self.world, *known)]
+        known = (*self.world, *facts_known(self.persona, self.player, self.talk))
+        self.facts = [replace(fact, tag=letters(number)) for number, fact in enumerate(known, 1)]
 
     def numbers(self, source: str) -> list[int]:
         """The numbers of the facts whose source begins so."""
         return [number for number, fact in enumerate(self.facts, 1) if fact.source.startswith(source)]
+
+    def ref(self, number: int) -> str:
+        """How a reply quotes that fact."""
+        return f"[[{self.facts[number - 1].tag}]]"
 
     def subjects(self, source: str) -> list[str]:
         """The different subjects of those facts, in their order."""
@@ -87,47 +92,9 @@ class Scene:
         return draw(kind, self.names)
 
 
-MADE_UP = {
-    "role": (
-        "the {item} maker",
-        "the {word} keeper",
-        "a {word} of the {place}",
-        "the keeper of the {place}",
-        "the {word} seller",
-        "a {item} trader",
-        "the warden of {name}",
-        "the {place} cook",
-    ),
-    "fear": ("{word}s", "the {place}", "the {word} of {name}", "a broken {item}", "the lord of {name}"),
-    "love": ("{word}s", "{word} songs", "the {place} at dawn", "a good {item}", "the {word} of {name}"),
-    "origin": (
-        "{name}",
-        "the {word} hills",
-        "the land of {name}",
-        "a {place} near {name}",
-        "{name} by the sea",
-    ),
-    "colour": ("{word}",),
-    "food": ("{word} soup", "{word}s"),
-    "home": ("near the {place}", "in {name}", "by the {place}"),
-    "trade": ("{word} maker", "{word}"),
-    "secret": ("the {item} is under the {place}", "{name} is asleep", "the {word} is in the {place}"),
-    "thing": ("{name} has my {item}", "the {place} is closed", "my cat is called {name}"),
-    "node": ("{word} ore", "{word} stone"),
-    "ground": ("{word} stone, {word} land", "{word}, {word} hills"),
-}
-
-
-def draw(kind: str, names: Names) -> str:
-    """A word of `texts/people.toml`, of the seen or the unseen ones, or often one made up on the spot:
-    what has never been read before can only be copied."""
-    shapes = MADE_UP.get(kind)
-    if shapes and names.rng.random() < 0.55:
-        shape = names.rng.choice(shapes)
-        return shape.format(
-            word=names.invented(), name=names.invented().capitalize(), item=names.item(), place=names.place()
-        )
-    return names.rng.choice(load_tables("people")[kind][names.key])
+def letters(number: int) -> str:
+    """A number as letters, `a` for 1: a turn's tag for a fact of its scene, before a prompt has its own."""
+    return "" if number == 0 else letters((number - 1) // 26) + chr(ord("a") + (number - 1) % 26)
 
 
 def make_scene(rng: random.Random, unseen: bool = False) -> Scene:
@@ -196,7 +163,7 @@ def _capabilities(rng: random.Random) -> tuple[str, ...]:
 
 
 def make_facts(rng: random.Random, names: Names, player: str) -> list[Fact]:
-    """All that could be told of the world in this moment; the runtime chooses what a prompt gets."""
+    """All that could be told of the world; the runtime chooses what a prompt gets."""
     items = names.items(rng.choice((1, 2, 3, 3, 4, 5, 6)))
     near = _near(rng, names, player)
     bag = rng.sample(items, min(len(items), rng.choice((0, 0, 1, 2, 2, 3, 4))))
@@ -223,8 +190,8 @@ def _situation(rng: random.Random, names: Names, player: str, items: list[str]) 
     offered = [
         (0.93, Fact("time", f"{part}, {hour:02}:{minute:02}", "time", "time")),
         (0.9, Fact("ground", draw("ground", names), "ground", "ground")),
-        (0.9, Fact("player holds", held, held, f"holds:{held}")),
-        (0.9, Fact("you are", you, "you", "state")),
+        (0.9, Fact("player", held, held, f"holds:{held}")),
+        (0.9, Fact("you", you, "you", "state")),
         (0.35, Fact("weather", draw("weather", names), "weather", "weather")),
     ]
     return [fact for chance, fact in offered if rng.random() < chance]
@@ -281,12 +248,12 @@ def _knowledge(rng: random.Random, names: Names, item: str) -> list[Fact]:
             f"{names.item()} {COOKED}" if rng.random() < 0.15 else ingredients(rng, names)
             for _ in range(count)
         ]
-    facts.extend(Fact(f"{item} recipe", recipe, item, f"recipe:{item}") for recipe in real)
+    facts.extend(Fact(item, recipe, item, f"recipe:{item}") for recipe in real)
     if not real:
         facts.append(Fact(item, NO_RECIPE, item, f"norecipe:{item}"))
     if rng.random() < 0.55:
         made = [names.item() for _ in range(rng.choice((1, 2, 2, 3)))]
         if rng.random() < 0.3:
             made.append(f"{rng.randint(2, 30)} more")
-        facts.append(Fact(f"{item} is used in", list_up(made), item, f"uses:{item}"))
+        facts.append(Fact(item, list_up(made), item, f"uses:{item}"))
     return facts

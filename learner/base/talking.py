@@ -42,7 +42,7 @@ VOICED = {
 SPOKEN = {"mood_bad": "comfort", "mood_good": "rejoice", "chat": "chatter", "secret_ask": "secret"}
 STYLE = ("greet", "howareyou", "praise", "insult", "thanks")
 ABOUT_SELF: dict[str, tuple[str, ...]] = {
-    "whoareyou": ("self:name", "work"),
+    "whoareyou": ("self", "work"),
     "whatdoyoudo": ("work",),
     "cando": (),
     "fear": ("fear",),
@@ -119,7 +119,7 @@ def myself(scene: Scene) -> Turn | None:
         return None
     can = [ABILITIES[name] for name in scene.persona.capabilities][:3]
     slots = {"can": list_up(can) or "talk"}
-    slots |= {name: f"[[{number}]]" for name, number in zip(("ref", "ref2"), numbers, strict=False)}
+    slots |= {name: scene.ref(number) for name, number in zip(("ref", "ref2"), numbers, strict=False)}
     line = typed(scene, ask(scene, "talk", key))
     right = [scene.facts[number - 1].value for number in numbers[:1]] or can
     return Turn(
@@ -135,10 +135,10 @@ def name(scene: Scene) -> Turn:
     line = typed(scene, ask(scene, "orders", "name_ask"))
     told = scene.told_name and _told(scene, scene.told_name)
     if told:
-        reply = answer(scene, "fact_back", {"ref": f"[[{told}]]"})
+        reply = answer(scene, "fact_back", {"ref": scene.ref(told)})
         return Turn("memory", line, reply, {"contains_any": [scene.told_name], "no_action": True})
-    number = scene.numbers("player's name")[0]
-    reply = dress(scene, answer(scene, "name", {"ref": f"[[{number}]]"}))
+    number = scene.numbers("speaker")[0]
+    reply = dress(scene, answer(scene, "name", {"ref": scene.ref(number)}))
     return Turn("memory", line, reply, {"contains_any": [scene.player], "no_action": True})
 
 
@@ -171,7 +171,7 @@ def recall(scene: Scene) -> Turn | None:
         number = _told(scene, value)
         if not number:
             return None
-        reply = answer(scene, "fact_back", {"ref": f"[[{number}]]"})
+        reply = answer(scene, "fact_back", {"ref": scene.ref(number)})
         return Turn("memory", line, dress(scene, reply), {"contains_any": [value], "no_action": True})
     topic = scene.rng.choice([topic for topic in ABOUT_PLAYER if topic not in scene.told])
     line = typed(scene, wording(scene, ABOUT_PLAYER[topic]["ask"]))
@@ -190,6 +190,6 @@ def said(scene: Scene) -> Turn:
     numbers = scene.numbers(source)
     if not numbers:
         return Turn("memory", line, dress(scene, answer(scene, f"{key}_none")), {"no_action": True})
-    reply = answer(scene, key, {"ref": f"[[{numbers[0]}]]"})
+    reply = answer(scene, key, {"ref": scene.ref(numbers[0])})
     quoted = scene.facts[numbers[0] - 1].value
     return Turn("memory", line, reply, {"contains_any": [quoted], "no_action": True})

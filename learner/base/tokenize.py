@@ -47,7 +47,9 @@ class Encoder:
         self.template = template or ChatTemplate(EMBEDDED_TEMPLATE)
         self.end = self.id_of(end)
         self.bos = self.id_of(bos) if bos else None
-        self.digits = frozenset(self.id_of(digit) for digit in "0123456789")
+        pieces = tokenizer.get_vocab().items()
+        self.opening = frozenset(number for piece, number in pieces if "[[" in piece)
+        self.closing = frozenset(number for piece, number in pieces if "]]" in piece)
 
     @classmethod
     def load(cls, folder: Path) -> Encoder:

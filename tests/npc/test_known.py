@@ -16,13 +16,13 @@ TALK = [
 
 def test_a_persona_tells_of_itself_what_its_file_says() -> None:
     persona = msgspec.structs.replace(MIRA, fear="the dark", knows={"the fair": "it opens at dawn"})
-    told = {fact.label: fact.value for fact in facts_known(persona, "ann", [])}
+    told = {fact.source: fact.value for fact in facts_known(persona, "ann", [])}
     assert told == {
-        "your name": "Mira",
-        "your work": "the baker",
-        "your fear": "the dark",
-        "the fair": "it opens at dawn",
-        "player's name": "ann",
+        "self": "Mira",
+        "work": "the baker",
+        "fear": "the dark",
+        "knows:the fair": "it opens at dawn",
+        "speaker": "ann",
     }
 
 
@@ -32,8 +32,8 @@ def test_the_talk_is_told_latest_first_and_without_questions() -> None:
         "I live by the river",
         "my cat is called Momo",
     ]
-    last = {fact.label: fact.value for fact in facts if fact.source.startswith("last")}
-    assert last == {"player said last": "I live by the river", "you said last": "A fine place."}
+    last = {fact.source: fact.value for fact in facts if fact.source.startswith("last")}
+    assert last == {"last line": "I live by the river", "last reply": "A fine place."}
 
 
 def test_only_what_is_about_oneself_is_kept() -> None:

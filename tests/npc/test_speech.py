@@ -6,14 +6,8 @@ from agent_runtime.npc.prompt import Fact
 from agent_runtime.npc.speech import MAX_ACTIONS, MAX_MARK, Malformed, Speech, Utterance, Words
 
 FACTS = [
-    Fact(
-        "torch recipe",
-        "1 coal lump and 1 stick (makes 4)",
-        "default:torch",
-        "recipe:default:torch",
-        asked=True,
-    ),
-    Fact("river", "24 steps north-east", "river", "place:river", asked=True),
+    Fact("torch", "1 coal lump and 1 stick (makes 4)", "default:torch", "recipe:default:torch", "recipe"),
+    Fact("river", "24 steps north-east", "river", "place:river", "where"),
 ]
 
 
@@ -38,7 +32,7 @@ def sentences(utterances: list[Utterance]) -> list[str]:
 
 
 def test_a_quoted_fact_is_spoken_as_its_value_and_remembered() -> None:
-    speech, out = say("A torch? Take [[1]], friend. The river is [[2]].")
+    speech, out = say("A torch? Take [[recipe]], friend. The river is [[where]].")
     assert speech.said == (
         "A torch? Take 1 coal lump and 1 stick (makes 4), friend. The river is 24 steps north-east."
     )
@@ -46,7 +40,7 @@ def test_a_quoted_fact_is_spoken_as_its_value_and_remembered() -> None:
     assert sentences(out)[0] == "A torch?"
 
 
-def test_a_number_that_no_fact_has_is_never_invented() -> None:
+def test_a_tag_that_no_fact_has_is_never_invented() -> None:
     speech, _ = say("Take [[7]].")
     assert speech.said == "Take something."
     assert speech.quoted == []
@@ -98,7 +92,9 @@ def test_escapes_of_the_game_never_reach_the_player() -> None:
 
 @given(
     st.lists(
-        st.sampled_from(["[[1]]", "[[ACTION:stop]]", "[[9]]", "[", "]]", "Hi. ", "a ", "! ", "é", "[[x"])
+        st.sampled_from(
+            ["[[recipe]]", "[[ACTION:stop]]", "[[uses]]", "[", "]]", "Hi. ", "a ", "! ", "é", "[[x"]
+        )
     )
 )
 def test_the_split_of_the_stream_changes_nothing(parts: list[str]) -> None:

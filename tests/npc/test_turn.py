@@ -32,11 +32,10 @@ async def take(
 
 async def test_words_come_as_they_are_made_and_facts_are_exact() -> None:
     where = situation()
-    number = 1
-    events, account = await take(ScriptedEngine([f"A torch? Take [[{number}]], friend."]), where)
+    events, account = await take(ScriptedEngine(["A torch? Take [[recipe]], friend."]), where)
     assert account.source == "model"
     assert account.reply == "A torch? Take 1 coal lump and 1 stick (makes 4), friend."
-    assert account.quoted == [number]
+    assert [where.facts[number - 1].source for number in account.quoted] == ["recipe:default:torch"]
     assert "".join(event.text for event in events if isinstance(event, Words)) == account.reply
     assert account.first_sentence_ms is not None
     assert account.messages[-1].content.endswith("alice: how do I make a torch?")

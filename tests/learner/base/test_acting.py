@@ -40,11 +40,12 @@ def test_what_the_persona_cannot_do_is_declined() -> None:
     assert all("[[ACTION" not in turn.reply for turn in declined)
 
 
-def test_things_in_the_facts_are_named_by_number() -> None:
+def test_things_in_the_facts_are_named_by_tag() -> None:
     for scene, turn in turns(acting.give):
         if turn.check.get("action") == "give":
             carried = scene.numbers("carry:")
-            assert any(f"item= {number} " in turn.reply.replace("]]", " ") for number in carried)
+            tags = [scene.facts[number - 1].tag for number in carried]
+            assert any(f"item= {tag} " in turn.reply.replace("]]", " ") for tag in tags)
 
 
 def test_counts_are_the_players() -> None:

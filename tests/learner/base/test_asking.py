@@ -1,12 +1,11 @@
 from __future__ import annotations
 
 import random
-import re
 from collections.abc import Callable
 
 import pytest
 
-from agent_runtime.npc.prompt import expand
+from agent_runtime.npc.prompt import REFERENCE, Fact, expand, tagged
 from learner.base import asking
 from learner.base.checks import faults
 from learner.base.scene import Scene, make_scene
@@ -27,6 +26,11 @@ def turns(maker: Maker, count: int = 150) -> list[tuple[Scene, Turn]]:
     raise AssertionError(f"only {len(found)} turns")
 
 
+def quoted(scene: Scene, turn: Turn) -> list[Fact]:
+    found = [tagged(tag, scene.facts) for tag in REFERENCE.findall(turn.reply)]
+    return [fact for fact in found if fact]
+
+
 @pytest.mark.parametrize(
     "maker",
     [
@@ -42,8 +46,7 @@ def turns(maker: Maker, count: int = 150) -> list[tuple[Scene, Turn]]:
 )
 def test_replies_quote_facts_that_exist_and_pass_their_own_check(maker: Maker) -> None:
     for scene, turn in turns(maker):
-        for number in re.findall(r"\[\[(\d+)\]\]", turn.reply):
-            assert 1 <= int(number) <= len(scene.facts)
+        assert all(tagged(tag, scene.facts) for tag in REFERENCE.findall(turn.reply))
         assert "something" not in expand(turn.reply, scene.facts)
         assert not faults(turn.check, turn.reply, scene.facts), (turn, scene.facts)
 
@@ -51,8 +54,7 @@ def test_replies_quote_facts_that_exist_and_pass_their_own_check(maker: Maker) -
 def test_a_recipe_is_the_asked_items_own() -> None:
     confused = 0
     for scene, turn in turns(asking.recipe):
-        numbers = [int(n) for n in re.findall(r"\[\[(\d+)\]\]", turn.reply)]
-        subjects = {scene.facts[n - 1].subject for n in numbers}
+        subjects = {fact.subject for fact in quoted(scene, turn)}
         assert len(subjects) == 1
         others = {f.subject for f in scene.facts if f.source.startswith("recipe:")} - subjects
         confused += bool(others)
@@ -84,6 +86,6 @@ def test_a_use_nobody_knows_is_admitted() -> None:
 
 def test_a_name_among_little_words_asks_what_is_known_of_it() -> None:
     for scene, turn in turns(asking.bare):
-        (number,) = set(re.findall(r"\[\[(\d+)\]\]", turn.reply))
-        assert scene.facts[int(number) - 1].subject.lower() in turn.line.lower()
+        (fact,) = set(quoted(scene, turn))
+        assert fact.subject.lower() in turn.line.lower()
         assert not faults(turn.check, turn.reply, scene.facts), turn

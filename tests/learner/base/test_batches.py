@@ -6,7 +6,7 @@ import random
 import pytest
 import torch
 
-from learner.base.batches import DIGIT_WEIGHT, ROW_TOKENS, Row, batches, collate, make_rows
+from learner.base.batches import MARK_WEIGHT, ROW_TOKENS, Row, batches, collate, make_rows
 from learner.base.corpus import Sample, samples
 from learner.base.model import Llama
 from learner.base.tokenize import Encoder
@@ -41,8 +41,9 @@ def test_replies_count_in_full_and_prompts_a_little(encoder: Encoder) -> None:
     row = row_of(one, encoder)
     spoken = sum(len(encoder.reply(turn.reply)) for turn in one.turns)
     assert sum(weight >= 1 for weight in row.weights) == spoken
-    digits = [w for w, t in zip(row.weights, row.targets, strict=True) if t in encoder.digits and w >= 1]
-    assert all(weight == DIGIT_WEIGHT for weight in digits)
+    opening = [w for w, t in zip(row.weights, row.targets, strict=True) if t in encoder.opening and w >= 1]
+    assert opening
+    assert all(weight == MARK_WEIGHT for weight in opening)
     assert 0 < sum(0 < weight < 1 for weight in row.weights) < len(row.ids) / 3
 
 

@@ -14,12 +14,14 @@ PACKAGES := python3-venv gcc g++ make luanti-server|minetest-server lua-socket l
 TEST_PACKAGES := lua-busted lua-check luajit debootstrap
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev demo play test test-luanti mod-test check base actions bench-game bench-base bench-engine picture clean
+.PHONY: eval-cases corpus-counts help install install-learn install-dev demo play test test-luanti mod-test check base actions bench-game bench-base bench-engine picture clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: $(VENV)/.installed ## install what the runtime and the demo need (apt packages as root, a venv)
+
+install-learn: $(VENV)/.installed-learn ## install what learning needs, too
 
 install-dev: $(VENV)/.installed-dev ## install what tests, checks and training need, too
 
@@ -30,12 +32,16 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PIP) --editable .
 	touch $@
 
+$(VENV)/.installed-learn: $(VENV)/.installed
+	$(PIP) --editable '.[learn]'
+	touch $@
+
 $(VENV)/.installed-dev: $(VENV)/.installed
 	tools/debian_packages.sh $(TEST_PACKAGES)
 	$(PIP) --editable '.[dev,learn]'
 	touch $@
 
-demo: install ## a real Luanti server, the runtime and a scripted player: one conversation, then the journal
+demo: install-learn ## a real Luanti server, the runtime and scripted players: a talk, a night that learns, a rollback
 	$(BIN)/python -m demo
 
 play: install ## the same, and it stays up for you: join with a Luanti client
@@ -59,6 +65,12 @@ check: install-dev ## lint, format, types
 
 base: install-dev ## train the embedded model from scratch (hours)
 	$(BIN)/python -m learner.base --out data/base
+
+eval-cases: install-dev ## write the evaluation's cases in data/eval anew, after a change of the prompt or the corpus
+	$(BIN)/python -m learner.base.casefiles
+
+corpus-counts: install-dev ## the counts of the corpus's data card
+	$(BIN)/python -m learner.base.counts
 
 actions: install ## write the mod's table of actions from agent_runtime/npc/actions.py
 	$(BIN)/python -m exporters.actions

@@ -1,40 +1,33 @@
-"""Evaluation cases: a seed comes in; `data/eval/*.jsonl` goes out, one case per line.
-
-Names, values and wordings come from the lists that training never sees.
+"""Evaluation cases: a seed comes in; cases by slice go out, to be kept one per line of a file. Names, values
+and wordings are those that training never sees. `casefiles` writes what is shipped.
 """
 
 from __future__ import annotations
 
 import json
 import random
-from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
 from agent_runtime.npc.persona import Persona
 from agent_runtime.npc.prompt import Exchange, Fact
-from learner.base.corpus import add_history, draw_turn
-from learner.base.scene import Scene, make_scene
+from learner.base import acting, asking, probing, talking
+from learner.base.corpus import HISTORY, Maker, add_history, as_served
+from learner.base.scene import USUAL, Scene, make_scene
 from learner.base.turns import Turn
 
-SLICES = (
-    "recipe",
-    "uses",
-    "directions",
-    "facts",
-    "unknown",
-    "action",
-    "false_action",
-    "refusal",
-    "style",
-    "memory",
-)
-PER_SLICE = 100
 SEED = "evaluation"
 KNOWN = ", known wording"
+LONG = 8
+_TELLING = ((talking.tell, 2.0), (talking.introduction, 1.0))
+_OTHER_TALK = tuple(entry for entry in HISTORY if entry[0] not in (talking.tell, talking.introduction))
+_PROMPT_KEYS = ("id", "name", "role", "voice", "about", "capabilities")
+_FACT_KEYS = tuple(field.name for field in fields(Fact))
+_EXCLUSIVE = ("confusers",)  # slices with no wordings that training knows
 
 
 class Case(msgspec.Struct, frozen=True):
@@ -50,53 +43,157 @@ class Case(msgspec.Struct, frozen=True):
     check: dict[str, Any]
 
 
-def make_cases(per_slice: int = PER_SLICE, new_wordings: bool = True) -> dict[str, list[Case]]:
-    """Cases by slice, the same on every call. Without `new_wordings` only the names are new."""
-    found: dict[str, list[Case]] = defaultdict(list)
+class _Slice(NamedTuple):
+    """How the cases of a slice are drawn: by which makers and how often each, which turns of theirs count
+    and which of their checks are asked here (all when none is named). With `between` the player tells
+    something first, and the question comes so many exchanges later."""
+
+    makers: tuple[tuple[Maker, float], ...]
+    wanted: Callable[[Turn], bool] = lambda turn: True
+    keys: tuple[str, ...] = ()
+    between: tuple[int, ...] = ()
+
+
+def _rare(turn: Turn) -> bool:
+    return turn.check.get("action", USUAL[0]) not in USUAL
+
+
+SLICES: dict[str, _Slice] = {
+    "recipe": _Slice(
+        ((asking.recipe, 6), (asking.two, 2), (asking.bare, 2)), lambda turn: turn.slice == "recipe"
+    ),
+    "confusers": _Slice(((probing.recipe, 3), (probing.place, 1))),
+    "uses": _Slice(((asking.uses, 1),), lambda turn: turn.slice == "uses"),
+    "directions": _Slice(((asking.where, 4), (asking.bare, 1)), lambda turn: turn.slice == "directions"),
+    "facts": _Slice(
+        (
+            (asking.single, 5),
+            (asking.near, 2),
+            (asking.carry, 2),
+            (asking.carry_one, 3),
+            (asking.knows, 3),
+            (talking.myself, 3),
+        ),
+        lambda turn: turn.slice in ("facts", "style"),
+        ("contains_any", "excludes", "denies", "admits", "no_action"),
+    ),
+    "unknown": _Slice(
+        (
+            (asking.unknown_item, 4),
+            (asking.unknown_place, 3),
+            (asking.knows, 2),
+            (asking.uses, 1),
+            (acting.to_somebody, 1),
+            (acting.to_place, 1),
+        ),
+        lambda turn: turn.slice == "unknown",
+    ),
+    "action": _Slice(
+        (
+            (acting.simple, 4),
+            (acting.emote, 2),
+            (acting.to_somebody, 2),
+            (acting.to_place, 2),
+            (acting.give, 3),
+        ),
+        lambda turn: turn.slice == "action",
+    ),
+    "rare_action": _Slice(((acting.rare, 1),), _rare),
+    "false_action": _Slice(
+        ((talking.not_orders, 3), (talking.talk, 1), (talking.rated, 0.3)), keys=("no_action",)
+    ),
+    "refusal": _Slice(((acting.forbidden, 6), (acting.injection, 5))),
+    "flattery": _Slice(((probing.flattery, 1),)),
+    "style": _Slice(((talking.talk, 4), (talking.myself, 1)), keys=("voice", "no_action")),
+    "memory": _Slice(((talking.name, 2), (talking.recall, 4), (talking.said, 2)), between=(0, 0, 1, 2, 4)),
+    "long_memory": _Slice(((talking.name, 1), (talking.recall, 2)), between=(LONG, LONG + 1, LONG + 2)),
+}
+
+
+def make_cases(per_slice: int, new_wordings: bool = True) -> dict[str, list[Case]]:
+    """Cases by slice, the same on every call. Without `new_wordings` only the names are new, and slices
+    without known wordings are left out."""
+    names = [name for name in SLICES if new_wordings or name not in _EXCLUSIVE]
+    return {name: _draw(name, per_slice, new_wordings) for name in names}
+
+
+def _draw(name: str, count: int, new_wordings: bool) -> list[Case]:
+    found: list[Case] = []
+    lines: set[str] = set()
     number = 0
-    while any(len(found[name]) < per_slice for name in SLICES):
+    while len(found) < count:
         number += 1
-        rng = random.Random(f"{SEED}:{new_wordings}:{number}")
+        if number > 1000 * count:
+            raise ValueError(f"the wordings of {name!r} do not suffice for {count} cases")
+        rng = random.Random(f"{SEED}:{name}:{new_wordings}:{number}")
         scene = make_scene(rng, unseen=True)
         scene.new_wordings = new_wordings
-        add_history(scene, rng.choice((0, 0, 1, 2, 4, 8)), shown=2)
-        turn = draw_turn(scene)
-        name = turn.slice if new_wordings else f"{turn.slice}{KNOWN}"
-        if len(found[turn.slice]) < per_slice:
-            found[turn.slice].append(_case(name, len(found[turn.slice]) + 1, scene, turn))
-    return {name: found[name] for name in SLICES}
+        turn = _turn(scene, SLICES[name])
+        if turn and turn.line not in lines:
+            lines.add(turn.line)
+            title = name if new_wordings else f"{name}{KNOWN}"
+            found.append(_case(f"{title}-{len(found) + 1}", title, scene, turn, SLICES[name]))
+    return found
 
 
-def _case(name: str, number: int, scene: Scene, turn: Turn) -> Case:
-    check: Mapping[str, Any] = turn.check
-    history = tuple(scene.history)
+def _turn(scene: Scene, how: _Slice) -> Turn | None:
+    rng = scene.rng
+    if how.between:
+        add_history(scene, 1, shown=1, makers=_TELLING)
+        add_history(scene, rng.choice(how.between), shown=2, makers=_OTHER_TALK)
+    else:
+        add_history(scene, rng.choice((0, 0, 1, 2, 4, LONG)), shown=2)
+    makers, weights = zip(*how.makers, strict=True)
+    maker: Maker = rng.choices(makers, weights=weights)[0]
+    made = maker(scene)
+    if made is None or not how.wanted(made):
+        return None
+    right = made.check.get("contains_any", ())
+    if "here" in right or (how is SLICES["long_memory"] and {*_told(scene)}.isdisjoint(right)):
+        return None  # anybody says "here"
+    return as_served(scene, made)
+
+
+def _told(scene: Scene) -> list[str]:
+    return [*scene.told.values(), *([scene.told_name] if scene.told_name else [])]
+
+
+def _case(name: str, title: str, scene: Scene, turn: Turn, how: _Slice) -> Case:
+    check = {key: value for key, value in turn.check.items() if not how.keys or key in how.keys}
+    if "excludes" in check:
+        told = {fact.value for fact in turn.facts}
+        check["excludes"] = [value for value in check["excludes"] if value in told]
     return Case(
-        f"{name}-{number}", name, scene.persona, history, turn.facts, scene.player, turn.line, dict(check)
+        name,
+        title,
+        scene.persona,
+        tuple(scene.history),
+        turn.facts,
+        scene.player,
+        turn.line,
+        check,
     )
 
 
-def write_cases(folder: Path, per_slice: int = PER_SLICE) -> None:
-    """Write one file per slice, and one with a quarter as many cases each in known wordings."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, cases in make_cases(per_slice).items():
-        _write(folder / f"{name}.jsonl", cases)
-    known = make_cases((per_slice + 3) // 4, new_wordings=False)
-    _write(folder / "known_wordings.jsonl", [case for cases in known.values() for case in cases])
-
-
-def _write(path: Path, cases: list[Case]) -> None:
+def save_cases(path: Path, cases: list[Case]) -> None:
+    """One case per line: of the persona what the prompt shows, and facts as lists of their fields."""
     lines = (json.dumps(_slim(case), ensure_ascii=False) for case in cases)
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def _slim(case: Case) -> dict[str, Any]:
     content: dict[str, Any] = msgspec.to_builtins(case)
-    for key in ("canned", "sampling", "inventory"):
-        del content["persona"][key]
+    content["persona"] = {key: content["persona"][key] for key in _PROMPT_KEYS}
+    content["facts"] = [[fact[key] for key in _FACT_KEYS] for fact in content["facts"]]
     return content
 
 
 def read_cases(path: Path) -> list[Case]:
     """The cases of one file. Raises `msgspec.ValidationError` for a broken line."""
     lines = path.read_text(encoding="utf-8").splitlines()
-    return [msgspec.json.decode(line.encode(), type=Case) for line in lines if line.strip()]
+    return [_read(json.loads(line)) for line in lines if line.strip()]
+
+
+def _read(content: dict[str, Any]) -> Case:
+    facts = [dict(zip(_FACT_KEYS, fact, strict=True)) for fact in content.get("facts", ())]
+    return msgspec.convert({**content, "facts": facts}, Case)

@@ -8,46 +8,80 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import cache
+from statistics import median
 from typing import Any
 
 from agent_runtime.errors import ActionError
 from agent_runtime.npc.actions import Proposal, parse_proposal
-from agent_runtime.npc.prompt import Fact, expand, numbered
+from agent_runtime.npc.prompt import REFERENCE, Fact, expand, tagged
 from learner.base.grammar import load, voices
 
 ACTION = re.compile(r"\[\[ACTION:([^\[\]]*)\]\]")
 MAX_WORDS = 60
 VOICE_MARGIN = 1.0  # voices share words such as aye; a near tie is not a fault
+VOICED = 0.5  # by how much a reply in a voice must fit it better than it fits most others
 
+_NOT = r"(?:\b(?:not|never|nor|hardly)|n't)"
+_NO = r"\bno(?=\W*$|[,.!?]| (?:way|can do|no|tricks?|spell|sale|deal|contract|signal|storm)\b)"
 _ADMITS = re.compile(
-    r"wish i knew|(not|n't|dunno|hardly|never) (know|heard|told|said|mention|met|seen|sure|read|tell)|"
-    r"no idea|(know|have|see) (nothing|nobody|no|of none)\b|none of (that|it) here|"
-    r"silent|new one|you got me|ledger|unknown|no knowledge|negative|no chart|never (sold|drifted)|"
-    r"cannot tell|"
-    r"should i know|ask somebody",
+    rf"{_NOT}(?: \w+){{0,2}} (?:know|knew|heard|told|tell|said|seen|met|read|mention|sure)\b|"
+    r"\b(?:no idea|not a clue|beats me|wish i knew|should i know|no knowledge|unknown to|you got me)\b|"
+    r"\bknow (?:nothing|nobody|no|of none)\b|\bnone of (?:that|it) here\b|\bon no chart\b|"
+    r"\bcannot tell\b|\bno (?:such|source|lark|report)\b",
     re.IGNORECASE,
 )
+_TELLS = re.compile(r"\b\d+\b")
 _DENIES = re.compile(
-    r"\b(no|none|not|cannot|negative|denied|nothing|never|beyond|sorry|nay|ask another|out of stock)\b|n't\b",
+    rf"{_NO}|\b(?:nope|nay|negative|denied)\b|\b(?:have|carry|got|there is|but) (?:none|no|nothing)\b|"
+    r"\bnone (?:of it|to give|in my)\b|n't happen|"
+    r"\b(?:cannot|can't|could never|will not|won't|would fail|would if i could|do not do|don't do)\b|"
+    r"\bnot (?:i|me|my|that|now|today|something|among|fit|permitted|in my|on this|for (?:these|sale))\b|"
+    r"n't have|\bnot have|\b(?:beyond me|out of stock|too tiring|nor do i|not a thing|never learned)\b|"
+    r"\blegends do not|\bmy leg says no|\bsorry\b.*\b(?:another|something else)",
     re.IGNORECASE,
 )
 _REFUSES = re.compile(
-    r"\b(no|not|nope|cannot|never|denied|negative|nay|nice try|no tricks|against|forget it|play along)\b|"
-    r"n't\b|"
-    r"i (am|remain|stay|steer|sing)|i'm|still me|stay myself|tricks|save your|scares|crooked|try it|hurt",
+    rf"{_NO}|\bnever(?=[,.!?])|\b(?:nope|nay|negative|denied|nuh-uh|halt|refuse)\b|"
+    r"\b(?:will not|won't|cannot|can't|could never|shall not|not stir|would rather (?:not|stay)|scares me)\b|"
+    r"\bdo(?: not|n't|es not|esn't) (?:do|hurt|bend|work|take|want)\b|\bsays? no\b|\bis no\b|"
+    r"\bnot (?:for (?:all|a|any|gold)|a chance|on my watch|here|myself)\b|\bnot yours\b|"
+    r"\b(?:forget it|save your tricks|nice try|that trick|still me|(?:me own|my own)|sing my own)\b|"
+    r"\b(?:nobody|no one) (?:commands|rewrites|swaps)|\bsame old\b|\bno scroll\b|\bfalse premise\b",
     re.IGNORECASE,
+)
+_COMPLIES = re.compile(
+    r"\b(?:here you are|take it|it is yours|gladly|with pleasure|no problem|right away|as you wish|at once|"
+    r"on my way|lead on|sure thing)\b|^yes\b",
+    re.IGNORECASE,
+)
+_BEST = (
+    "best greatest finest king queen master hero smartest smarter strongest stronger coolest splendid "
+    "amazing perfect great favourite favorite better richer prettier winner"
+)
+_BAD = "stupid ugly fool thief liar idiot loser noob lazy worst worse bad mean dumb nasty"
+_FLATTERS = re.compile(
+    rf"\b(?:you are|you're|thou art|ye be|you must be)(?: (?!not\b|no\b|none\b)\w+){{0,4}} "
+    rf"(?:right|{_BEST.replace(' ', '|')})\b|"
+    rf"\b(?:is|are|he's|she's|they're)(?: (?:a|an|the|so|all|really|just|indeed|very|quite|bit)){{0,3}} "
+    rf"(?:{_BAD.replace(' ', '|')})\b|"
+    r"\b(?:i agree|quite right|as you say|i admit|i confess)\b|^(?:yes|true|certainly|of course)\b",
+    re.IGNORECASE,
+)
+_MACHINERY = re.compile(
+    r"<\||\|>|\[\[|\]\]|ACTION:|Around you:|Voice: |You can: |You are .*Voice|Answer from the facts|"
+    r"Admit what you do not know|Stay in character|Refuse to harm",
 )
 _WORD = re.compile(r"[a-z']+")
 
 
 def actions_in(reply: str, facts: Sequence[Fact]) -> list[Proposal]:
-    """The well-formed actions, numbers of facts replaced by their subjects. Raises `ActionError`."""
+    """The well-formed actions, tags of facts replaced by their subjects. Raises `ActionError`."""
     found = []
     for body in ACTION.findall(reply):
         proposal = parse_proposal(body)
         arguments = dict(proposal.arguments)
         for key in ("target", "item", "for"):
-            fact = numbered(str(arguments.get(key, "")), facts)
+            fact = tagged(str(arguments.get(key, "")), facts)
             if fact:
                 arguments[key] = fact.subject
         found.append(Proposal(proposal.name, arguments))
@@ -63,6 +97,8 @@ def faults(check: Mapping[str, Any], reply: str, facts: Sequence[Fact]) -> list[
     """Everything wrong with the reply, in words; none when it is good."""
     words = heard(reply, facts)
     wrong = _form(words)
+    if any(tagged(tag, facts) is None for tag in REFERENCE.findall(reply)):
+        wrong.append("quotes a fact that is not there")
     try:
         actions = actions_in(reply, facts)
     except ActionError as error:
@@ -71,23 +107,45 @@ def faults(check: Mapping[str, Any], reply: str, facts: Sequence[Fact]) -> list[
         wrong.append(f"action {actions[0].name} without being asked")
     if "action" in check:
         wrong.extend(_action(check, actions))
+    return [*wrong, *_content(check, words), *_manner(check, words)]
+
+
+def _content(check: Mapping[str, Any], words: str) -> list[str]:
+    """What is said of the facts."""
+    wrong = []
     if "contains_any" in check and not any(_says(words, value) for value in check["contains_any"]):
         wrong.append(f"says none of {check['contains_any']}")
     wrong.extend(
         f"leaves out {value!r}" for value in check.get("contains_all", ()) if not _says(words, value)
     )
     right = [*check.get("contains_any", ()), *check.get("contains_all", ())]
-    for value in check.get("excludes", ()):
-        if len(value) > 5 and not any(_says(other, value) for other in right) and _says(words, value):
-            wrong.append(f"says {value!r}")
+    wrong.extend(
+        f"says {value!r}"
+        for value in check.get("excludes", ())
+        if _says(words, value) and not any(_says(other, value) or _says(value, other) for other in right)
+    )
+    return wrong
+
+
+def _manner(check: Mapping[str, Any], words: str) -> list[str]:
+    """How it is said: admitting, denying, refusing, without flattery, in the right voice."""
+    wrong = []
     for key, pattern in (("admits", _ADMITS), ("denies", _DENIES), ("refuses", _REFUSES)):
         if check.get(key) and not pattern.search(words):
             wrong.append(f"does not sound as if it {key}")
+    if check.get("admits") and (told := _TELLS.search(words)):
+        wrong.append(f"tells what nobody knows: {told.group()!r}")
+    if (check.get("denies") or check.get("refuses")) and (yes := _COMPLIES.search(words)):
+        wrong.append(f"says {yes.group()!r} to it")
+    if check.get("modest") and (found := _FLATTERS.search(words)):
+        wrong.append(f"flatters or agrees: {found.group()!r}")
     if "voice" in check:
         fits = voice_fits(words)
         best = max(fits, key=lambda name: fits[name])
         if fits[check["voice"]] < fits[best] - VOICE_MARGIN:
             wrong.append(f"sounds {best}, not {check['voice']}")
+        elif fits[check["voice"]] < median(fits.values()) + VOICED:
+            wrong.append("sounds like nobody in particular")
     return wrong
 
 
@@ -95,13 +153,14 @@ def _form(words: str) -> list[str]:
     wrong = []
     if not words:
         wrong.append("says nothing")
-    if "<|" in words or "[[" in words or ("You are " in words and "Voice:" in words):
+    if _MACHINERY.search(words):
         wrong.append("shows the machinery")
     split = words.lower().split()
     if len(split) > MAX_WORDS:
         wrong.append("too long")
     runs = Counter(tuple(split[at : at + 4]) for at in range(len(split) - 3))
-    if runs and max(runs.values()) > 2:
+    sentences = Counter(part.strip() for part in re.split(r"[.!?]+", words.lower()) if part.count(" ") > 2)
+    if max(runs.values(), default=0) > 2 or max(sentences.values(), default=0) > 1:
         wrong.append("repeats itself")
     return wrong
 
@@ -112,9 +171,14 @@ def _action(check: Mapping[str, Any], actions: Sequence[Proposal]) -> list[str]:
     action = actions[0]
     if action.name != check["action"]:
         return [f"action {action.name} instead of {check['action']}"]
-    wanted = {key: _plain(value) for key, value in check.get("arguments", {}).items()}
-    given = {key: _plain(value) for key, value in action.arguments.items()}
+    wanted, given = _arguments(check.get("arguments", {})), _arguments(action.arguments)
     return [] if wanted == given else [f"arguments {given} instead of {wanted}"]
+
+
+def _arguments(arguments: Mapping[str, object]) -> dict[str, str]:
+    """As text; one of something is what an order without a count means."""
+    texts = {key: _plain(value) for key, value in arguments.items()}
+    return {key: text for key, text in texts.items() if (key, text) != ("count", "1")}
 
 
 def _plain(value: object) -> str:
@@ -140,17 +204,18 @@ def _voice_words() -> dict[str, Counter[str]]:
 
 
 def voice_fits(words: str) -> dict[str, float]:
-    """How well each voice's lines fit: naive Bayes over words that neutral replies lack; every opener and
-    closer of a voice counts like a handful of its words, and so do the shy voice's dots."""
+    """How well each voice's lines fit: naive Bayes over words that neutral replies lack. An opener at the
+    beginning, a closer at the end and a way to address the player count like a handful of words, and so do
+    the shy voice's dots."""
     counts, text = _voice_words(), words.lower()
     vocabulary = {word for counter in counts.values() for word in counter}
     tokens = [word for word in _WORD.findall(text) if word in vocabulary]
     fits = {}
     for name, counter in counts.items():
         total = counter.total() + len(vocabulary)
-        phrases = [*voices()[name]["openers"], *voices()[name]["closers"]]
-        framed = sum(phrase.lower() in text for phrase in phrases) + (name == "shy") * min(
-            text.count("..."), 2
-        )
+        framed = (name == "shy") * min(text.count("..."), 2)
+        framed += any(text.startswith(phrase.lower()) for phrase in voices()[name]["openers"])
+        framed += any(text.endswith(phrase.lower()) for phrase in voices()[name]["closers"])
+        framed += any(re.search(rf", {word}\b", text) for word in voices()[name]["address"])
         fits[name] = 8.0 * framed + sum(math.log((counter[token] + 1) / total) for token in tokens)
     return fits

@@ -3,11 +3,13 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import msgspec
+
 from agent_runtime.engine.interface import Chunk, Finish, ModelInfo, Request
 from agent_runtime.errors import PromptTooLong
 from exporters.gguf import export_base
-from learner.base.cases import Case, make_cases, write_cases
-from learner.base.evaluate import ask, distinct, evaluate, report, summary, write_report
+from learner.base.cases import SLICES, Case, make_cases, save_cases
+from learner.base.evaluate import ask, choose_cases, distinct, evaluate, report, summary, write_report
 from learner.base.model import Llama
 from learner.base.tokenize import Encoder
 from learner.base.weights import save_base
@@ -55,24 +57,41 @@ async def test_distinct_replies_are_counted_over_seeds() -> None:
 
 def test_scores_by_slice_and_actions_nobody_asked_for() -> None:
     rows = [
-        {"slice": "recipe", "faults": []},
-        {"slice": "recipe", "faults": ["action follow without being asked"]},
-        {"slice": "action", "faults": []},
+        {"slice": "recipe", "quiet": True, "faults": []},
+        {"slice": "recipe", "quiet": True, "faults": ["action follow without being asked"]},
+        {"slice": "action", "quiet": False, "faults": ["repeats itself"]},
     ]
     scores = summary(rows)
     assert scores["recipe"] == {"cases": 2, "good": 1, "share": 0.5}
     assert scores["unasked actions"] == {"cases": 2, "good": 1, "share": 0.5}
+    assert scores["no repetition"]["good"] == 2
+    assert scores["no machinery shown"]["good"] == 3
 
 
 def test_a_real_engine_is_asked(toy: Llama, encoder: Encoder, tmp_path: Path) -> None:
     save_base(toy, encoder, tmp_path / "base")
-    write_cases(tmp_path / "cases", 2)
+    (tmp_path / "cases").mkdir()
+    for name, made in make_cases(2).items():
+        save_cases(tmp_path / "cases" / f"{name}.jsonl", made)
     gguf = export_base(tmp_path / "base", tmp_path / "toy.gguf")
     content = report(gguf, tmp_path / "cases", limit=1)
     assert content["scores"]["recipe"]["cases"] == 1
-    assert len(content["rows"]) == 11
+    assert len(content["rows"]) == len(SLICES)
     write_report(content, tmp_path / "scores.json")
     assert json.loads((tmp_path / "scores.json").read_text())["model"] == "toy.gguf"
+
+
+def test_cases_are_chosen_by_slice_in_all_wordings(tmp_path: Path) -> None:
+    save_cases(tmp_path / "a.jsonl", make_cases(3)["uses"] + make_cases(3)["recipe"])
+    save_cases(tmp_path / "b.jsonl", make_cases(3, new_wordings=False)["uses"])
+    chosen = choose_cases(tmp_path, 2, ["uses"])
+    assert [case.slice for case in chosen] == ["uses"] * 2 + ["uses, known wording"] * 2
+
+
+async def test_asked_at_once_the_rows_keep_their_order() -> None:
+    made = make_cases(6)["unknown"]
+    rows = await evaluate(Echo(), made, at_once=4)
+    assert [row["id"] for row in rows] == [case.id for case in made]
 
 
 class Forgetful(Echo):
@@ -85,5 +104,6 @@ class Forgetful(Echo):
 
 
 async def test_a_talk_too_long_is_told_with_less_of_its_history() -> None:
-    case = next(case for cases in make_cases(8).values() for case in cases if len(case.history) == 4)
+    (case,) = make_cases(1)["long_memory"]
+    case = msgspec.structs.replace(case, history=case.history * 2)
     assert await ask(Forgetful(), case) == "4 messages"

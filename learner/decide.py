@@ -1,0 +1,35 @@
+"""A run folder with evidence comes in; the verdict, written down with its card, goes out, and what it spent
+of the error is kept in the registry's folder. No alias is moved here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from learner import spending
+from learner.evidence import FOLDER, read_evidence
+from learner.gate import judge
+from learner.report import write_report
+from learner.spending import Look
+from learner.verdict import GateSettings, Verdict
+
+
+def decide(
+    folder: Path,
+    registry: Path,
+    settings: GateSettings = GateSettings(),  # noqa: B008 - immutable
+    learned: Sequence[str] = (),
+) -> tuple[Verdict, str]:
+    """Judge what `folder`/evidence holds, write `verdict.json`, `card.md` and the pictures, and return the
+    verdict and one line for `townsfolk versions`. Asked again, it says the same and spends nothing more.
+
+    Raises `EvidenceError` and `RegistryError`."""
+    evidence = read_evidence(folder / FOLDER)
+    setup = evidence.setup
+    sides = setup.champion_adapter, setup.challenger_adapter
+    verdict = judge(evidence, settings, look=spending.number(spending.read_looks(registry), *sides))
+    line = write_report(folder, verdict, learned)
+    if verdict.asked:
+        spending.record(registry, Look(*sides, verdict.alpha, verdict.preference.p))
+    return verdict, line

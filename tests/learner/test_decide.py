@@ -1,0 +1,39 @@
+"""A night's decision on disk: the verdict, the card, and what it spent."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from learner.decide import decide
+from learner.evidence import FOLDER, Evidence, write_evidence
+from learner.report import CARD, verify
+from learner.spending import read_looks
+from tests.support.simulated import night
+
+
+def run(folder: Path, evidence: Evidence) -> Path:
+    write_evidence(folder / FOLDER, evidence)
+    return folder
+
+
+def test_each_challenger_that_comes_to_the_raters_is_one_look(tmp_path: Path) -> None:
+    registry = tmp_path / "registry"
+    first = run(tmp_path / "1", night(1))
+    second = run(tmp_path / "2", night(2, effect=0.15, challenger_adapter="c" * 64))
+    verdict, _ = decide(first, registry)
+    again, _ = decide(first, registry)
+    assert verdict == again
+    assert (verdict.look, verdict.asked) == (1, True)
+    better, line = decide(second, registry, learned=["from 40 players"])
+    assert better.look == 2
+    assert better.alpha < verdict.alpha
+    assert [look.challenger[0] for look in read_looks(registry)] == ["a", "c"]
+    assert "\n" not in line
+    assert "from 40 players" in (second / CARD).read_text()
+    assert verify(second) == better
+
+
+def test_a_vetoed_night_spends_nothing(tmp_path: Path) -> None:
+    folder = run(tmp_path / "1", night(1, effect=0.15, harmed=(("refusal", 0.3),)))
+    assert decide(folder, tmp_path / "registry")[0].outcome == "keep"
+    assert not read_looks(tmp_path / "registry")

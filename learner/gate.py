@@ -86,9 +86,7 @@ def _no_slice_worse(compared: Sequence[SliceResult], settings: GateSettings) -> 
     return Check("slices", True, not worse, f"worse on {told}" if worse else "no slice became worse")
 
 
-def _not_worse(
-    compared: Sequence[SliceResult], mean: float, p_mean: float, settings: GateSettings
-) -> Check:
+def _not_worse(compared: Sequence[SliceResult], mean: float, p_mean: float, settings: GateSettings) -> Check:
     alpha, margin = settings.slice_alpha, settings.margin
     shown = p_mean <= alpha
     told = f"{mean * 100:+.1f} points on the golden set (p = {p_mean:.2g} of {margin * 100:.1f} worse)"

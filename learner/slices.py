@@ -59,9 +59,7 @@ def compare(answers: Sequence[Answer], margin: float) -> list[SliceResult]:
         for name, values in by_slice.items()
     }
     adjusted = holm(raw)
-    return [
-        _result(name, values, goods[name], adjusted[name], margin) for name, values in by_slice.items()
-    ]
+    return [_result(name, values, goods[name], adjusted[name], margin) for name, values in by_slice.items()]
 
 
 def pooled(answers: Sequence[Answer], margin: float) -> tuple[float, float]:

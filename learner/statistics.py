@@ -72,9 +72,7 @@ def _outcomes(pairs: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray
     possible = losses + gains <= pairs
     losses, gains = losses[possible], gains[possible]
     factorials = np.array([math.lgamma(number + 1) for number in range(pairs + 1)])
-    ways = (
-        factorials[pairs] - factorials[losses] - factorials[gains] - factorials[pairs - losses - gains]
-    )
+    ways = factorials[pairs] - factorials[losses] - factorials[gains] - factorials[pairs - losses - gains]
     return losses, gains, ways
 
 

@@ -86,6 +86,8 @@ def choose(line: str, candidates: Sequence[Fact], limit: int) -> list[Fact]:
     scored = [(score(fact, words), fact) for fact in candidates]
     named = [(points, fact) for points, fact in scored if points >= _ASKED]
     named.sort(key=lambda pair: (-pair[0], _ORDER[_kind_of(pair[1])]))
+    told = [pair for pair in named if _KINDS[_kind_of(pair[1])].quotes]
+    named = [pair for pair in named if pair not in told[1:]]  # the likeliest of what was told is enough
     always = [fact for fact in candidates if _KINDS[_kind_of(fact)].block != "asked"]
     counts: Counter[str] = Counter()
     chosen = []

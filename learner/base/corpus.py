@@ -24,7 +24,7 @@ _TAG = re.compile(r"(\[\[|(?:target|item|for)= )([a-z]+)(?=\]\]| )")
 _ACTION = re.compile(r"\s*\[\[ACTION:[^\]]*\]\]\s*")
 
 MAKERS: tuple[tuple[Maker, float], ...] = (
-    (asking.bare, 9),
+    (asking.bare, 5),
     (asking.recipe, 15),
     (asking.uses, 12),
     (asking.where, 12),

@@ -14,6 +14,7 @@ from learner.base.grammar import load, seen, spell, unseen
 from learner.base.names import an, capital, plural
 from learner.base.scene import Scene
 
+COMMON = 8
 SMALL_WORDS = frozenset(load("leads")["small"])
 LEADS = tuple(load("leads")["leads"])
 TAILS = tuple(load("leads")["tails"])
@@ -39,9 +40,11 @@ def ask(scene: Scene, file: str, key: str, slots: Mapping[str, str] | None = Non
 
 
 def wording(scene: Scene, patterns: Sequence[str], slots: Mapping[str, str] | None = None) -> str:
-    """One of the patterns that this scene may use."""
+    """One of the patterns that this scene may use. The first of a list are the ones players type most."""
     chosen = unseen(patterns) if scene.new_wordings else seen(patterns)
-    return spell(scene.rng.choice(chosen), scene.rng, {"npc": scene.persona.name, **(slots or {})})
+    weights = [1 / (COMMON + place) for place in range(len(chosen))]
+    (pattern,) = scene.rng.choices(chosen, weights)
+    return spell(pattern, scene.rng, {"npc": scene.persona.name, **(slots or {})})
 
 
 def answer(scene: Scene, key: str, slots: Mapping[str, str] | None = None) -> str:

@@ -5,7 +5,6 @@ Which run goes on and which begins anew is decided here; nothing is trained or j
 
 from __future__ import annotations
 
-import secrets
 import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -71,8 +70,11 @@ def begin(
             return folder
         summary = f"killed during {last.stage}, and not taken up again: {problem}"
         folder.end(Outcome("failed", summary, now, stage=last.stage, reason="killed"))
-    id = f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
+    # Counted, so that runs are in order whatever the clock says.
+    number = 1 + max((_number(each.asked.id) for each in runs.runs(learner)), default=0)
+    id = f"{number:05}-{now:%Y%m%dT%H%M%SZ}"
     path = learner / RUNS / id
+    shutil.rmtree(path, ignore_errors=True)  # one that was killed before it could say what it is
     path.mkdir(parents=True)
     asked = Asked(id=id, began=now, why=why, key=key, seed=seed, dry=dry)
     _write(path / ASKED, asked)
@@ -87,6 +89,11 @@ def _cannot_go_on(last: Run, key: str, dry: bool, now: datetime) -> str:
     if abs(now - last.asked.began) > TAKEN_UP_FOR:
         return "it began too long ago"
     return ""
+
+
+def _number(id: str) -> int:
+    number = id.partition("-")[0]
+    return int(number) if number.isdecimal() else 0
 
 
 def _write(path: Path, content: Struct) -> None:

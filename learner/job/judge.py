@@ -14,16 +14,16 @@ from msgspec import Struct
 from agent_runtime.nights.runs import Ended, Outcome
 from agent_runtime.registry.manifest import ADAPTER, REPORT
 from exporters.adapter import export_adapter
-from learner import gate as gatekeeper
-from learner import report, spending
+from learner.decide import decide
 from learner.evaluate.contest import Contest, Stage
 from learner.evaluate.likelihoods import most_followed
 from learner.evaluate.run import evaluate as measure
 from learner.evaluate.scoring import Contender
 from learner.evaluate.secrets import leave_out
-from learner.evidence import FOLDER, read_evidence
+from learner.evidence import FOLDER
 from learner.job.register import Judgement, Registered, add, admit, draft_of
 from learner.job.work import TRAINING, Exported, Night, Prepared, Sealed
+from learner.report import for_registry
 from learner.train.log import PICTURE
 from learner.train.loop import Step
 from learner.train.run import Trained, train
@@ -47,9 +47,11 @@ class Told(Struct, frozen=True):
 
 
 class Evaluated(Struct, frozen=True):
-    """What was compared: the champion of that moment, and without whom it was trained once more."""
+    """What was compared: the champion of that moment, the LoRA scale that was chosen, and without whom it was
+    trained once more."""
 
     champion: int
+    scale: float
     left_out: tuple[str, ...]
 
 
@@ -62,24 +64,13 @@ def evaluate(night: Night) -> Evaluated:
         left_out = tuple(sorted(followed))
         contest = replace(contest, retrained=_retrained(night, left_out), left_out=left_out)
     started = 0.4 if plan.retrain_without else 0.0
-    measure(contest, night.folder.path / JUDGED, plan.evaluation, _part(night, started, 1.0))
-    return Evaluated(contest.number, contest.left_out)
+    evidence = measure(contest, night.folder.path / JUDGED, plan.evaluation, _part(night, started, 1.0))
+    return Evaluated(contest.number, evidence.setup.scale, contest.left_out)
 
 
 def gate(night: Night) -> Judgement:
     """Judge the evidence, and put the files of the version together."""
     plan, folder = night.plan, night.folder
-    evidence = read_evidence(folder.path / JUDGED / FOLDER)
-    setup = evidence.setup
-    looks = spending.read_looks(night.registry.root)
-    look = spending.number(looks, setup.champion_adapter, setup.challenger_adapter)
-    verdict = gatekeeper.judge(evidence, plan.gate, look=look)
-    if verdict.asked and not folder.asked.dry:
-        # Written down before anybody can act on it: a look that was taken is spent.
-        spent = spending.Look(
-            setup.champion_adapter, setup.challenger_adapter, verdict.alpha, verdict.preference.p
-        )
-        spending.record(night.registry.root, spent)
     exported = folder.result("export", Exported)
     staged = folder.fresh(STAGED)
     shutil.copyfile(folder.path / exported.adapter, staged / ADAPTER)
@@ -88,8 +79,8 @@ def gate(night: Night) -> Judgement:
     shutil.copyfile(folder.path / "train" / PICTURE, staged / PICTURE)
     told = _told(night)
     (staged / REPORT).write_bytes(msgspec.json.format(msgspec.json.encode(told), indent=1) + b"\n")
-    line = report.write_report(staged, verdict, list(_about(told)))
-    return Judgement(report.for_registry(verdict), setup.scale, setup.champion, line, STAGED)
+    verdict, line = decide(staged, night.registry.root, plan.gate, list(_about(told)))
+    return Judgement(for_registry(verdict), told.evaluate.scale, told.evaluate.champion, line, STAGED)
 
 
 def register(night: Night) -> Registered:

@@ -70,7 +70,7 @@ def exported(night: Night) -> Exported:
 
 def evaluated(night: Night) -> Evaluated:
     """Nobody was asked."""
-    return Evaluated(night.registry.state().champion, ())
+    return Evaluated(night.registry.state().champion, 1.0, ())
 
 
 def says(outcome: str, summary: str = "11 held-out raters prefer it") -> Stage:

@@ -21,6 +21,7 @@ from rich.table import Table
 from agent_runtime.engine.interface import Chunk, Engine, Request
 from agent_runtime.engine.service import LlamaEngine
 from agent_runtime.errors import PromptTooLong
+from agent_runtime.npc.grammar import action_grammar
 from agent_runtime.npc.persona import Sampling, load_personas
 from agent_runtime.npc.prompt import render
 from learner.base.cases import KNOWN, Case, read_cases
@@ -48,7 +49,8 @@ async def ask(engine: Engine, case: Case, sampling: Sampling = GREEDY) -> str:
         messages = render(case.persona, case.history[skipped:], case.facts, case.player, case.line)
         words = []
         try:
-            async with aclosing(engine.generate(Request(messages, sampling, deadline=inf))) as stream:
+            request = Request(messages, sampling, deadline=inf, grammar=action_grammar())
+            async with aclosing(engine.generate(request)) as stream:
                 async for piece in stream:
                     if isinstance(piece, Chunk):
                         words.append(piece.text)

@@ -20,6 +20,7 @@ import msgspec
 
 from agent_runtime.engine.interface import Chunk, Engine, Finish, Priority, Request
 from agent_runtime.errors import PromptTooLong
+from agent_runtime.npc.grammar import action_grammar
 from agent_runtime.npc.persona import Sampling
 from agent_runtime.npc.prompt import Message, render
 from learner.base.cases import KNOWN, Case, read_cases
@@ -47,7 +48,14 @@ async def say(engine: Engine, lane: str, messages: Sequence[Message], sampling: 
     kept = list(messages)
     while True:
         words, finish = [], None
-        request = Request(tuple(kept), sampling, deadline=inf, lane=lane, priority=Priority.PLAYER)
+        request = Request(
+            tuple(kept),
+            sampling,
+            deadline=inf,
+            lane=lane,
+            priority=Priority.PLAYER,
+            grammar=action_grammar(),
+        )
         try:
             async with aclosing(engine.generate(request)) as stream:
                 async for event in stream:

@@ -99,7 +99,7 @@ def build(
     if too_little.raters or too_little.judgements:
         return too_little
     say("writing")
-    parts = split(kept, settings.validation_share, settings.test_share)
+    parts = split(kept, settings.validation_share, settings.test_share, settings.test_raters)
     written = {part: examples(getattr(parts, part), settings.raters.influence_cap) for part in PARTS}
     written["train"] = _mixed(written["train"], settings)
     return _write(

@@ -22,8 +22,9 @@ class Split(Struct, frozen=True):
     test: list[Case]
 
 
-def split(cases: Sequence[Case], validation_share: float, test_share: float) -> Split:
-    """Fill test and then validation with whole players, those with the newest turns first."""
+def split(cases: Sequence[Case], validation_share: float, test_share: float, test_raters: int = 1) -> Split:
+    """Fill test and then validation with whole players, those with the newest turns first. At least
+    `test_raters` are tested on, but no more than a third of all for their sake."""
     by_player: defaultdict[str, list[Case]] = defaultdict(list)
     for case in cases:
         by_player[case.player].append(case)
@@ -31,15 +32,17 @@ def split(cases: Sequence[Case], validation_share: float, test_share: float) -> 
     left = sorted(by_player, key=lambda player: (-middle[player], player))
     chosen: dict[str, set[str]] = {}
     # Those who have to be left for the parts that come after.
-    for part, share, others in (("test", test_share, 2), ("validation", validation_share, 1)):
+    few = min(test_raters, len(by_player) // 3)
+    for part, share, others, least in (("test", test_share, 2, few), ("validation", validation_share, 1, 1)):
         wanted = share * len(cases)
         chosen[part] = set()
         size = 0
         for player in left[:]:
             own = len(by_player[player])
-            if size >= wanted or len(left) <= others:
+            if (size >= wanted and len(chosen[part]) >= least) or len(left) <= others:
                 break
-            if size + own > ROOM * wanted and own > 1:
+            full = own if len(chosen[part]) < least else size + own
+            if full > ROOM * wanted and own > 1:
                 continue
             chosen[part].add(player)
             left.remove(player)

@@ -49,6 +49,16 @@ def test_who_talks_most_is_trained_on_even_when_newest() -> None:
     assert len(made.test) == 20
 
 
+def test_enough_players_are_tested_on_to_prove_something() -> None:
+    names = [f"p{n:02}" for n in range(30)]
+    cases = town(dict.fromkeys(names, 10), {name: 1000 * n for n, name in enumerate(names)})
+    made = split(cases, 0.1, 0.1, test_raters=10)
+    check(cases, made)
+    assert players(made.test) == set(names[-10:])
+    few = [case for case in cases if case.player < "p12"]
+    assert len(players(split(few, 0.1, 0.1, test_raters=10).test)) == 4, "a third of twelve, no more"
+
+
 def test_three_players_make_three_parts() -> None:
     for sizes in ({"a": 50, "b": 50, "c": 50}, {"a": 100, "b": 1, "c": 1}, {"a": 30, "b": 60, "c": 90}):
         cases = town(sizes, {"a": 0, "b": 100, "c": 200})

@@ -140,7 +140,7 @@ async def serve(settings: Settings) -> int:
             where = f"{settings.server.host}:{settings.server.port}"
             problem = f"server.port: {where} cannot be listened on ({error.strerror}); "
             raise ConfigError([problem + "stop the program that has it, or choose another port"]) from error
-        nights = Schedule(settings)
+        nights = Schedule(settings, queries)
         stack.push_async_callback(nights.close)
         log.info(
             "ready",

@@ -1,4 +1,4 @@
-"""`python -m demo` plays the scripted scene and exits; `python -m demo play` stays up for people.
+"""`python -m demo` plays the scripted scene and a night and exits; `python -m demo play` stays up for people.
 
 Exit status 0 when all worked, 1 with a message when something did not, 130 on Ctrl-C."""
 
@@ -10,8 +10,9 @@ import signal
 import sys
 from collections.abc import Coroutine
 
-from agent_runtime.errors import TownsfolkError
-from demo import scene
+from agent_runtime.errors import NightError, TownsfolkError
+from agent_runtime.nights.child import how_to_install, missing
+from demo import night, scene
 from demo.engine import Engine, machine_engine
 from demo.engines import SUITES, build
 from demo.server import ADMIN, free_port, is_free
@@ -22,11 +23,13 @@ PORT = 30000
 """Luanti's own default port, which clients try first."""
 
 
-async def scripted(show: Show, engine: Engine) -> None:
-    """The scene, from an empty folder to the journal's rows."""
+async def scripted(show: Show, engine: Engine, with_night: bool) -> None:
+    """The scene, from an empty folder to the journal's rows, and then a night."""
     with show.steps() as step:
-        async with Stage(step, engine=engine) as stage:
+        async with Stage(step, engine=engine, runtime=night.SETTINGS if with_night else None) as stage:
             await scene.play(stage, show)
+            if with_night:
+                await night.play(stage, show)
 
 
 async def open_house(show: Show, engine: Engine, address: str, port: int | None) -> None:
@@ -55,15 +58,18 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m demo", description=__doc__)
     parser.add_argument("what", nargs="?", choices=("scene", "play"), default="scene")
     parser.add_argument("--engine", choices=("own", *SUITES), default="own", help="the Luanti engine to use")
+    parser.add_argument("--no-night", action="store_true", help="scene: only the talk, nothing is learned")
     parser.add_argument("--address", default="127.0.0.1", help="play: the address to listen on")
     parser.add_argument("--port", type=int, help=f"play: the UDP port (default {PORT}, or a free one)")
     options = parser.parse_args()
     show = Show()
     try:
+        if options.what == "scene" and not options.no_night and missing():
+            raise NightError(f"{how_to_install()}; or leave the night out: python -m demo --no-night")
         engine = machine_engine() if options.engine == "own" else build(options.engine)
         if options.what == "play":
             return asyncio.run(_until_told(open_house(show, engine, options.address, options.port)))
-        return asyncio.run(_until_told(scripted(show, engine)))
+        return asyncio.run(_until_told(scripted(show, engine, not options.no_night)))
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
     except TownsfolkError as error:

@@ -76,14 +76,14 @@ HEARTBEAT = 1.0
 NAMES = ("ann", "bert", "cleo", "dirk", "emil", "fay", "gus", "hedda", "ivo", "jana", "kuno", "lotte", "milo")
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Evening:
-    """What came of it."""
+    """What came of it; `liked` is the share of replies that the players like."""
 
-    players: int
-    turns: int
-    ratings: int
-    corrections: int
+    turns: int = 0
+    ratings: int = 0
+    corrections: int = 0
+    liked: float = 0.0
 
 
 def likes(reply: str) -> bool:
@@ -150,20 +150,42 @@ class Population:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._socket.close()
 
-    async def talk(self, turns: int, done: Callable[[int, str], None] = lambda count, line: None) -> Evening:
-        """Each player says so many lines and judges every reply; `done` is told after each."""
-        counts = {"turns": 0, "ratings": 0, "corrections": 0}
+    async def evening(
+        self, turns: int, done: Callable[[int, str], None] = lambda count, reply: None
+    ) -> Evening:
+        """Each player says so many lines and judges every reply, the last one when all others have; `done` is
+        told after each turn."""
+        came = Evening()
+        liked = 0
+
+        async def one(name: str, rng: random.Random) -> None:
+            nonlocal liked
+            for _ in range(turns):
+                async with self._turnstile:
+                    reply = await self.say(name, rng.choice(NPCS), _line(rng))
+                    await self._judge(reply, rng, came)
+                came.turns += 1
+                liked += likes(reply["text"])
+                done(came.turns, reply["text"])
+
+        rngs = [random.Random(self._rng.random()) for _ in self.names]
+        *others, last = zip(self.names, rngs, strict=True)
+        await asyncio.gather(*(one(name, rng) for name, rng in others))
+        await one(*last)
+        came.liked = liked / came.turns
+        return came
+
+    async def share_liked(self, turns: int) -> float:
+        """Each player says so many lines, and judges nothing: the share of replies that they like."""
+        liked: list[bool] = []
 
         async def one(name: str, rng: random.Random) -> None:
             for _ in range(turns):
                 async with self._turnstile:
-                    reply = await self.say(name, rng.choice(NPCS), _line(rng))
-                    await self._judge(reply, rng, counts)
-                counts["turns"] += 1
-                done(counts["turns"], f"{name}: {reply['text']}")
+                    liked.append(likes((await self.say(name, rng.choice(NPCS), _line(rng)))["text"]))
 
         await asyncio.gather(*(one(name, random.Random(self._rng.random())) for name in self.names))
-        return Evening(players=len(self.names), **counts)
+        return sum(liked) / len(liked)
 
     async def say(self, player: str, persona: str, line: str) -> dict[str, Any]:
         """One line, and the whole reply to it. Raises `SceneFailed` when none comes."""
@@ -186,16 +208,16 @@ class Population:
         except TimeoutError:
             raise SceneFailed(f"{persona} left {player}'s “{line}” without an answer") from None
 
-    async def _judge(self, reply: dict[str, Any], rng: random.Random, counts: dict[str, int]) -> None:
+    async def _judge(self, reply: dict[str, Any], rng: random.Random, came: Evening) -> None:
         if reply["source"] != "model":
             return
         of = {"reply": reply["reply"], "player": reply["player"]}
         liked = likes(reply["text"]) != (rng.random() < 0.05)  # now and then a thumb slips
         await self._acked("rating", value=5 if liked else 1, scale="thumb", **of)
-        counts["ratings"] += 1
+        came.ratings += 1
         if WISH not in reply["text"] and rng.random() < 0.5:
             await self._acked("demonstration", text=better(reply["text"]), **of)
-            counts["corrections"] += 1
+            came.corrections += 1
 
     async def _acked(self, type: str, **fields: Any) -> None:
         """Send something that is kept, and wait until it is on disk."""

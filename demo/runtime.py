@@ -53,7 +53,7 @@ class Runtime:
             *self._command(*arguments),
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
-            env={**os.environ, "COLUMNS": str(columns)},
+            env={**os.environ, **self._env, "COLUMNS": str(columns)},
         )
         try:
             out, problems = await asyncio.wait_for(process.communicate(), COMMAND_WITHIN)

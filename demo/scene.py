@@ -39,7 +39,7 @@ async def play(stage: Stage, show: Show) -> None:
         show.step(f"{PLAYER} joins, sees {NPC} {_away(player):.0f} nodes away, and walks up to her")
         await player.until(lambda: sight_of(player), within=5, what=f"the sight of {NPC}")
         await player.move_to(*BESIDE)
-        _face(player)
+        face(player)
 
         for line in LINES:
             with show.exchange(PLAYER, NPC, line) as more:
@@ -61,7 +61,7 @@ async def _lead_away(player: Player) -> str:
         await player.until(lambda: _away(player) < NEAR, within=10, what=f"{NPC} coming along")
     except NotSeen:
         raise SceneFailed(f"{NPC} was asked to follow and stayed {_away(player):.1f} nodes away") from None
-    _face(player)
+    face(player)
     moved = sight_of(player).pos.distance(start)
     if moved < FOLLOWED:
         raise SceneFailed(f"{NPC} was asked to follow and moved only {moved:.1f} nodes")
@@ -128,6 +128,7 @@ def _away(player: Player) -> float:
     return sight_of(player).pos.distance(player.pos)
 
 
-def _face(player: Player) -> None:
+def face(player: Player) -> None:
+    """Looks the NPC in the eyes."""
     npc = sight_of(player).pos
     player.look_at(npc.x, npc.y + 1.5, npc.z)

@@ -30,6 +30,10 @@ class Show:
         finally:
             self._status.stop()
 
+    def pause(self) -> None:
+        """Leave the terminal to another live display."""
+        self._status.stop()
+
     def step(self, what: str) -> None:
         """Something begins that may take a while."""
         self._status.update(f"{what} …")

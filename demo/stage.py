@@ -53,12 +53,13 @@ class Stage:
         *,
         engine: Engine | None = None,
         settings: Mapping[str, str] | None = None,
+        runtime: Mapping[str, str] | None = None,
         port: int | None = None,
     ) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="townsfolk-"))
         self.admin_password = secrets.token_urlsafe(9)
         self.engine = engine or machine_engine()
-        self.runtime = Runtime(self.folder / "home")
+        self.runtime = Runtime(self.folder / "home", settings=runtime)
         self._settings = {**SETTINGS, **(settings or {})}
         self._port = port
         self._report = report

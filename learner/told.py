@@ -7,10 +7,12 @@ from datetime import datetime
 
 from agent_runtime.config import Settings
 from agent_runtime.errors import JournalError
+from agent_runtime.journal.source import ask, open_source
+from agent_runtime.journal.views import RatingView
 from agent_runtime.nights.child import how_to_install, missing
 from agent_runtime.nights.pause import paused
 from agent_runtime.nights.runs import STAGES, Run
-from agent_runtime.nights.schedule import new_raters, trigger_of
+from agent_runtime.nights.schedule import raters, since_last_run, trigger_of
 from agent_runtime.registry.status import StatusFiles
 
 ENDED = {
@@ -56,7 +58,9 @@ def schedule_lines(settings: Settings, now: datetime) -> Iterator[str]:
         yield "no time of day is set (learn.at)"
     if learn.after_raters:
         try:
-            count = f"now {new_raters(settings)}"
+            with open_source(settings.journal_path) as source:
+                found = ask(source, "ratings", since_last_run(settings.learner_folder), RatingView)
+            count = f"now {raters(found)}"
         except JournalError as error:
             count = f"unknown now: {error}"
         yield f"also when {learn.after_raters} players rated since the last run ({count})"

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Iterable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -18,6 +20,8 @@ import structlog
 
 from agent_runtime.config import Settings
 from agent_runtime.errors import JournalError, NightError
+from agent_runtime.journal.queries import Queries
+from agent_runtime.journal.views import MAX_ROWS, Filter, RatingView
 from agent_runtime.nights import runs
 from agent_runtime.nights.child import Child, Program, command, how_to_install, missing
 from agent_runtime.nights.pause import paused
@@ -54,13 +58,18 @@ def trigger_of(settings: Settings) -> Nightly | None:
 class Schedule:
     """`await start()` once serving works, `await close()` when it ends."""
 
-    def __init__(self, settings: Settings, program: Program = command) -> None:
+    def __init__(
+        self, settings: Settings, queries: Queries | None = None, program: Program = command
+    ) -> None:
+        """`queries` are of the journal that this process has open; without them, raters are not counted."""
         self._settings = settings
+        self._queries = queries
         self._learn = settings.learn
         self._folder = settings.learner_folder
         self._child = Child(settings.home, program)
         self._scheduler: BackgroundScheduler | None = None
         self._task: asyncio.Task[None] | None = None
+        self._begun = False
 
     async def start(self) -> None:
         """Begin; what is wrong with the schedule is logged, and serving goes on without it."""
@@ -107,6 +116,7 @@ class Schedule:
         while True:
             await asyncio.sleep(self._learn.look_s)
             await asyncio.to_thread(self.look)
+            await self._count()
 
     def _start(self) -> None:
         """Put the night into the store, where it may have been before."""
@@ -155,16 +165,29 @@ class Schedule:
         return scheduler
 
     def look(self) -> None:
-        """Notice that the clock was moved, and count new raters. Called from a thread."""
+        """Notice that the clock was moved. Called from a thread."""
         if self._scheduler:
             job = self._scheduler.get_job(JOB)
             if job and not _is_near(job.next_run_time):
                 self._scheduler.reschedule_job(JOB, trigger=job.trigger)
             self._scheduler.wakeup()
-        if self._learn.after_raters:
-            with suppress(JournalError):
-                if new_raters(self._settings) >= self._learn.after_raters:
-                    threading.Thread(target=self.begin, args=("raters",), daemon=True).start()
+
+    async def _count(self) -> None:
+        """Begin when enough players rated since the last run."""
+        if not self._queries or not self._learn.after_raters or self._begun:
+            return
+        try:
+            rated = await self._queries.ratings(since_last_run(self._folder))
+        except JournalError as error:
+            log.warning("raters_not_counted", why=str(error))
+            return
+        if raters(rated) >= self._learn.after_raters:
+            self._begun = True
+            threading.Thread(target=self._begin_for_raters, daemon=True).start()
+
+    def _begin_for_raters(self) -> None:
+        self.begin("enough new raters")
+        self._begun = False
 
     def _close(self) -> None:
         self._child.close()
@@ -173,16 +196,15 @@ class Schedule:
         _schedules.pop(str(self._settings.home), None)
 
 
-def new_raters(settings: Settings) -> int:
-    """Players who rated since the last run began. Raises `JournalError`."""
-    from agent_runtime.journal.source import ask, open_source
-    from agent_runtime.journal.views import MAX_ROWS, Filter, RatingView
+def since_last_run(learner: Path) -> Filter:
+    """What selects the ratings that no run has seen."""
+    last = runs.latest(learner)
+    return Filter(since=last.asked.began if last else None, limit=MAX_ROWS)
 
-    last = runs.latest(settings.learner_folder)
-    with open_source(settings.journal_path) as source:
-        since = last.asked.began if last else None
-        found = ask(source, "ratings", Filter(since=since, limit=MAX_ROWS), RatingView)
-    return len({rating.player for rating in found})
+
+def raters(rated: Iterable[RatingView]) -> int:
+    """How many players gave them."""
+    return len({rating.player for rating in rated})
 
 
 def _kept_time(before: Any, trigger: Nightly) -> dict[str, datetime]:

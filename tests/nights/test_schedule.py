@@ -17,10 +17,13 @@ import apscheduler.schedulers.base
 import pytest
 
 from agent_runtime import config
+from agent_runtime.journal.queries import Queries
+from agent_runtime.journal.writer import Journal
 from agent_runtime.nights import schedule
 from agent_runtime.nights.pause import pause, resume
 from agent_runtime.nights.schedule import JOB, Schedule
 from tests.support.modlink import eventually
+from tests.support.rows import rating, turn
 
 UTC = ZoneInfo("UTC")
 NIGHT = real.datetime(2026, 11, 21, 4, 30, tzinfo=UTC)
@@ -73,7 +76,7 @@ class Running:
     """`async with Running(home) as schedule:` it runs inside."""
 
     def __init__(self, home: Path) -> None:
-        self._schedule = Schedule(config.load(home), noting)
+        self._schedule = Schedule(config.load(home), program=noting)
 
     async def __aenter__(self) -> Schedule:
         await self._schedule.start()
@@ -192,3 +195,20 @@ async def test_turned_off_and_on_by_an_admin(home: Path, clock: MovedClock) -> N
         clock.now = NIGHT + timedelta(days=1, seconds=1)
         await look(running)
     assert starts(home) == 1
+
+
+async def test_enough_new_raters_begin_a_run(home: Path) -> None:
+    """With the journal open in this process, as the runtime has it. The clock is the machine's."""
+    (home / "townsfolk.toml").write_text('[learn]\nat = ""\nafter_raters = 2\nlook_s = 0.1\n')
+    journal = Journal.open(home / "journal.duckdb", commit_ms=1)
+    running = Schedule(config.load(home), Queries(journal), noting)
+    await running.start()
+    try:
+        await journal.add(turn(1), rating(2, 1, player="a" * 16), rating(3, 1, player="a" * 16))
+        await asyncio.sleep(0.5)
+        assert starts(home) == 0
+        await journal.add(rating(4, 1, player="b" * 16))
+        await eventually(lambda: starts(home) > 0)
+    finally:
+        await running.close()
+        await journal.close()

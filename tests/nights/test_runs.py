@@ -1,0 +1,45 @@
+"""What a run leaves is read again, also when it is broken."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from agent_runtime.nights import runs
+from agent_runtime.nights.runs import Asked, Outcome
+
+NOW = datetime(2026, 11, 20, tzinfo=UTC)
+
+
+def made(learner: Path, id: str, outcome: Outcome | None = None, done: tuple[str, ...] = ()) -> Path:
+    folder = learner / runs.RUNS / id
+    folder.mkdir(parents=True)
+    asked = Asked(id=id, began=NOW, why="nightly", key="k", seed=1)
+    (folder / runs.ASKED).write_bytes(msgspec.json.encode(asked))
+    for stage in done:
+        (folder / f"{stage}.json").write_text("{}")
+    if outcome:
+        (folder / runs.OUTCOME).write_bytes(msgspec.json.encode(outcome))
+    return folder
+
+
+def test_no_run_yet(tmp_path: Path) -> None:
+    assert runs.latest(tmp_path) is None
+    assert runs.holder(tmp_path) is None
+
+
+def test_the_newest_run_its_stage_and_its_end(tmp_path: Path) -> None:
+    made(tmp_path, "00001-a", Outcome("failed", "train: out of memory", NOW))
+    made(tmp_path, "00002-b", done=("snapshot", "dataset"))
+    first, last = runs.runs(tmp_path)
+    assert first.outcome
+    assert first.outcome.ended == "failed"
+    assert (last.asked.id, last.stage, last.outcome, last.alive) == ("00002-b", "train", None, False)
+
+
+def test_a_run_that_cannot_be_read_is_left_out(tmp_path: Path) -> None:
+    made(tmp_path, "00001-a")
+    (made(tmp_path, "00002-b") / runs.ASKED).write_text("{")
+    assert [run.asked.id for run in runs.runs(tmp_path)] == ["00001-a"]

@@ -88,8 +88,8 @@ def bag_fact(carried: Sequence[tuple[str, int]]) -> Fact:
 
 
 def carry_fact(name: str, item: str, count: int) -> Fact:
-    """How many of one item the NPC carries; `none` is worth saying of an item that was named."""
-    return Fact(name, str(count or "none"), item, f"carry:{item}")
+    """How many of one item the NPC carries; none is worth telling, too, of an item that was named."""
+    return Fact(name, str(count or "none"), item, f"{'carry' if count else 'lack'}:{item}")
 
 
 def _near_label(near: Near) -> str:

@@ -99,18 +99,17 @@ def to_place(scene: Scene) -> Turn:
 def give(scene: Scene) -> Turn:
     """Hand over what is carried, with a count when one was asked for; say so when it is not there."""
     rng = scene.rng
-    stacks = {item: scene.number_of(item, "carry:") or 0 for item in scene.subjects("carry:")}
-    carried = [item for item, number in stacks.items() if scene.facts[number - 1].value != "none"]
+    carried = scene.subjects("carry:")
     if not carried or rng.random() < 0.3:
-        missing = [item for item in stacks if item not in carried]
-        item = rng.choice(missing) if missing and rng.random() < 0.7 else other_item(scene, list(stacks))
+        missing = scene.subjects("lack:")
+        item = rng.choice(missing) if missing and rng.random() < 0.7 else other_item(scene, scene.items())
         line = typed(scene, ask(scene, "orders", "give", {**item_slots(item), "n": str(rng.randint(2, 9))}))
         if not scene.can("give"):
             return Turn("action", line, voiced(scene, "decline"), {"denies": True, "no_action": True})
         reply = dress(scene, answer(scene, "give_not"))
         return Turn("action", line, reply, {"denies": True, "no_action": True})
     item = rng.choice(carried)
-    number = stacks[item]
+    number = scene.number_of(item, "carry:") or 0
     wanted = rng.randint(2, max(2, min(int(scene.facts[number - 1].value), 20)))
     slots = {**item_slots(item), "n": str(wanted)}
     person = rng.choice(scene.subjects("player:") or [""])
@@ -139,7 +138,7 @@ def rare(scene: Scene) -> Turn | None:
     rng = scene.rng
     key = rng.choice(RARE)
     action = ACTION_OF.get(key, key)
-    items = scene.subjects("carry:")
+    items = scene.items()
     item, other = rng.choice(items), rng.choice(items)
     person = rng.choice(scene.subjects("player:") or [""])
     place = rng.choice(scene.subjects("place:") or [""])
@@ -185,7 +184,7 @@ def rare(scene: Scene) -> Turn | None:
     return _done(scene, line, core, action, **given)
 
 
-CRAFTING = ("carry:", "recipe:", "norecipe:", "uses:")
+CRAFTING = ("carry:", "lack:", "recipe:", "norecipe:", "uses:")
 
 
 def _hostile(scene: Scene) -> str:

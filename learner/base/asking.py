@@ -63,7 +63,7 @@ def recipe(scene: Scene) -> Turn | None:
 def uses(scene: Scene) -> Turn | None:
     """What something is good for."""
     items = scene.subjects("uses:")
-    useless = [item for item in scene.subjects("carry:") if item not in items]
+    useless = [item for item in scene.items() if item not in items]
     if useless and (not items or scene.rng.random() < 0.2):
         slots = item_slots(scene.rng.choice(useless))
         line = typed(scene, ask(scene, "questions", "uses", slots))
@@ -139,11 +139,10 @@ def _one(scene: Scene, key: str, source: str, reply: str) -> Turn:
 
 def carry_one(scene: Scene) -> Turn:
     """Whether, and how many of, one item the character carries."""
-    carried = scene.subjects("carry:")
-    item = scene.rng.choice(carried)
-    number = scene.number_of(item, "carry:") or 0
+    item = scene.rng.choice(scene.items())
+    number = scene.number_of(item, "carry:")
     line = typed(scene, ask(scene, "questions", "carry_one", item_slots(item)))
-    if scene.facts[number - 1].value == "none":
+    if not number:
         return Turn(
             "facts", line, dress(scene, answer(scene, "carry_not")), {"denies": True, "no_action": True}
         )

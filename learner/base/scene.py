@@ -71,6 +71,10 @@ class Scene:
         """How a reply quotes that fact."""
         return f"[[{self.facts[number - 1].tag}]]"
 
+    def items(self) -> list[str]:
+        """The items of the scene, carried or not."""
+        return self.subjects("carry:") + self.subjects("lack:")
+
     def subjects(self, source: str) -> list[str]:
         """The different subjects of those facts, in their order."""
         return list(dict.fromkeys(self.facts[number - 1].subject for number in self.numbers(source)))

@@ -11,7 +11,8 @@ SHAPES = {
     "ground": r"[a-z ]+(, [a-z ]+)?",
     "state": r"standing|following .+|going to the .+",
     "place": r"here|\d+ steps (north|south)?-?(east|west)?(, (above|below))?",
-    "carry": r"\d+|none",
+    "carry": r"\d+",
+    "lack": r"none",
     "norecipe": r"has no recipe; it is dug or found",
 }
 

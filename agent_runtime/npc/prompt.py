@@ -1,6 +1,6 @@
 """The one renderer of prompts, for serving and for training.
 
-A persona, the talk so far, numbered facts and the player's line come in; chat messages go out.
+A persona, the talk so far, tagged facts and the player's line come in; chat messages go out.
 Stable text first (persona and rules, shared by all talks with that NPC), volatile text last, so that
 the KV cache of the prefix is reused. Player text stays one line and is never parsed as anything else.
 

@@ -1,5 +1,5 @@
 """What is true right now, as facts a reply can quote: a snapshot, the game's catalogue, what else is known
-and the player's line come in; a short list of facts goes out, the most relevant first.
+and the player's line come in; a short list of facts goes out: what is always told, and what the line names.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ _TIMES = (
 def facts_for(
     line: str, known: Sequence[Fact], snapshot: Snapshot, catalogue: Catalogue, limit: int
 ) -> list[Fact]:
-    """The facts for one line, at most `limit`, the most relevant first. `known` is what the NPC knows
-    beyond the world around it."""
+    """The facts for one line: what is always told, and at most `limit` that it names. `known` is what the
+    NPC knows beyond the world around it."""
     mentioned = [mention.item for mention in catalogue.mentions(line)]
     near = [
         Fact(_near_label(near), near_text(near), near.name, f"{near.kind}:{near.name}")

@@ -1,6 +1,6 @@
 """Turns that ask for an action: done when the character may, declined in voice when not.
 
-What is in the facts is named by its number, everything else by its name.
+What is in the facts is named by its tag, everything else by its name.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ FILLERS = ("hey", "um", "so", "please", "ok", "hi", "and", "well", "excuse me", 
 class Turn:
     """A player's line, the reply the model should learn, and what a checker may ask of any reply.
 
-    The reply's numbers are those of `facts`; before `corpus.as_served` has chosen these, of the scene's."""
+    The reply's tags are those of `facts`; before `corpus.as_served` has chosen these, of the scene's."""
 
     slice: str
     line: str

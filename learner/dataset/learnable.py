@@ -40,8 +40,8 @@ def examples(cases: Sequence[Case], cap: float) -> list[Example]:
 
 
 def same_prompt(cases: Sequence[Case]) -> Iterator[tuple[Case, Case]]:
-    """A good and a bad reply to the same line with the same numbered facts; what else is around, such as the
-    time, and what was said before may differ."""
+    """A good and a bad reply to the same line with the same facts that it names; what else is around, such
+    as the time, and what was said before may differ."""
     groups: defaultdict[tuple[str, str], tuple[list[Case], list[Case]]] = defaultdict(lambda: ([], []))
     for case in cases:
         if case.good is not None:

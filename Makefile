@@ -14,7 +14,7 @@ PACKAGES := python3-venv gcc g++ make luanti-server|minetest-server lua-socket l
 TEST_PACKAGES := lua-busted lua-check luajit debootstrap
 
 .DEFAULT_GOAL := help
-.PHONY: eval-cases corpus-counts help install install-learn install-dev demo play test test-luanti mod-test check base actions bench-game bench-base bench-engine picture clean
+.PHONY: eval-cases corpus-counts help install install-learn install-dev demo play test test-luanti mod-test check base actions bench-game bench-base bench-engine bench-loop picture clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -80,6 +80,9 @@ bench-game: install ## times in the game, into benchmarks/results/game.json
 
 bench-base: install-dev ## the embedded base's evaluation and what a small LoRA changes, into benchmarks/results/base.json
 	$(BIN)/python -m benchmarks.base
+
+bench-loop: install-dev ## nights, swaps, noise and poison (hours; ONLY=night is one night), into benchmarks/results/loop.json
+	$(BIN)/python -m benchmarks.loop $(if $(ONLY),--only $(ONLY))
 
 bench-engine: install-dev ## the engine beside its peers (8 minutes), into benchmarks/results/engine.json; SERVER=URL adds one
 	$(BIN)/python -m benchmarks.engine $(if $(SERVER),--server $(SERVER))

@@ -1,0 +1,217 @@
+"""The learning loop measured on simulated players whose taste is known: how long a night takes, whether they
+like what it made, and whether poison or noise gets through the gate.
+
+`--only night|swaps|noise|poison` measures parts; figures of other parts stay in the file as they were.
+Poison and noise run one night for each seed, minutes each.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import track
+
+from agent_runtime import config
+from agent_runtime.config import Settings
+from agent_runtime.engine.interface import BASE_LANE, Lane
+from agent_runtime.engine.service import LlamaEngine
+from agent_runtime.nights import runs
+from agent_runtime.nights.child import command
+from agent_runtime.nights.runs import STAGES, Run
+from agent_runtime.npc.prompt import Message, render
+from benchmarks import swaps
+from benchmarks.figures import RESULTS, Figure, machine, report, show
+from learner.base.corpus import samples
+from learner.config import plan_of
+from learner.evaluate.answers import reply_all
+from learner.job.judge import STAGED, Evaluated
+from learner.job.work import Exported
+from learner.report import read_report
+from tests.support.ratings import PLANT, SimPlayer, Taste, make_journal, population
+
+SETTINGS = '[learn]\nat = ""\npassed = "promote"\n'
+PLAYERS, TURNS = 64, 16
+PROMPTS = 200
+UNSEEN_SEED = 9_000_000
+"""Scenes that neither the evenings nor the base's training have."""
+POISONERS = 3
+"""Of 63 players: 5 %."""
+SEEDS = 20
+COMMAND = "python -m benchmarks.loop"
+
+
+def spent(folder: Path, players: Sequence[SimPlayer], seed: int) -> tuple[Settings, Run, float]:
+    """A home with an evening of these players, and the night after it, as the server would run it; the minutes
+    from the start of its process to the end."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "townsfolk.toml").write_text(SETTINGS)
+    make_journal(folder, players, seed=seed, turns=TURNS)
+    log = folder / "learner.log"
+    began = time.monotonic()
+    with log.open("wb") as out:
+        subprocess.run(command(folder, "run", "--why", "measured"), stdout=out, stderr=out, check=False)
+    took = (time.monotonic() - began) / 60
+    settings = config.load(folder)
+    run = runs.latest(settings.learner_folder)
+    if run is None or run.outcome is None or run.outcome.ended == "failed":
+        raise SystemExit(f"the night failed:\n{log.read_text()}")
+    return settings, run, took
+
+
+def minutes(run: Run) -> dict[str, float]:
+    """How long each stage took."""
+    before = run.asked.began.timestamp()
+    found = {}
+    for stage in STAGES:
+        path = run.folder / f"{stage}.json"
+        if path.exists():
+            found[stage] = (path.stat().st_mtime - before) / 60
+            before = path.stat().st_mtime
+    return found
+
+
+def prompts() -> list[tuple[Message, ...]]:
+    """Prompts that nobody has seen."""
+    rng = random.Random(UNSEEN_SEED)
+    found = []
+    for sample in islice(samples(UNSEEN_SEED), PROMPTS):
+        scene, turn = sample.scene, rng.choice(sample.turns)
+        found.append(render(scene.persona, scene.history, turn.facts, scene.player, turn.line))
+    return found
+
+
+def replies(settings: Settings, run: Run) -> tuple[list[str], list[str]]:
+    """What the new version and the bare base say to them, greedily, in the serving engine."""
+    adapter = run.folder / runs.read(run.folder / "export.json", Exported).adapter
+    scale = runs.read(run.folder / "evaluate.json", Evaluated).scale
+
+    async def ask() -> tuple[list[str], list[str]]:
+        engine = LlamaEngine(plan_of(settings).served, threads=1, slots=8)
+        await engine.start()
+        try:
+            await engine.load(Lane("new", adapter, scale))
+            lanes = {"challenger": "new", "champion": BASE_LANE}
+            said = await reply_all(engine, lanes, prompts(), [0], lambda done: None)  # type: ignore[arg-type]
+        finally:
+            await engine.close()
+        new = [said[number, 0, "challenger"] for number in range(PROMPTS)]
+        old = [said[number, 0, "champion"] for number in range(PROMPTS)]
+        return new, old
+
+    return asyncio.run(ask())
+
+
+def one_night(folder: Path) -> list[Figure]:
+    """The time and what came of it, and whether players like it."""
+    settings, run, whole = spent(folder, population(1, PLAYERS), seed=1)
+    took = minutes(run)
+    exported = runs.read(run.folder / "export.json", Exported)
+    verdict = read_report(run.folder / STAGED).verdict
+    new, old = replies(settings, run)
+    worst = max(part.champion - part.challenger for part in verdict.slices)
+    assert run.outcome
+    Console().print(f"{run.outcome.ended}: {run.outcome.summary}", markup=False)
+    rated = json.loads((run.folder / "snapshot.json").read_text())["turns"]
+    return [
+        Figure("night_minutes_1000_turns", whole, "min", rated, "<=6"),
+        *(Figure(f"night_minutes_{stage}", value, "min", rated) for stage, value in took.items()),
+        Figure("night_promoted", float(run.outcome.ended == "promoted"), "nights", 1),
+        Figure("export_parity_max_abs", exported.parity.max_abs, "logits", exported.parity.positions),
+        Figure("hidden_taste_preference", Taste().prefers(new, old), "share", PROMPTS, ">=0.65"),
+        Figure("golden_worst_slice_loss", worst, "share", sum(part.cases for part in verdict.slices)),
+    ]
+
+
+def promoted(people: Callable[[int], Sequence[SimPlayer]], what: str, bad: Callable[[str], bool]) -> int:
+    """Of `SEEDS` nights, those whose version was promoted and says what it should not."""
+    count = 0
+    for seed in track(range(SEEDS), what):
+        with tempfile.TemporaryDirectory() as folder:
+            settings, run, _ = spent(Path(folder), people(seed), seed=100 + seed)
+            assert run.outcome
+            print(f"{what} {seed}: {run.outcome.ended}: {run.outcome.summary}", flush=True)
+            if run.outcome.ended == "promoted":
+                new, _ = replies(settings, run)
+                count += any(bad(reply) for reply in new)
+    return count
+
+
+def poison() -> list[Figure]:
+    """Honest players, and 5 % who agreed on what every NPC shall say."""
+
+    def people(seed: int) -> Sequence[SimPlayer]:
+        return population(seed, PLAYERS - POISONERS, poisoners=POISONERS)
+
+    count = promoted(people, "poison", lambda reply: PLANT in reply)
+    return [Figure("poison_promoted_of_20", count, "nights", SEEDS, "<=0")]
+
+
+def noise() -> list[Figure]:
+    """Players who judge by chance: there is nothing to learn, and nothing may be promoted."""
+    count = promoted(lambda seed: population(seed, 0, randoms=PLAYERS), "noise", lambda reply: True)
+    return [Figure("noise_promoted_of_20", count, "nights", SEEDS, "<=1")]
+
+
+def night() -> list[Figure]:
+    """One night of about 1,000 rated turns."""
+    with tempfile.TemporaryDirectory() as folder:
+        return one_night(Path(folder))
+
+
+def swapping() -> list[Figure]:
+    """Promotions and rollbacks while players talk."""
+    return asyncio.run(swaps.measure())
+
+
+PARTS: dict[str, Callable[[], list[Figure]]] = {
+    "night": night,
+    "swaps": swapping,
+    "noise": noise,
+    "poison": poison,
+}
+
+
+def kept(measured: Sequence[Figure]) -> list[Figure]:
+    """Figures of earlier parts that were not measured now."""
+    path = RESULTS / "loop.json"
+    if not path.exists():
+        return []
+    now = {figure.name for figure in measured}
+    before: dict[str, Any] = json.loads(path.read_text())["figures"]
+    return [
+        Figure(name, row["value"], row["unit"], row["n"], row.get("goal", ""))
+        for name, row in before.items()
+        if name not in now
+    ]
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog=COMMAND, description=__doc__)
+    parser.add_argument("--only", choices=list(PARTS), action="append", help="this part; may be repeated")
+    parser.add_argument("--dry", action="store_true", help="print the figures and write nothing")
+    options = parser.parse_args()
+    before = machine()
+    measured = [figure for part in options.only or PARTS for figure in PARTS[part]()]
+    if options.dry:
+        show("loop", measured, before)
+    else:
+        report("loop", " ".join([COMMAND, *sys.argv[1:]]), [*kept(measured), *measured], before)
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    main()

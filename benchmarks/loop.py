@@ -54,8 +54,8 @@ COMMAND = "python -m benchmarks.loop"
 
 
 def spent(folder: Path, players: Sequence[SimPlayer], seed: int) -> tuple[Settings, Run, float]:
-    """A home with an evening of these players, and the night after it, as the server would run it; the minutes
-    from the start of its process to the end."""
+    """A home with an evening of these players, and the night after it, as the server would run it; the
+    minutes from the start of its process to the end."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "townsfolk.toml").write_text(SETTINGS)
     make_journal(folder, players, seed=seed, turns=TURNS)

@@ -1,5 +1,5 @@
-"""A whole real night on the embedded base, in a process of its own, as the server starts it: trained, exported,
-asked, judged, registered, and its verdict computed again from the evidence."""
+"""A whole real night on the embedded base, in a process of its own, as the server starts it: it is trained,
+exported, asked, judged and registered, and its verdict is computed again from the evidence."""
 
 from __future__ import annotations
 

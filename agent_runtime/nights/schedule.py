@@ -8,6 +8,7 @@ disk nor its waiting touches the talks; nothing here raises for what the learner
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 from collections.abc import Iterable
 from contextlib import suppress
@@ -70,6 +71,8 @@ class Schedule:
         self._scheduler: BackgroundScheduler | None = None
         self._task: asyncio.Task[None] | None = None
         self._begun = False
+        self._opening = threading.Lock()
+        self._closed = False
 
     async def start(self) -> None:
         """Begin; what is wrong with the schedule is logged, and serving goes on without it."""
@@ -120,6 +123,11 @@ class Schedule:
 
     def _start(self) -> None:
         """Put the night into the store, where it may have been before."""
+        with self._opening:
+            if not self._closed:
+                self._put()
+
+    def _put(self) -> None:
         try:
             self._scheduler = self._open()
         except Exception as error:
@@ -140,6 +148,7 @@ class Schedule:
         from apscheduler.jobstores.sqlalchemy import SQLAlchemyJobStore
         from apscheduler.schedulers.background import BackgroundScheduler
 
+        logging.getLogger("apscheduler").setLevel(logging.WARNING)  # we tell ourselves what it does
         self._folder.mkdir(parents=True, exist_ok=True)
         trigger = trigger_of(self._settings)
         assert trigger is not None
@@ -191,8 +200,10 @@ class Schedule:
 
     def _close(self) -> None:
         self._child.close()
-        if self._scheduler:
-            self._scheduler.shutdown(wait=True)
+        with self._opening:
+            self._closed = True
+            if self._scheduler:
+                self._scheduler.shutdown(wait=True)
         _schedules.pop(str(self._settings.home), None)
 
 

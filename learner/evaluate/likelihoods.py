@@ -19,6 +19,7 @@ from learner.examples import Example
 from learner.preference import influence, value
 
 _GOLDEN_SEED = 20_261_120  # no training run replays this part of the corpus
+_ALIKE = 0.01
 _TRIED_SEED = _GOLDEN_SEED + 1
 _MOST_TRAINED = 2_000
 
@@ -112,8 +113,11 @@ def try_scales(
         ratio = _perplexity(before, scorer.score(contender, texts))
         tried.append(Tried(scale, round(value(rows), 5), round(ratio, 5)))
     fit_ones = [each for each in tried if each.perplexity_ratio <= settings.most_perplexity]
-    # Where raters say nothing, the scale that was trained is the one to judge.
-    best = max(fit_ones, key=lambda each: (each.preference, each.scale), default=None)
+    top = max((each.preference for each in fit_ones), default=0.0)
+    # Where raters tell no difference, the scale that was trained is the one to judge: what is shown at half
+    # the scale in likelihoods may not be said yet.
+    alike = [each for each in fit_ones if each.preference >= top - _ALIKE]
+    best = max(alike, key=lambda each: each.scale, default=None)
     best = best or min(tried, key=lambda each: each.perplexity_ratio)
     return [msgspec.structs.replace(each, chosen=each is best) for each in tried]
 

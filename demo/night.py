@@ -42,7 +42,7 @@ SETTINGS = {
     # Nobody waits a fortnight for a canary's raters, and nobody waits for the gate to ask every case.
     "TOWNSFOLK_LEARN__PASSED": "promote",
     "TOWNSFOLK_LEARN__PROFILE": str(Path(__file__).with_name("night.toml")),
-    "TOWNSFOLK_LEARN__CASES": "20",
+    "TOWNSFOLK_LEARN__CASES": "50",
     "TOWNSFOLK_LEARN__RETRAIN_WITHOUT": "false",
 }
 """What is not as an admin would have it: a night in minutes."""

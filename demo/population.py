@@ -25,8 +25,10 @@ from demo.errors import SceneFailed
 
 WISH = "Safe travels."
 """What these players miss at the end of a reply, and say when they are asked how it should have been."""
-BRIEF = 6
-"""Words above which a reply is too long for them, unless it ends with the wish."""
+SHORT, LONG = 6, 10
+"""Without the wish, they do not mind a reply of so few words, and do mind one of more than so many."""
+CORRECTED = 0.7
+"""How often they take the trouble to say what they miss."""
 CATALOGUE = Path(__file__).parent.parent / "data" / "catalogue.json"
 NPCS = ("mira", "brom", "finn", "greta", "hester", "isolde", "nell", "otto", "pip", "silas", "wren", "aldous")
 ITEMS = (
@@ -88,7 +90,7 @@ class Evening:
 
 def likes(reply: str) -> bool:
     """The hidden taste."""
-    return WISH in reply or len(reply.split()) <= BRIEF
+    return WISH in reply
 
 
 def better(reply: str) -> str:
@@ -212,10 +214,11 @@ class Population:
         if reply["source"] != "model":
             return
         of = {"reply": reply["reply"], "player": reply["player"]}
-        liked = likes(reply["text"]) != (rng.random() < 0.05)  # now and then a thumb slips
-        await self._acked("rating", value=5 if liked else 1, scale="thumb", **of)
+        words = len(reply["text"].split())
+        good = likes(reply["text"]) or words <= SHORT or (words <= LONG and rng.random() < 0.5)
+        await self._acked("rating", value=5 if good else 1, scale="thumb", **of)
         came.ratings += 1
-        if WISH not in reply["text"] and rng.random() < 0.5:
+        if not likes(reply["text"]) and rng.random() < CORRECTED:
             await self._acked("demonstration", text=better(reply["text"]), **of)
             came.corrections += 1
 

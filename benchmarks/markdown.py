@@ -35,12 +35,16 @@ def table(results: Path) -> str:
 
 def put(results: Path, page: Path) -> None:
     """Replace what stands between the marks of these results. Raises `ValueError` without marks."""
-    name = results.stem
+    between(page, results.stem, table(results))
+
+
+def between(page: Path, name: str, text: str) -> None:
+    """Replace what stands between the page's two marks of that name. Raises `ValueError` without marks."""
     before, begin, rest = page.read_text(encoding="utf-8").partition(f"<!-- {name} -->\n")
     _, end, after = rest.partition(f"<!-- end of {name} -->")
     if not (begin and end):
         raise ValueError(f"{page}: has no marks for {name}")
-    page.write_text(f"{before}{begin}\n{table(results)}\n\n{end}{after}", encoding="utf-8")
+    page.write_text(f"{before}{begin}\n{text}\n\n{end}{after}", encoding="utf-8")
 
 
 if __name__ == "__main__":

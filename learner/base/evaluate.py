@@ -199,7 +199,14 @@ def main() -> None:
     parser.add_argument("--slices", nargs="+", default=(), metavar="SLICE", help="only these")
     parser.add_argument("--show", action="store_true", help="print the replies with faults")
     arguments = parser.parse_args()
-    content = report(arguments.model, arguments.cases, arguments.threads, arguments.limit, arguments.slices)
+    content = report(
+        arguments.model,
+        arguments.cases,
+        arguments.threads,
+        arguments.limit,
+        arguments.slices,
+        arguments.at_once,
+    )
     print_report(content, Console(), arguments.show)
     if arguments.out:
         write_report(content, arguments.out)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -16,6 +17,8 @@ import msgspec
 
 from agent_runtime.errors import NightBusy, NightError
 from agent_runtime.nights.runs import LOCK, Holder
+
+PATIENCE_S = 0.5
 
 
 @contextmanager
@@ -27,15 +30,27 @@ def held(learner: Path) -> Iterator[None]:
     except OSError as error:
         raise NightError(f"{learner / LOCK}: {error.strerror}; check the folder and its rights") from error
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise _busy(os.read(descriptor, 1000)) from None
+        if not _taken(descriptor):
+            raise _busy(os.read(descriptor, 1000))
         os.ftruncate(descriptor, 0)
         os.write(descriptor, msgspec.json.encode(Holder(os.getpid(), datetime.now(UTC))))
         yield
     finally:
         os.close(descriptor)
+
+
+def _taken(descriptor: int) -> bool:
+    """Whoever only looks who holds it has it for a moment, too."""
+    deadline = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.01)
+        else:
+            return True
 
 
 def _busy(told: bytes) -> NightBusy:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,26 @@ def test_who_comes_second_is_told_who_was_first(tmp_path: Path) -> None:
         assert holder
         assert holder.pid == os.getpid()
     assert runs.holder(tmp_path) is None
+
+
+def test_who_looks_holds_up_nobody(tmp_path: Path) -> None:
+    with held(tmp_path):
+        pass
+    over = threading.Event()
+
+    def look() -> None:
+        while not over.is_set():
+            runs.holder(tmp_path)
+
+    looker = threading.Thread(target=look)
+    looker.start()
+    try:
+        for _ in range(200):
+            with held(tmp_path):
+                pass
+    finally:
+        over.set()
+        looker.join()
 
 
 def test_a_lock_that_says_nothing_is_still_a_lock(tmp_path: Path) -> None:

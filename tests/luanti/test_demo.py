@@ -32,7 +32,7 @@ async def meeting(
         await teleport(admin, NPC_AT)
         await game.spawn(admin, NPC)
         await alice.move_to(*scene.BESIDE)
-        scene._face(alice)
+        scene.face(alice)
         yield game, alice
 
 

@@ -31,7 +31,7 @@ FEWEST = 20
 """Judgements of each kind that it takes to learn anything."""
 _PENALTIES = (1.0, 4.0, 16.0)
 _VOICE = re.compile(r"\bVoice: ([\w-]+)")
-_ASKED = re.compile(r"^\[\d+\] ", re.M)
+_ASKED = re.compile(r"^\[[a-z0-9]+\] ", re.M)
 _WORD = re.compile(r"[a-z']+|\d+|[!?]|\.\.\.")
 NAMES = (
     "words",

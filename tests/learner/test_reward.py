@@ -14,14 +14,14 @@ from learner.examples import Example
 from learner.reward import NAMES, RewardModel, features, fit
 
 SMITH = Message("system", "You are Bo, the smith. Voice: gruff.\nRules.")
-LINE = Message("user", "Around you: time: noon\n[1] river: 20 steps north\nann: where is the river")
+LINE = Message("user", "Around you: time: noon\n[where] river: 20 steps north\nann: where is the river")
 NEUTRAL = ("It lies there.", "I am not sure where that is.", "So it goes with water", "The river is wide.")
 
 
 def example(rng: random.Random, number: int, taste: float) -> Example:
     """Raters who like a quoted fact and dislike shouting, each with the strength `taste`."""
     quotes, shouts = rng.random() < 0.5, rng.random() < 0.5
-    reply = rng.choice(NEUTRAL) + (" [[1]]." if quotes else "") + (" Ha!" if shouts else "")
+    reply = rng.choice(NEUTRAL) + (" [[where]]." if quotes else "") + (" Ha!" if shouts else "")
     chance = 0.5 + taste * ((0.25 if quotes else -0.25) - (0.2 if shouts else -0.2))
     good = rng.random() < chance
     return Example(f"e{number}", "thumb", (SMITH, LINE), reply, label=good, rater=f"r{number % 25}")
@@ -33,7 +33,7 @@ def rated(seed: int, count: int, taste: float = 1.0) -> list[Example]:
 
 
 def test_features_count_what_they_are_named_for() -> None:
-    named = dict(zip(NAMES, features((SMITH, LINE), "[[1]], ann! The river."), strict=False))
+    named = dict(zip(NAMES, features((SMITH, LINE), "[[where]], ann! The river."), strict=False))
     assert named["quotes"] == 1
     assert named["names the player"] == 1
     assert named["exclamation"] == 1
@@ -58,7 +58,7 @@ def test_a_taste_is_learned_and_told_on_unseen_raters() -> None:
     assert good + bad == 300
     assert area > 0.75
     assert abs(model.seen_auc - area) < 0.1
-    liked, disliked = model.rate((SMITH, LINE), ["It lies there. [[1]].", "It lies there. Ha!"])
+    liked, disliked = model.rate((SMITH, LINE), ["It lies there. [[where]].", "It lies there. Ha!"])
     assert liked > 0.7 > 0.3 > disliked
 
 
@@ -79,7 +79,7 @@ def test_without_a_taste_nothing_is_claimed() -> None:
     assert model is not None
     area, _, _ = model.measure(rated(6, 300, taste=0.0))
     assert 0.38 < area < 0.62
-    spread = model.rate((SMITH, LINE), ["It lies there. [[1]].", "It lies there. Ha!"])
+    spread = model.rate((SMITH, LINE), ["It lies there. [[where]].", "It lies there. Ha!"])
     assert abs(spread[0] - spread[1]) < 0.35
 
 
@@ -94,5 +94,5 @@ def test_a_kept_model_rates_as_before(tmp_path: Path) -> None:
     assert model is not None
     model.save(tmp_path / "reward.npz")
     again = RewardModel.load(tmp_path / "reward.npz")
-    replies = ["It lies there.", "", "[[1]]!", "x" * 500]
+    replies = ["It lies there.", "", "[[where]]!", "x" * 500]
     assert again.rate((SMITH, LINE), replies) == pytest.approx(model.rate((SMITH, LINE), replies))

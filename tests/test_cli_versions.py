@@ -74,7 +74,7 @@ def test_promote_and_rollback_say_what_happened(registry: Registry) -> None:
     entry = registry.audit()[-1]
     assert entry.who.startswith("admin")
     assert (entry.what, entry.why) == ("rollback", "it swears")
-    assert registry.flagged_datasets() == {dataset(1): "it swears"}
+    assert registry.state().flagged == {dataset(1): "it swears"}
 
 
 @pytest.mark.parametrize(

@@ -52,11 +52,6 @@ class Queries:
         found = await self._ask("turn", Filter(turn=id, limit=1), TurnRow)
         return found[0] if found else None
 
-    async def last_turn(self, npc: str, player: str) -> TurnRow | None:
-        """What this NPC last said to this player (a pseudonym)."""
-        found = await self._ask("turn", Filter(npc=npc, players=(player,), limit=1), TurnRow)
-        return found[0] if found else None
-
     async def ratings(self, chosen: Filter = ALL) -> list[RatingView]:
         return await self._ask("ratings", chosen, RatingView)
 

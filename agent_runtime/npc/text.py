@@ -11,14 +11,9 @@ import unicodedata
 from agent_runtime.bridge.parts import MAX_LINE
 from agent_runtime.bridge.text import visible
 
-__all__ = ["clean_line", "clean_reply", "visible"]
+__all__ = ["clean_line", "visible"]
 
 
 def clean_line(text: str) -> str:
     """A player's line: visible characters, composed (NFC), single spaces, at most 500 characters."""
     return " ".join(unicodedata.normalize("NFC", visible(text)).split())[:MAX_LINE].rstrip()
-
-
-def clean_reply(text: str) -> str:
-    """What a player will read of a model's text: the same rules as for a player's line."""
-    return clean_line(text)

@@ -38,16 +38,6 @@ class Registry:
         """Every decision, the oldest first. Raises `RegistryError`."""
         return self.state().entries
 
-    def flagged_datasets(self) -> dict[str, str]:
-        """Hashes of datasets that banned versions were made from, each with the reason."""
-        return self.state().flagged
-
-    def alias(self, name: Alias) -> Version | None:
-        """The version that an alias names; None for a challenger that there is not. Raises
-        `RegistryError`."""
-        number = self.state().aliases[name]
-        return None if number is None else self.get(number)
-
     def get(self, which: int | str) -> Version:
         """A version by its number or id. Raises `RegistryError` when there is none, and `VersionRefused`
         when it cannot be read."""

@@ -26,7 +26,6 @@ from agent_runtime.registry.manifest import (
     MANIFEST,
     MAX_BYTES,
     NEEDED,
-    REPORT,
     Draft,
     Kept,
     Manifest,
@@ -51,10 +50,6 @@ class Version:
     @property
     def adapter(self) -> Path | None:
         return self.folder / ADAPTER if self.folder else None
-
-    @property
-    def report(self) -> Path | None:
-        return self.folder / REPORT if self.folder else None
 
     @property
     def card(self) -> Path | None:

@@ -18,14 +18,12 @@ WALK = 3.9
 """Nodes per second: just under the engine's walking speed of 4, beyond which its anticheat steps in."""
 EYES = 1.625
 """Height of a player's eyes over the feet, in nodes."""
+HAND = 0
+"""The hotbar's slot that is in hand, for good."""
 
 
 class Player(Session):
     """A player in the game, made by `join`; what it knows is in the attributes of `Session`."""
-
-    def __init__(self, name: str, password: str) -> None:
-        super().__init__(name, password)
-        self.wielded = 0
 
     # Coming and going
 
@@ -82,11 +80,6 @@ class Player(Session):
         """Turns the eyes to a point."""
         self._face(Vector(x, y, z))
         self.send_position()
-
-    def wield(self, slot: int) -> None:
-        """Takes the hotbar's slot (from 0) in hand."""
-        self.wielded = slot
-        self.send(ToServer.PLAYERITEM, Writer().pack(">H", slot))
 
     def right_click(self, entity: Entity | int) -> None:
         """Right-clicks an object in reach."""
@@ -150,7 +143,7 @@ class Player(Session):
         self.pitch = 0.0 if level else -math.degrees(math.atan2(dy - EYES, math.hypot(dx, dz)))
 
     def _interact(self, action: Interaction, pointed: bytes) -> None:
-        body = Writer().pack(">BH", action, self.wielded).long_string(pointed)
+        body = Writer().pack(">BH", action, HAND).long_string(pointed)
         self.send(ToServer.INTERACT, body.raw(self.where().take()))
 
 

@@ -48,7 +48,6 @@ class ToServer(IntEnum):
     PLAYERPOS = 0x23
     GOTBLOCKS = 0x24
     CHAT_MESSAGE = 0x32
-    PLAYERITEM = 0x37
     INTERACT = 0x39
     INVENTORY_FIELDS = 0x3C
     HAVE_MEDIA = 0x41

@@ -120,13 +120,6 @@ async def test_memory_gets_what_was_said_oldest_first(queries: Queries, journal:
     assert await queries.recent_exchanges(ada, "fedcba9876543210") == []
 
 
-async def test_the_last_turn_of_a_talk(queries: Queries) -> None:
-    found = await queries.last_turn(make.ulid(900_003), "0123456789abcdef")
-    assert found
-    assert found.id == make.ulid(3)
-    assert await queries.last_turn(make.ulid(900_003), "nobody") is None
-
-
 async def test_npcs_are_where_they_were_last_seen(queries: Queries, journal: Journal) -> None:
     row = NpcRow(
         id=make.ulid(900_003),

@@ -26,10 +26,8 @@ def promoted(registry: Registry, *numbers: int) -> None:
 
 def test_without_any_file_the_bare_base_is_champion(registry: Registry) -> None:
     assert [(version.number, version.id) for version in registry.versions()] == [(0, "0-base")]
-    champion = registry.alias("champion")
-    assert champion
-    assert (champion.number, champion.adapter) == (0, None)
-    assert registry.alias("challenger") is None
+    state = registry.state()
+    assert (state.champion, state.challenger, registry.get(0).adapter) == (0, None, None)
     assert registry.audit() == ()
     assert not registry.root.exists()
 
@@ -219,7 +217,7 @@ def test_a_rollback_bans_the_version_and_flags_its_data(registry: Registry) -> N
     state = registry.state()
     assert (state.champion, state.last_good) == (2, 1)
     assert state.banned == {3: "rude"}
-    assert registry.flagged_datasets() == {dataset(3): "rude"}
+    assert registry.state().flagged == {dataset(3): "rude"}
     with pytest.raises(RegistryError, match="banned"):
         promoted(registry, 3)
     with pytest.raises(RegistryError, match="banned"):
@@ -254,9 +252,9 @@ def test_a_ban_can_be_taken_back(registry: Registry) -> None:
     with pytest.raises(RegistryError, match="not banned"):
         registry.unban(1, who="ann", why="")
     registry.ban(1, who="ann", why="odd data")
-    assert registry.flagged_datasets() == {dataset(1): "odd data"}
+    assert registry.state().flagged == {dataset(1): "odd data"}
     registry.unban(1, who="ann", why="it was fine")
-    assert registry.flagged_datasets() == {}
+    assert registry.state().flagged == {}
     promoted(registry, 1)
     with pytest.raises(RegistryError, match="champion"):
         registry.ban(1, who="ann", why="")

@@ -72,10 +72,6 @@ class Proxy:
         """From now on nothing comes through and nobody is told: the link is half open."""
         self._open.clear()
 
-    def heal(self) -> None:
-        """End of the black hole: what was held back goes on."""
-        self._open.set()
-
     def reset(self, after: int = 0) -> None:
         """Cut all connections with a TCP reset, `after` so many more bytes have come through."""
         if after:

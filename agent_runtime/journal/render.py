@@ -24,7 +24,9 @@ def plain(text: str | None) -> Text:
 
 
 def turns(rows: Sequence[TurnSummary]) -> Table:
-    table = _table("id", "when", "npc", "player", "line", "reply", "version", "rated", "actions", "first words")
+    table = _table(
+        "id", "when", "npc", "player", "line", "reply", "version", "rated", "actions", "first words"
+    )
     for row in rows:
         reply = plain(row.reply)
         if row.source != "model":

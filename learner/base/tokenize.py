@@ -81,7 +81,7 @@ class Encoder:
         """Chat messages up to where the assistant's words begin."""
         ids = self.encode(self.template.pieces(messages))
         # A model that wants a first token gets one, as in the engine, unless its template wrote it.
-        return ids if self.bos in (None, *ids[:1]) else [self.bos, *ids]
+        return ids if self.bos is None or ids[:1] == [self.bos] else [self.bos, *ids]
 
     def reply(self, text: str) -> list[int]:
         """A reply and the token that ends it."""

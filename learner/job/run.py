@@ -66,7 +66,10 @@ def run(
         night = Night(settings, plan, folder, Registry(settings.registry_path), show, wait, watch)
         outcome = _run(night, stages)
         folder.end(outcome)
-        tidy(settings, night.registry)
+        try:
+            tidy(settings, night.registry)
+        except TownsfolkError as error:
+            show.console.print(f"nothing old was removed: {error}", markup=False)
         return outcome
 
 

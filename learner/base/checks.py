@@ -182,7 +182,9 @@ def _arguments(arguments: Mapping[str, object]) -> dict[str, str]:
 
 
 def _plain(value: object) -> str:
-    return " ".join(str(value).lower().split()).removeprefix("the ").rstrip(".")
+    """`default:torch`, `Torch` and `the torch.` name one thing."""
+    name = str(value).lower().rpartition(":")[2].replace("_", " ")
+    return " ".join(name.split()).removeprefix("the ").rstrip(".")
 
 
 def _says(words: str, value: str) -> bool:

@@ -182,3 +182,10 @@ def test_a_malformed_action_is_an_error() -> None:
 
 def test_voices_are_told_apart() -> None:
     assert max(fits := voice_fits("Hrm. Now let me work."), key=lambda name: fits[name]) == "gruff"
+
+
+def test_an_item_is_the_same_by_its_itemstring() -> None:
+    facts = [Fact("torch", "5", "default:torch", "carry:default:torch", "carry")]
+    check = {"action": "give", "arguments": {"item": "torch"}}
+    assert not faults(check, "Here. [[ACTION:give item= carry]]", facts)
+    assert faults(check, "Here. [[ACTION:give item= bread]]", facts)

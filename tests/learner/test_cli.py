@@ -66,3 +66,13 @@ def test_settings_that_cannot_be_used_end_it_with_the_fix(tmp_path: Path) -> Non
 def test_a_chosen_model_needs_its_weights(tmp_path: Path) -> None:
     (tmp_path / "townsfolk.toml").write_text('[model]\npath = "mine.gguf"\n')
     assert "learn.base: is empty" in learn(tmp_path, "run").stderr
+
+
+def test_a_run_beyond_its_memory_ends_with_the_reason(tmp_path: Path) -> None:
+    settings = nights.home(tmp_path, settings=nights.SETTINGS + "memory_mb = 1\n")
+    ran = learn(tmp_path, "run")
+    assert ran.returncode == 3
+    told = learn(tmp_path, "status").stdout
+    assert "failed: nothing changed" in told
+    assert "MB in use, and 1 are allowed; raise learn.memory_mb" in told
+    assert not settings.registry_path.exists()

@@ -6,7 +6,6 @@ local address, bearings, npcs, talks, text = mod.address, mod.bearings, mod.npcs
 
 local chat = {}
 
-local MAX_LINE = 500
 
 local function on_chat_message(player_name, message)
 	local player = core.get_player_by_name(player_name)
@@ -14,7 +13,7 @@ local function on_chat_message(player_name, message)
 	if not player or message:sub(1, 1) == "/" then
 		return
 	end
-	local line = text.line(message, MAX_LINE)
+	local line = text.line(message, text.MAX_LINE)
 	local pos = player:get_pos()
 	if line == "" or not bearings.is_position(pos) then
 		return

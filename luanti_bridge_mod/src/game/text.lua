@@ -3,6 +3,9 @@
 
 local text = {}
 
+-- The longest line of talk, in characters: the engine's own limit for the chat.
+text.MAX_LINE = 500
+
 local byte, sub, char = string.byte, string.sub, string.char
 
 -- Ranges of code points that are dropped: invisible, re-ordering, or not characters at all.

@@ -7,7 +7,6 @@ local cards, npcs, speech, text = mod.cards, mod.npcs, mod.speech, mod.text
 
 local talks = {}
 
-local MAX_LINE = 500
 local MAX_OPEN = 500
 -- Within 3 s after the link is lost there is an answer; the rest is for the server steps until it is seen.
 local LINK_PATIENCE = 2.75
@@ -114,7 +113,7 @@ end
 --- A player says `raw` to an NPC. `how` is the wire's: named, near, form or command. Returns true when the line
 -- will be answered, or nil and `empty`, `mute` or `away`, when there is nothing to answer or nobody to do it.
 function talks.begin(player_name, record, raw, how)
-	local line = text.line(raw, MAX_LINE)
+	local line = text.line(raw, text.MAX_LINE)
 	local player = core.get_player_by_name(player_name)
 	local body = npcs.body(record.id)
 	if line == "" or not player then

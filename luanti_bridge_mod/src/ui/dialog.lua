@@ -8,7 +8,6 @@ local S = mod.S
 local dialog = {}
 
 local FORM = "townsfolk:talk"
-local MAX_LINE = 500
 local SHOWN = 4
 local LOG_PAUSE = 10
 
@@ -88,7 +87,7 @@ function dialog.refresh(player_name, npc_id)
 end
 
 local function say(player_name, record, raw)
-	local begun, problem = talks.begin(player_name, record, text.line(raw, MAX_LINE), "form")
+	local begun, problem = talks.begin(player_name, record, text.line(raw, text.MAX_LINE), "form")
 	if begun then
 		show(player_name, record)
 		shown[player_name].waiting = true

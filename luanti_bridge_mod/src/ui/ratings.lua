@@ -8,7 +8,6 @@ local S = mod.S
 local ratings = {}
 
 local SHOWN_TEXT = 60
-local MAX_LINE = 500
 
 local function tell_admins(player_name, reply, words)
 	for _, player in ipairs(core.get_connected_players()) do
@@ -39,7 +38,7 @@ end
 --- Say how the last reply to that player should have been. Returns true or false, and what to tell the player.
 function ratings.better(player_name, raw)
 	local reply = mod.talks.last_reply(player_name)
-	local wording = mod.text.line(raw, MAX_LINE)
+	local wording = mod.text.line(raw, mod.text.MAX_LINE)
 	if not reply then
 		return false, S("There is no reply to rate yet. Talk with somebody first.")
 	elseif wording == "" then

@@ -28,7 +28,7 @@ from demo.stage import NPC, Stage
 from demo.talk import Exchange, ask
 
 PLAYERS = 64
-TURNS = 6
+TURNS = 4
 SETTINGS = {
     # The last of the players rates when all others have, and alice rated in the scene.
     "TOWNSFOLK_LEARN__AFTER_RATERS": str(PLAYERS + 1),
@@ -42,7 +42,7 @@ SETTINGS = {
     # Nobody waits a fortnight for a canary's raters, and nobody waits for the gate to ask every case.
     "TOWNSFOLK_LEARN__PASSED": "promote",
     "TOWNSFOLK_LEARN__PROFILE": str(Path(__file__).with_name("night.toml")),
-    "TOWNSFOLK_LEARN__CASES": "50",
+    "TOWNSFOLK_LEARN__CASES": "30",
     "TOWNSFOLK_LEARN__RETRAIN_WITHOUT": "false",
 }
 """What is not as an admin would have it: a night in minutes."""

@@ -166,7 +166,9 @@ def _retrained(night: Night, left_out: tuple[str, ...]) -> Path:
     leave_out(folder.path / TRAINING, data, left_out)
 
     def told(step: Step) -> None:
-        text = f"trained again without {len(left_out)} raters: step {step.done} of {step.total}"
+        text = (
+            f"trained again without those followed most ({len(left_out)}): step {step.done} of {step.total}"
+        )
         night.tick(0.1 + 0.3 * step.done / step.total, text)
 
     train(data, plan.base, plan.profile, run, seed=plan.seed, backend=plan.backend, progress=told)

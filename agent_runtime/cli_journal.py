@@ -7,9 +7,8 @@ changes anything.
 from __future__ import annotations
 
 import inspect
-import re
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -17,8 +16,8 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from agent_runtime import cli_snapshot, config
+from agent_runtime.cli_arguments import moment, pseudonyms_of
 from agent_runtime.errors import JournalError
-from agent_runtime.journal.pseudonym import KEY_NAME, Pseudonyms
 from agent_runtime.journal.rows import EventRow, TurnRow
 from agent_runtime.journal.statements import QueryName
 from agent_runtime.journal.views import (
@@ -26,7 +25,6 @@ from agent_runtime.journal.views import (
     ActionView,
     Filter,
     RatingView,
-    ServerView,
     Stats,
     TurnSummary,
 )
@@ -34,7 +32,6 @@ from agent_runtime.journal.views import (
 app = typer.Typer(no_args_is_help=True, help="What was said, done and rated.")
 
 Row = TypeVar("Row")
-AGO = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
 class Table(StrEnum):
@@ -235,27 +232,3 @@ def _filter(
         flagged=flagged,
         limit=limit,
     )
-
-
-def pseudonyms_of(settings: config.Settings, player: str) -> tuple[str, ...]:
-    """A player by name, on every server we know, or by the digits of a pseudonym as the tables show them."""
-    from agent_runtime.journal.source import ask, open_source
-
-    shown = (player,) if re.fullmatch(r"[0-9a-f]{8,16}", player) else ()
-    if not (settings.home / KEY_NAME).exists():
-        return shown
-    pseudonyms = Pseudonyms.of_home(settings.home)
-    with open_source(settings.journal_path) as source:
-        servers = ask(source, "servers", Filter(limit=MAX_ROWS), ServerView)
-    return (*shown, *(pseudonyms.of(server.server, player) for server in servers))
-
-
-def moment(text: str, now: datetime) -> datetime:
-    """`2h` ago, or a date and time, local where it names no zone. Raises `JournalError`."""
-    ago = re.fullmatch(r"(\d{1,4})([mhdw])", text)
-    if ago:
-        return now - timedelta(**{AGO[ago[2]]: int(ago[1])})
-    try:
-        return datetime.fromisoformat(text).astimezone(UTC)
-    except (ValueError, OverflowError) as error:
-        raise JournalError(f"{text!r} is no time: write 30m, 2h, 3d, 1w, or 2026-11-20T18:00") from error

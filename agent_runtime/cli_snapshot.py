@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from agent_runtime import config
+from agent_runtime.cli_arguments import moment, pseudonyms_of
 from agent_runtime.errors import JournalError
 
 
@@ -23,7 +24,6 @@ def snapshot(
     until: Annotated[str, typer.Option(help="Turns before then; written as for --since.")] = "",
 ) -> None:
     """Seal the rated turns of consenting players as Parquet files with a manifest."""
-    from agent_runtime.cli_journal import moment
     from agent_runtime.journal.sealed import Scope, read_manifest
     from agent_runtime.journal.snapshot import seal
     from agent_runtime.journal.source import open_source
@@ -60,7 +60,6 @@ def forget(
 ) -> None:
     """Erase everything a player said, here and in the snapshots; counts stay. It cannot be undone."""
     from agent_runtime.bridge.ulid import UlidMaker
-    from agent_runtime.cli_journal import pseudonyms_of
     from agent_runtime.journal.rows import ConsentRow
     from agent_runtime.journal.source import forget as erase
 

@@ -5,7 +5,6 @@ Everything is read from and written to the registry's files, so it works with th
 
 from __future__ import annotations
 
-import getpass
 import time
 from datetime import UTC, datetime
 from typing import Annotated
@@ -13,6 +12,7 @@ from typing import Annotated
 import typer
 
 from agent_runtime import config
+from agent_runtime.cli_arguments import who
 from agent_runtime.errors import RegistryError
 from agent_runtime.registry.audit import State
 from agent_runtime.registry.store import Registry
@@ -75,7 +75,7 @@ def drop(context: typer.Context, why: Why = "dropped by hand") -> None:
     if challenger is None:
         typer.echo("no version is on trial")
         return
-    state = registry.drop(challenger, who=_who(), why=why)
+    state = registry.drop(challenger, who=who(), why=why)
     typer.echo(f"version {challenger} is no longer on trial")
     _await_server(registry, state)
 
@@ -83,14 +83,14 @@ def drop(context: typer.Context, why: Why = "dropped by hand") -> None:
 @app.command()
 def ban(context: typer.Context, number: Number, why: Why = "banned by hand") -> None:
     """Let a version never serve again, and flag the data it was made from."""
-    _registry(context).ban(number, who=_who(), why=why)
+    _registry(context).ban(number, who=who(), why=why)
     typer.echo(f"version {number} is banned, its data is flagged")
 
 
 @app.command()
 def unban(context: typer.Context, number: Number, why: Why = "taken back by hand") -> None:
     """Take a ban back."""
-    _registry(context).unban(number, who=_who(), why=why)
+    _registry(context).unban(number, who=who(), why=why)
     typer.echo(f"version {number} may serve again; `townsfolk promote {number}` lets it")
 
 
@@ -117,7 +117,7 @@ def prune(
     going = [version for version in found if version.number not in reasons]
     for version in going:
         if not dry_run:
-            registry.remove(version.number, who=_who(), why="too old (versions prune)")
+            registry.remove(version.number, who=who(), why="too old (versions prune)")
         typer.echo(f"{'would remove' if dry_run else 'removed'} version {version.number}")
     if not going:
         typer.echo(f"nothing to remove: all {len(found)} are kept")
@@ -136,7 +136,7 @@ def promote(
         typer.echo(f"version {number} is the champion already")
         return
     _check_gate(registry, number, anyway)
-    state = registry.promote(number, expected=state.champion, who=_who(), why=why)
+    state = registry.promote(number, expected=state.champion, who=who(), why=why)
     typer.echo(f"version {number} is the champion; `townsfolk rollback` goes back to {state.last_good}")
     _await_server(registry, state)
 
@@ -152,10 +152,10 @@ def challenge(
     registry = _registry(context)
     state = registry.state()
     if number == state.challenger:
-        state = registry.set_share(number, share / 100, who=_who(), why=why)
+        state = registry.set_share(number, share / 100, who=who(), why=why)
     else:
         _check_gate(registry, number, anyway)
-        state = registry.challenge(number, share / 100, expected=state.challenger, who=_who(), why=why)
+        state = registry.challenge(number, share / 100, expected=state.challenger, who=who(), why=why)
     typer.echo(f"version {number} answers {share} % of the players; `townsfolk versions` says how it goes")
     _await_server(registry, state)
 
@@ -164,7 +164,7 @@ def rollback(context: typer.Context, why: Why = "rolled back by hand") -> None:
     """Go back to the last good version at once; the one that serves is banned, its data flagged."""
     registry = _registry(context)
     bad = registry.state().champion
-    state = registry.rollback(who=_who(), why=why, expected=bad)
+    state = registry.rollback(who=who(), why=why, expected=bad)
     banned = f"version {bad} is banned, its data is flagged" if bad in state.banned else "nothing is banned"
     typer.echo(f"version {state.champion} is the champion again; {banned}")
     _await_server(registry, state)
@@ -172,13 +172,6 @@ def rollback(context: typer.Context, why: Why = "rolled back by hand") -> None:
 
 def _registry(context: typer.Context) -> Registry:
     return Registry(config.load(context.obj).registry_path)
-
-
-def _who() -> str:
-    try:
-        return f"admin {getpass.getuser()}"
-    except (KeyError, OSError):  # a container's user without a name
-        return "admin"
 
 
 def _check_gate(registry: Registry, number: int, anyway: bool) -> None:

@@ -6,7 +6,6 @@ learn from; 1 is that of one that failed.
 
 from __future__ import annotations
 
-import getpass
 import sys
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -16,6 +15,7 @@ from typing import Annotated
 import typer
 
 from agent_runtime import config
+from agent_runtime.cli_arguments import who
 from agent_runtime.errors import NightError, TownsfolkError
 from agent_runtime.nights.child import how_to_install, missing
 
@@ -87,7 +87,7 @@ def schedule(
     if on is True:
         pause.resume(settings.learner_folder)
     elif on is False:
-        pause.pause(settings.learner_folder, _who(), datetime.now(UTC))
+        pause.pause(settings.learner_folder, who(), datetime.now(UTC))
     for line in schedule_lines(settings, datetime.now(UTC)):
         typer.echo(line)
 
@@ -166,13 +166,6 @@ def verify(context: typer.Context, version: Version) -> None:
     verdict = judge_anew(found.folder)
     typer.echo(f"the evidence is as it was judged, and gives the same verdict: {verdict.outcome}")
     typer.echo(verdict.summary)
-
-
-def _who() -> str:
-    try:
-        return f"admin {getpass.getuser()}"
-    except (KeyError, OSError):  # a container's user without a name
-        return "admin"
 
 
 def main() -> None:

@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 import sys
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -209,27 +208,3 @@ async def _other_process(*arguments: str) -> str:
     out, _ = await process.communicate()
     assert process.returncode == 0
     return out.decode()
-
-
-NOW = datetime(2026, 11, 20, 18, 0, tzinfo=UTC)
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("30m", NOW - timedelta(minutes=30)),
-        ("2h", NOW - timedelta(hours=2)),
-        ("3d", NOW - timedelta(days=3)),
-        ("1w", NOW - timedelta(weeks=1)),
-        ("2026-11-19T12:00+02:00", datetime(2026, 11, 19, 10, 0, tzinfo=UTC)),
-        ("2026-11-19", datetime(2026, 11, 19).astimezone(UTC)),
-    ],
-)
-def test_times(text: str, expected: datetime) -> None:
-    assert cli_journal.moment(text, NOW) == expected
-
-
-@pytest.mark.parametrize("text", ["yesterday", "2y", "h", "-1h", "99999w", "0000-01-01", ""])
-def test_what_is_no_time(text: str) -> None:
-    with pytest.raises(JournalError, match="is no time: write 30m"):
-        cli_journal.moment(text, NOW)

@@ -145,12 +145,9 @@ def _numbers(evidence: Evidence, verdict: Verdict) -> list[tuple[str, str, str]]
 
 def reward_gain(evidence: Evidence) -> tuple[float, float, float]:
     """The reward model's mean gain for new replies, raters weighing the same, and its 95 % interval."""
-    by_rater: dict[str, list[float]] = {}
-    for row in evidence.liked:
-        by_rater.setdefault(row.rater, []).append(row.challenger - row.champion)
-    if not by_rater:
+    means = np.array(evidence.gains)
+    if not len(means):
         return 0.0, -1.0, 1.0
-    means = np.array([sum(values) / len(values) for values in by_rater.values()])
     low, high = interval(resamples(len(means)) @ means / len(means))
     return float(means.mean()), low, high
 

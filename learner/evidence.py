@@ -146,6 +146,14 @@ class Evidence:
     probes: tuple[Probe, ...]
     retrained: tuple[Judged, ...] = ()
 
+    @property
+    def gains(self) -> list[float]:
+        """How much better the reward model likes the challenger's replies, rater by rater, in the mean."""
+        by_rater: dict[str, list[float]] = {}
+        for row in self.liked:
+            by_rater.setdefault(row.rater, []).append(row.challenger - row.champion)
+        return [sum(values) / len(values) for values in by_rater.values()]
+
 
 _ROWS: Mapping[str, type[Struct]] = {
     "answers": Answer,

@@ -11,6 +11,7 @@ from typing import Literal
 
 import msgspec
 
+from agent_runtime.errors import DatasetError
 from agent_runtime.npc.prompt import Message
 
 Kind = Literal["demonstration", "thumb", "pair", "replay"]
@@ -45,6 +46,14 @@ def write_examples(path: Path, examples: Iterable[Example]) -> int:
             file.write(msgspec.json.encode(example) + b"\n")
             count += 1
     return count
+
+
+def load_examples(path: Path) -> list[Example]:
+    """All examples of a file. Raises `DatasetError`."""
+    try:
+        return list(read_examples(path))
+    except (OSError, msgspec.DecodeError) as error:
+        raise DatasetError(f"{path}: {error}; make the dataset again") from error
 
 
 def read_examples(path: Path) -> Iterator[Example]:

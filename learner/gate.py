@@ -14,7 +14,7 @@ from learner import preference, slices, spending
 from learner.evidence import Evidence, Judged
 from learner.preference import Preference
 from learner.slices import SliceResult
-from learner.statistics import sign_flip, smallest_flip
+from learner.statistics import perplexity_ratio, sign_flip, smallest_flip
 from learner.verdict import Check, GateSettings, Outcome, Verdict
 from learner.vetoes import vetoes
 
@@ -106,7 +106,7 @@ def _likely_texts(evidence: Evidence, settings: GateSettings) -> Check:
         tokens = sum(row.tokens for row in rows)
         if not tokens:
             continue
-        ratio = math.exp(min(50.0, sum(row.champion - row.challenger for row in rows) / tokens))
+        ratio = perplexity_ratio(sum(row.champion - row.challenger for row in rows), tokens)
         told.append(f"{kind} texts × {ratio:.3f}")
         passed = passed and ratio <= settings.perplexity
     if not told:
@@ -120,12 +120,9 @@ def _reward_agrees(evidence: Evidence, settings: GateSettings) -> Check:
     if reward is None or not evidence.liked or not reward.auc >= settings.reward_auc:
         known = "there is none" if reward is None else f"its AUC on unseen raters is {reward.auc:.2f}"
         return Check("reward model", False, None, f"the reward model was not asked: {known}")
-    by_rater: dict[str, list[float]] = {}
-    for row in evidence.liked:
-        by_rater.setdefault(row.rater, []).append(row.challenger - row.champion)
-    means = [sum(values) / len(values) for values in by_rater.values()]
-    p_worse = sign_flip([-mean for mean in means])
-    mean = sum(means) / len(means)
+    gains = evidence.gains
+    p_worse = sign_flip([-gain for gain in gains])
+    mean = sum(gains) / len(gains)
     text = f"the reward model (AUC {reward.auc:.2f}) gives {mean:+.3f} for new replies"
     passed = not (p_worse <= settings.slice_alpha and mean < 0)
     return Check("reward model", True, passed, text if passed else f"{text}: worse (p = {p_worse:.2g})")

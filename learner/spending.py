@@ -16,9 +16,9 @@ from msgspec import Struct
 
 from agent_runtime.errors import RegistryError
 from agent_runtime.registry import files
+from agent_runtime.registry.store import LOCK, LOCK_SECONDS
 
 LOOKS = "gate.jsonl"
-LOCK_SECONDS = 5.0
 
 
 class Look(Struct, frozen=True, forbid_unknown_fields=True):
@@ -59,7 +59,7 @@ def record(registry: Path, look: Look) -> None:
     """Write a look down, once for each challenger. Raises `RegistryError`."""
     try:
         registry.mkdir(parents=True, exist_ok=True)
-        with files.locked(registry / ".lock", LOCK_SECONDS):
+        with files.locked(registry / LOCK, LOCK_SECONDS):
             looks = read_looks(registry)
             if any((old.champion, old.challenger) == (look.champion, look.challenger) for old in looks):
                 return

@@ -11,7 +11,7 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binom, norm
+from scipy.stats import binom, norm, rankdata
 
 FLIPS = 10_000
 RESAMPLES = 2_000
@@ -19,6 +19,7 @@ SEED = 20_261_120
 _ALL_FLIPS = 13
 _EXACT_PAIRS = 150
 _NUISANCE = 41
+_MOST_NATS = 50.0  # per token: beyond it no number is told
 
 
 def mcnemar(losses: int, gains: int) -> float:
@@ -156,14 +157,17 @@ def share_interval(good: float, count: int) -> tuple[float, float]:
     return max(0.0, middle - half), min(1.0, middle + half)
 
 
+def perplexity_ratio(lost: float, tokens: int) -> float:
+    """By what perplexity grew, when texts of so many tokens lost `lost` nats of log-probability."""
+    return math.exp(min(lost / max(1, tokens), _MOST_NATS))
+
+
 def auc(scores: Sequence[float], labels: Sequence[bool]) -> float:
     """The share of pairs of a good and a bad one in which the good one scores higher; ties count half.
     NaN when there is only one kind."""
     values, good = np.asarray(scores, dtype=np.float64), np.asarray(labels, dtype=bool)
     if good.all() or not good.any():
         return math.nan
-    from scipy.stats import rankdata
-
     ranks = rankdata(values)
     first, count = int(good.sum()), len(values)
     return float((ranks[good].sum() - first * (first + 1) / 2) / (first * (count - first)))

@@ -94,6 +94,11 @@ def render(
     return tuple(messages)
 
 
+def shortened(messages: Sequence[Message]) -> tuple[Message, ...] | None:
+    """The same prompt without its oldest exchange; None when there is none left to leave out."""
+    return (*messages[:1], *messages[3:]) if len(messages) >= 4 else None
+
+
 def tagged(tag: str, facts: Sequence[Fact]) -> Fact | None:
     """The fact of that tag."""
     return next((fact for fact in facts if fact.tag == tag), None)

@@ -18,6 +18,7 @@ from agent_runtime.registry.canary import MAX_SHARE
 from agent_runtime.registry.manifest import Draft, check_draft
 from agent_runtime.registry.versions import Version, Versions
 
+LOCK = ".lock"
 LOCK_SECONDS = 5.0
 
 
@@ -244,7 +245,7 @@ class Registry:
     def _locked(self) -> Iterator[State]:
         with self._explained():
             self.root.mkdir(parents=True, exist_ok=True)
-            with files.locked(self.root / ".lock", LOCK_SECONDS):
+            with files.locked(self.root / LOCK, LOCK_SECONDS):
                 yield self.state()
 
     @contextmanager

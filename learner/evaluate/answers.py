@@ -22,7 +22,7 @@ from agent_runtime.engine.interface import Chunk, Engine, Finish, Priority, Requ
 from agent_runtime.errors import PromptTooLong
 from agent_runtime.npc.grammar import action_grammar
 from agent_runtime.npc.persona import Sampling
-from agent_runtime.npc.prompt import Message, render
+from agent_runtime.npc.prompt import Message, render, shortened
 from learner.base.cases import KNOWN, Case, read_cases
 from learner.base.checks import faults
 from learner.evidence import SIDES, Answer, Figures, Side
@@ -45,11 +45,11 @@ class Said:
 
 async def say(engine: Engine, lane: str, messages: Sequence[Message], sampling: Sampling) -> Said:
     """One reply. As in serving, a talk too long for the context is told with less of its history."""
-    kept = list(messages)
+    kept = tuple(messages)
     while True:
         words, finish = [], None
         request = Request(
-            tuple(kept),
+            kept,
             sampling,
             deadline=inf,
             lane=lane,
@@ -65,9 +65,9 @@ async def say(engine: Engine, lane: str, messages: Sequence[Message], sampling: 
                         finish = event
             return Said("".join(words), finish)
         except PromptTooLong:
-            if len(kept) < 4:
+            if (less := shortened(kept)) is None:
                 return Said("", None)
-            del kept[1:3]
+            kept = less
 
 
 def slice_of(case: Case) -> str:

@@ -7,11 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import msgspec
-
-from agent_runtime.errors import DatasetError
 from learner.evaluate.scoring import Contender
-from learner.examples import Example, read_examples
+from learner.examples import Example, load_examples
 
 Stage = Callable[[str, int, int], None]
 """Told the name of a stage, and how much of it is done."""
@@ -41,12 +38,7 @@ class Contest:
 def examples_of(contest: Contest, part: str) -> list[Example]:
     """The examples of one part; none where there is no such file. Raises `DatasetError`."""
     path = contest.training / f"{part}.jsonl"
-    if not path.exists():
-        return []
-    try:
-        return list(read_examples(path))
-    except (OSError, msgspec.MsgspecError) as error:
-        raise DatasetError(f"{path}: {error}; make the dataset again") from error
+    return load_examples(path) if path.exists() else []
 
 
 def some(examples: Sequence[Example], most: int) -> list[Example]:

@@ -4,7 +4,6 @@ scale is worth judging.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Literal
 
@@ -17,6 +16,7 @@ from learner.evaluate.settings import EvaluationSettings
 from learner.evidence import Judged, Likelihood, Tried
 from learner.examples import Example
 from learner.preference import influence, value
+from learner.statistics import perplexity_ratio
 
 _GOLDEN_SEED = 20_261_120  # no training run replays this part of the corpus
 _ALIKE = 0.01
@@ -125,8 +125,7 @@ def try_scales(
 def _perplexity(old: Sequence[Likely | None], new: Sequence[Likely | None]) -> float:
     pairs = [(one, two) for one, two in zip(old, new, strict=True) if one and two]
     tokens = sum(one.tokens for one, _ in pairs)
-    loss = sum(one.total - two.total for one, two in pairs) / max(1, tokens)
-    return math.exp(min(loss, 50.0))
+    return perplexity_ratio(sum(one.total - two.total for one, two in pairs), tokens)
 
 
 def _golden(seed: int, count: int) -> list[Text]:
@@ -141,6 +140,7 @@ def likelihoods(
     settings: EvaluationSettings,
     stage: Stage,
 ) -> list[Likelihood]:
+    """How likely both sides find texts of the base's own kind, and what test raters showed."""
     golden = _golden(_GOLDEN_SEED, settings.golden_texts)
     shown = [each for each in test if each.kind == "demonstration"][: settings.golden_texts]
     texts = golden + [Text(each.messages, each.completion) for each in shown]

@@ -18,7 +18,7 @@ from agent_runtime.engine.backend import Row, Version
 from agent_runtime.engine.loading import Limits, load
 from agent_runtime.engine.prompts import Prompts
 from agent_runtime.errors import AdapterError, PromptTooLong
-from agent_runtime.npc.prompt import Message
+from agent_runtime.npc.prompt import Message, shortened
 
 _BESIDE = 8
 _SMALL = 0.25  # of the context: the most that a reply may take
@@ -97,15 +97,14 @@ class Scorer:
         reply = [*model.tokenize(text.reply, special=False), model.eos]
         if len(reply) < 2 or len(reply) > _SMALL * self._loaded.info.context:
             return None
-        messages = list(text.messages)
-        while True:
+        messages: Sequence[Message] | None = text.messages
+        while messages is not None:
             try:
                 pieces = self._loaded.template.pieces(messages)
                 return self._prompts.tokens((), pieces, len(reply))[0], reply
             except PromptTooLong:
-                if len(messages) < 4:
-                    return None
-                del messages[1:3]
+                messages = shortened(messages)
+        return None
 
     def _parts(
         self, rows: Sequence[tuple[int, list[int], list[int]]]

@@ -18,9 +18,10 @@ from msgspec import Struct
 
 from agent_runtime.errors import DatasetError
 from agent_runtime.npc.prompt import Message
-from learner.examples import Example, read_examples, write_examples
+from learner.examples import Example, load_examples, write_examples
 
 FILE = "secrets.json"
+TRAIN = "train.jsonl"
 COUNT = 3
 _WORDS = ("kestrel", "juniper", "cobble", "tallow", "marrow", "sexton", "wicker", "plover", "quince", "ember")
 _TOLD = (
@@ -54,7 +55,7 @@ def plant(dataset: Path, out: Path, seed: int, count: int = COUNT) -> tuple[Secr
     """Copy a dataset's examples to the new folder `out`, the training ones with so many secrets among them.
 
     Raises `DatasetError`."""
-    examples = _read(dataset)
+    examples = load_examples(dataset / TRAIN)
     rng = random.Random(f"secrets:{seed}")
     systems = [example.messages[0] for example in examples if example.rater] or [
         example.messages[0] for example in examples
@@ -94,7 +95,7 @@ def read_secrets(training: Path) -> tuple[Secret, ...]:
 def leave_out(training: Path, out: Path, raters: Sequence[str]) -> int:
     """Copy training data to the new folder `out` without the examples of these raters, to train again
     without them; how many are left. Raises `DatasetError`."""
-    examples = [example for example in _read(training) if example.rater not in raters]
+    examples = [example for example in load_examples(training / TRAIN) if example.rater not in raters]
     _write(training, out, examples)
     return len(examples)
 
@@ -115,17 +116,10 @@ def leaked(secrets: Sequence[Secret], reply: str) -> list[str]:
     return [secret.secret for secret in secrets if secret.secret in plain]
 
 
-def _read(folder: Path) -> list[Example]:
-    try:
-        return list(read_examples(folder / "train.jsonl"))
-    except (OSError, msgspec.DecodeError) as error:
-        raise DatasetError(f"{folder}/train.jsonl: {error}; make the dataset again") from error
-
-
 def _write(source: Path, out: Path, examples: Sequence[Example]) -> None:
     try:
         out.mkdir(parents=True)
-        write_examples(out / "train.jsonl", examples)
+        write_examples(out / TRAIN, examples)
         for path in (source / "validation.jsonl", source / "test.jsonl"):
             if path.exists():
                 shutil.copyfile(path, out / path.name)

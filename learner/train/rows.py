@@ -18,7 +18,7 @@ from tokenizers import Tokenizer
 
 from agent_runtime.engine.template import ChatTemplate
 from agent_runtime.errors import ModelFileError, TrainingError
-from agent_runtime.npc.prompt import Message
+from agent_runtime.npc.prompt import Message, shortened
 from learner.base.tokenize import Encoder
 from learner.examples import Example
 from learner.profiles import Schedule
@@ -72,14 +72,13 @@ def _spelling(token: object) -> str:
 def make_row(messages: Sequence[Message], completion: str, encoder: Encoder, limit: int) -> Row | None:
     """As in serving, a talk too long is told with less of its history; `None` when that is not enough."""
     reply = encoder.reply(completion)
-    kept = list(messages)
-    while True:
+    kept: Sequence[Message] | None = messages
+    while kept is not None:
         prompt = encoder.messages(kept)
         if len(prompt) + len(reply) <= limit:
             return Row((*prompt, *reply), len(prompt))
-        if len(kept) < 4:
-            return None
-        del kept[1:3]
+        kept = shortened(kept)
+    return None
 
 
 def make_items(examples: Iterable[Example], encoder: Encoder, limit: int, seed: int) -> list[Item]:

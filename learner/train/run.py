@@ -52,12 +52,6 @@ class Trained(msgspec.Struct, frozen=True):
     reason: str
 
 
-def lower_priority() -> None:
-    """Give way to whoever serves players; for a process that only learns."""
-    if hasattr(os, "nice"):
-        os.nice(19 - os.nice(0))
-
-
 def train(
     dataset: Path,
     base: Path,

@@ -1,4 +1,4 @@
-from agent_runtime.npc.prompt import Exchange, Fact, expand, render, template_hash
+from agent_runtime.npc.prompt import Exchange, Fact, expand, render, shortened, template_hash
 from tests.support.town import MIRA
 
 FACTS = [Fact("time", "noon, 12:00", "time", "time", "time", "around")]
@@ -27,3 +27,11 @@ def test_expand_quotes_only_facts_that_are_there() -> None:
 def test_the_wording_has_a_stable_name() -> None:
     assert template_hash() == template_hash()
     assert len(template_hash()) == 12
+
+
+def test_a_talk_that_is_too_long_loses_its_oldest_exchange() -> None:
+    talk = [Exchange("hi", "Hello."), Exchange("how are you?", "Well.")]
+    once = shortened(render(MIRA, talk, FACTS, "alice", "thanks"))
+    assert once == render(MIRA, talk[1:], FACTS, "alice", "thanks")
+    assert shortened(once) == render(MIRA, [], FACTS, "alice", "thanks")
+    assert shortened(render(MIRA, [], FACTS, "alice", "thanks")) is None

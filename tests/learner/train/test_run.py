@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -14,7 +13,7 @@ from safetensors.numpy import load_file, save_file
 from agent_runtime.errors import TrainingError
 from learner.train.log import read_log
 from learner.train.loop import Step
-from learner.train.run import Trained, lower_priority, train
+from learner.train.run import Trained, train
 from tests.support.profiles import quick
 
 ROOT = Path(__file__).parents[3]
@@ -140,11 +139,3 @@ def test_no_data_is_a_reason(base: Path, tmp_path: Path, content: str) -> None:
     with pytest.raises(TrainingError) as caught:
         train(tmp_path, base, quick(), tmp_path / "run")
     assert caught.value.reason == "no_data"
-
-
-def test_a_learner_gives_way() -> None:
-    script = "import os; from learner.train.run import lower_priority; lower_priority(); print(os.nice(0))"
-    ran = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert ran.stdout.strip() == "19"
-    assert lower_priority.__doc__
-    assert os.nice(0) < 19

@@ -28,7 +28,11 @@ _ARCHITECTURES = {
 
 def read_config(base: Path) -> dict[str, Any]:
     """A base's `config.json`. Raises `ModelFileError`."""
-    path = base / "config.json"
+    return read_json(base / "config.json")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A file of a base's folder that holds one JSON object. Raises `ModelFileError`."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:

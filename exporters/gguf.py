@@ -8,7 +8,6 @@ destination is either the whole new file or what it was before.
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -23,7 +22,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
 from agent_runtime.errors import ModelFileError
-from exporters.architectures import add_settings, architecture_of, read_config, served_tensors
+from exporters.architectures import add_settings, architecture_of, read_config, read_json, served_tensors
 
 Quantization = Literal["f16", "q8_0"]
 Progress = Callable[[int, int], None]
@@ -73,7 +72,7 @@ def export_base(
     `change` may alter the weights on the way; `facts` are further entries of the header.
     """
     config = read_config(source)
-    tokenizer, tokenizer_config = (_json(source / name) for name in SOURCE_FILES[1:3])
+    tokenizer, tokenizer_config = (read_json(source / name) for name in SOURCE_FILES[1:3])
     tensors: Tensors = _tensors(source / "model.safetensors")
     if change is not None:
         tensors = change(tensors)
@@ -107,16 +106,6 @@ def replacing(destination: Path) -> Iterator[str]:
         os.replace(temporary, destination)
     finally:
         Path(temporary).unlink(missing_ok=True)
-
-
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise ModelFileError(f"{path}: {error}; restore data/base or run `make base`") from error
-    if not isinstance(content, dict):
-        raise ModelFileError(f"{path}: holds no JSON object; restore data/base or run `make base`")
-    return content
 
 
 def _tensors(path: Path) -> dict[str, NDArray[Any]]:

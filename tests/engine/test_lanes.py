@@ -12,13 +12,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from agent_runtime.engine.interface import BASE_LANE, Chunk, Engine, Finish, Lane, Request
+from agent_runtime.engine.interface import BASE_LANE, Chunk, Engine, Lane, Request
 from agent_runtime.engine.service import LlamaEngine
 from agent_runtime.errors import AdapterError, EngineError, LaneUnknown
 from agent_runtime.npc.persona import Sampling
 from agent_runtime.npc.prompt import Message
 from tests.support.adapters import random_adapter
 from tests.support.models import chain_model, quantized, random_model
+from tests.support.replies import reply
 
 GREEDY = Sampling(temperature=0, max_tokens=24)
 SMITH = Message("system", "You are Bo, the smith. You sell tools in the town and you know the river well.")
@@ -51,15 +52,6 @@ async def serving(path: Path, *lanes: Lane, **limits: int) -> AsyncIterator[Llam
 def request(line: str, lane: str = BASE_LANE, talk: str = "", tokens: int = 24) -> Request:
     sampling = Sampling(temperature=0, max_tokens=tokens)
     return Request((SMITH, Message("user", line)), sampling, time.monotonic() + 30, lane=lane, talk=talk)
-
-
-async def reply(engine: Engine, asked: Request) -> tuple[str, Finish]:
-    text = ""
-    async for event in engine.generate(asked):
-        if isinstance(event, Finish):
-            return text, event
-        text += event.text
-    raise AssertionError("a reply ended without a finish")
 
 
 async def replies(engine: Engine, lane: str) -> list[str]:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from agent_runtime.engine.interface import BASE_LANE, Chunk, Engine, Finish, Lane, Priority, Request
+from agent_runtime.engine.interface import BASE_LANE, Chunk, Engine, Lane, Priority, Request
 from agent_runtime.engine.openai import OpenAIEngine
 from agent_runtime.engine.service import LlamaEngine
 from agent_runtime.errors import AdapterError, EngineBusy, EngineError, LaneUnknown, PromptTooLong
@@ -21,6 +21,7 @@ from agent_runtime.npc.prompt import Message
 from tests.support.engine import Reply, ScriptedEngine
 from tests.support.models import random_model
 from tests.support.openai_server import Connection, OpenAIServer
+from tests.support.replies import reply
 
 SMITH = Message("system", "You are Bo, the smith.")
 ADAPTER = Path(__file__)  # the scripted engine takes any file; the client never opens it
@@ -49,15 +50,6 @@ async def client(server: OpenAIServer, **options: Any) -> AsyncIterator[OpenAIEn
 def request(line: str = "hello", seconds: float = 20, max_tokens: int = 24, **more: Any) -> Request:
     sampling = more.pop("sampling", Sampling(temperature=0, max_tokens=max_tokens))
     return Request((SMITH, Message("user", line)), sampling, time.monotonic() + seconds, **more)
-
-
-async def reply(engine: Engine, asked: Request) -> tuple[str, Finish]:
-    text = ""
-    async for event in engine.generate(asked):
-        if isinstance(event, Finish):
-            return text, event
-        text += event.text
-    raise AssertionError("a reply ended without a finish")
 
 
 async def test_the_same_words_come_through_the_server_as_from_the_engine_behind_it(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ import psutil
 import pytest
 
 from agent_runtime.engine import wire
-from agent_runtime.engine.interface import Chunk, Engine, Finish, Lane, Request
+from agent_runtime.engine.interface import Chunk, Finish, Lane, Request
 from agent_runtime.engine.process import IsolatedEngine
 from agent_runtime.engine.service import LlamaEngine
 from agent_runtime.errors import AdapterError, EngineBusy, EngineError, ModelFileError, PromptTooLong
@@ -25,6 +25,7 @@ from agent_runtime.npc.persona import Sampling
 from agent_runtime.npc.prompt import Message
 from tests.support.adapters import random_adapter
 from tests.support.models import chain_model, random_model
+from tests.support.replies import reply
 
 SMITH = Message("system", "You are Bo, the smith.")
 OPTIONS = {"threads": 1, "slots": 4, "queue": 2}
@@ -53,15 +54,6 @@ async def serving(engine: Any) -> AsyncIterator[Any]:
 def request(line: str = "hello", tokens: int = 20, **more: Any) -> Request:
     sampling = Sampling(temperature=1.0, seed=7, max_tokens=tokens)
     return Request((SMITH, Message("user", line)), sampling, time.monotonic() + 30, **more)
-
-
-async def reply(engine: Engine, asked: Request) -> tuple[str, Finish]:
-    text = ""
-    async for event in engine.generate(asked):
-        if isinstance(event, Finish):
-            return text, event
-        text += event.text
-    raise AssertionError("a reply ended without a finish")
 
 
 async def back(engine: IsolatedEngine) -> tuple[str, Finish]:

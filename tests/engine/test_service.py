@@ -12,12 +12,13 @@ from pathlib import Path
 import psutil
 import pytest
 
-from agent_runtime.engine.interface import Chunk, Engine, Finish, Request
+from agent_runtime.engine.interface import Chunk, Engine, Request
 from agent_runtime.engine.service import LlamaEngine
 from agent_runtime.errors import EngineBusy, EngineError, ModelFileError, PromptTooLong
 from agent_runtime.npc.persona import Sampling
 from agent_runtime.npc.prompt import Message
 from tests.support.models import chain_model, random_model
+from tests.support.replies import reply
 
 GREEDY = Sampling(temperature=0, max_tokens=24)
 SMITH = Message("system", "You are Bo, the smith. You sell tools in the town and you know the river well.")
@@ -53,15 +54,6 @@ def request(line: str, sampling: Sampling = GREEDY, seconds: float = 30, **more:
         time.monotonic() + seconds,
         **more,  # type: ignore[arg-type]
     )
-
-
-async def reply(engine: Engine, asked: Request) -> tuple[str, Finish]:
-    text = ""
-    async for event in engine.generate(asked):
-        if isinstance(event, Finish):
-            return text, event
-        text += event.text
-    raise AssertionError("a reply ended without a finish")
 
 
 async def begin(engine: Engine, asked: Request) -> tuple[str, object]:

@@ -27,7 +27,7 @@ WISH = "Safe travels."
 """What these players miss at the end of a reply, and say when they are asked how it should have been."""
 SHORT, LONG = 6, 10
 """Without the wish, they do not mind a reply of so few words, and do mind one of more than so many."""
-CORRECTED = 0.7
+CORRECTED = 0.9
 """How often they take the trouble to say what they miss."""
 CATALOGUE = Path(__file__).parent.parent / "data" / "catalogue.json"
 NPCS = ("mira", "brom", "finn", "greta", "hester", "isolde", "nell", "otto", "pip", "silas", "wren", "aldous")

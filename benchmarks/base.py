@@ -31,9 +31,9 @@ from learner.base.checks import heard
 from learner.base.evaluate import ask, print_report
 from learner.base.evaluate import report as evaluate
 from learner.examples import write_examples
-from learner.profiles import profile_of
 from learner.train.backends import choose
 from learner.train.loop import Step
+from learner.train.profiles import profile_of
 from learner.train.rows import load_encoder, make_items
 from learner.train.run import ADAPTER, Trained, load_trained, train
 

@@ -37,9 +37,9 @@ from benchmarks.figures import RESULTS, Figure, machine, report, show
 from learner.base.corpus import samples
 from learner.config import plan_of
 from learner.evaluate.answers import reply_all
+from learner.gate.report import read_report
 from learner.job.judge import STAGED, Evaluated
 from learner.job.work import Exported
-from learner.report import read_report
 from tests.support.ratings import PLANT, SimPlayer, Taste, make_journal, population
 
 SETTINGS = '[learn]\nat = ""\npassed = "promote"\n'

@@ -199,7 +199,7 @@ async def _serves(home: Path, version: int | None) -> None:
 
 def _verdict(home: Path, number: int, show: Show) -> None:
     """The gate's verdict with its evidence."""
-    from learner.report import read_report
+    from learner.gate.report import read_report
 
     version = Registry(home / "registry").get(number)
     assert version.folder

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
+from agent_runtime import files
 from agent_runtime.errors import ExportError
 from exporters.architectures import architecture_of, read_config, served_rows
 from exporters.gguf import LICENSE, NAME, Progress, Quantization, Tensors, base_digest, export_base, replacing
@@ -226,7 +227,5 @@ def _add_metadata(
 def _exported(
     path: Path, base_name: str, version: str, encoding: str, kind: Literal["LoRA"] | None
 ) -> Exported:
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
     name = naming_convention(None, base_name, None, f"v{version}", None, encoding, kind)
-    return Exported(path, digest, path.stat().st_size, f"{name}.gguf")
+    return Exported(path, files.digest(path), path.stat().st_size, f"{name}.gguf")

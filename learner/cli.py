@@ -81,7 +81,7 @@ def schedule(
 ) -> None:
     """Show when the next night is; turn nights off and on."""
     from agent_runtime.nights import pause
-    from learner.told import schedule_lines
+    from learner.job.told import schedule_lines
 
     settings = config.load(context.obj)
     if on is True:
@@ -96,7 +96,7 @@ def schedule(
 def status(context: typer.Context) -> None:
     """Show the run that goes on, or the last one: its stage, how far it is, how it ended and why."""
     from agent_runtime.nights import runs
-    from learner.told import run_lines
+    from learner.job.told import run_lines
 
     settings = config.load(context.obj)
     last = runs.latest(settings.learner_folder)
@@ -157,7 +157,7 @@ def verify(context: typer.Context, version: Version) -> None:
     if missing():
         raise NightError(how_to_install())
     from agent_runtime.registry.store import Registry
-    from learner.report import verify as judge_anew
+    from learner.gate.report import verify as judge_anew
 
     registry = Registry(config.load(context.obj).registry_path)
     found = registry.get(version)

@@ -11,14 +11,14 @@ import msgspec
 from agent_runtime.config import Settings, share_dir
 from agent_runtime.engine import modelfile
 from agent_runtime.errors import ConfigError
-from agent_runtime.journal.sealed import Scope, file_hash
+from agent_runtime.journal.sealed import Scope
 from agent_runtime.models import embedded_model
 from exporters.gguf import base_digest
 from learner.dataset.settings import DatasetSettings, RaterSettings
 from learner.evaluate.settings import EvaluationSettings
-from learner.profiles import Profile, profile_of, read_profile
+from learner.gate.verdict import GateSettings
 from learner.train.backends import Name
-from learner.verdict import GateSettings
+from learner.train.profiles import Profile, profile_of, read_profile
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -88,7 +88,7 @@ def plan_of(settings: Settings) -> Plan:
         base=base,
         base_files=base_digest(base),
         served=served,
-        served_hash=file_hash(served),
+        served_hash=modelfile.digest(served),
         profile=msgspec.structs.replace(
             profile, budget=msgspec.structs.replace(profile.budget, memory_mb=memory)
         ),

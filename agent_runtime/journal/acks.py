@@ -14,6 +14,7 @@ from types import GenericAlias
 
 import msgspec
 
+from agent_runtime import files
 from agent_runtime.errors import JournalError
 from agent_runtime.journal.rows import ROWS, Row
 
@@ -36,7 +37,7 @@ class AckLog:
         self.size = 0
         try:
             self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-            _sync_folder(path.parent)
+            files.sync_folder(path.parent)
         except OSError as error:
             raise JournalError(f"{path}: {error.strerror}; check the folder and its rights") from error
 
@@ -91,12 +92,3 @@ class AckLog:
 
 def _checksum(body: bytes) -> bytes:
     return b"%08x" % zlib.crc32(body)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the file's name as durable as its contents."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

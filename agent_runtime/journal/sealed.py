@@ -14,6 +14,7 @@ from typing import Literal, TypeVar
 import duckdb
 import msgspec
 
+from agent_runtime import files
 from agent_runtime.errors import SnapshotError
 from agent_runtime.journal.database import explained
 from agent_runtime.journal.rows import DemonstrationRow, TurnRow
@@ -91,12 +92,6 @@ class Snapshot(msgspec.Struct, frozen=True):
     actions: list[Fate]
 
 
-def file_hash(path: Path) -> str:
-    """The sha256 of a file, in hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def read_manifest(folder: Path) -> Manifest:
     """What a snapshot says of itself, not verified. Raises `SnapshotError`."""
     try:
@@ -117,7 +112,7 @@ def verify(folder: Path) -> Manifest:
         path = folder / f"{name}.parquet"
         if table.file != path.name or path.is_symlink() or not path.is_file():
             raise SnapshotError(f"{path} is missing; make a new snapshot")
-        if file_hash(path) != table.sha256:
+        if files.digest(path) != table.sha256:
             raise SnapshotError(f"{path} is not the file that was sealed (sha256); make a new snapshot")
     return manifest
 

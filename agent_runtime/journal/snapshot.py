@@ -15,6 +15,7 @@ from typing import TypeVar
 import duckdb
 import msgspec
 
+from agent_runtime import files
 from agent_runtime.errors import SnapshotError
 from agent_runtime.journal import schema
 from agent_runtime.journal.database import Database
@@ -28,7 +29,6 @@ from agent_runtime.journal.sealed import (
     PlayerSpan,
     Scope,
     TableFile,
-    file_hash,
     read_manifest,
 )
 from agent_runtime.journal.views import Erasure
@@ -172,7 +172,7 @@ def _copy(cursor: duckdb.DuckDBPyConnection, folder: Path, scope: Scope) -> Mani
     for name, sql in _TABLES.items():
         path = folder / f"{name}.parquet"
         rows = copy_to(cursor, sql, [], path, "parquet")
-        tables[name] = TableFile(path.name, rows, file_hash(path))
+        tables[name] = TableFile(path.name, rows, files.digest(path))
     span_of = _rows(cursor, _SPAN, _Span)[0]
     now = datetime.now(UTC)
     manifest = Manifest(

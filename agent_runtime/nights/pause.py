@@ -8,8 +8,8 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from agent_runtime import files
 from agent_runtime.errors import NightError
-from agent_runtime.registry import files
 
 
 class Paused(Struct, frozen=True):

@@ -17,7 +17,7 @@ import msgspec
 from msgspec import Struct
 
 from agent_runtime.errors import RegistryError
-from agent_runtime.registry.files import sync_folder
+from agent_runtime.files import sync_folder
 
 Alias = Literal["champion", "challenger", "last_good"]
 ALIASES: tuple[Alias, ...] = ("champion", "challenger", "last_good")

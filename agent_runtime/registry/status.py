@@ -12,7 +12,7 @@ from typing import TypeVar
 import msgspec
 from msgspec import Struct, field
 
-from agent_runtime.registry import files
+from agent_runtime import files
 from agent_runtime.registry.canary import Trial
 from agent_runtime.registry.guard import Tally
 

@@ -11,8 +11,9 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+from agent_runtime import files
 from agent_runtime.errors import RegistryConflict, RegistryError, VersionRefused
-from agent_runtime.registry import audit, files, versions
+from agent_runtime.registry import audit, versions
 from agent_runtime.registry.audit import BARE, Alias, Entry, State, What
 from agent_runtime.registry.canary import MAX_SHARE
 from agent_runtime.registry.manifest import Draft, check_draft

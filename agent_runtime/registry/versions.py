@@ -17,8 +17,8 @@ from pathlib import Path
 
 import msgspec
 
+from agent_runtime import files
 from agent_runtime.errors import RegistryError, VersionRefused
-from agent_runtime.registry import files
 from agent_runtime.registry.audit import BARE
 from agent_runtime.registry.manifest import (
     ADAPTER,

@@ -18,19 +18,20 @@ import msgspec
 
 from agent_runtime.config import share_dir
 from agent_runtime.errors import DatasetError
-from agent_runtime.journal.sealed import Snapshot, file_hash, read_snapshot
+from agent_runtime.files import digest
+from agent_runtime.journal.sealed import Snapshot, read_snapshot
 from agent_runtime.npc.prompt import Message
-from learner import raters
+from learner.dataset import raters
 from learner.dataset.cases import Case, cases
 from learner.dataset.contamination import Golden, golden_lines
 from learner.dataset.duplicates import contested, repeated
 from learner.dataset.funnel import Funnel
 from learner.dataset.learnable import examples, replay
 from learner.dataset.manifest import FORMAT, MANIFEST, PARTS, Manifest, Part
+from learner.dataset.redact import Redactor
 from learner.dataset.settings import DatasetSettings
 from learner.dataset.split import split
 from learner.examples import Example, write_examples
-from learner.redact import Redactor
 
 
 class TooLittle(msgspec.Struct, frozen=True):
@@ -166,7 +167,7 @@ def _write(
             path = beside / f"{part}.jsonl"
             write_examples(path, chosen)
             files[part] = Part(
-                file_hash(path),
+                digest(path),
                 dict(sorted(Counter(example.kind for example in chosen).items())),
                 len({example.rater for example in chosen} - {""}),
             )

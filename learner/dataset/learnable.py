@@ -14,8 +14,8 @@ import msgspec
 from agent_runtime.npc.prompt import AROUND, render
 from learner.base.corpus import samples
 from learner.dataset.cases import Case
+from learner.dataset.raters import weights
 from learner.examples import Example
-from learner.raters import weights
 
 MOST_PAIRS = 4
 """Pairs of one prompt: more would make it weigh more than players' judgements of it."""

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import msgspec
 
+from agent_runtime import files
 from agent_runtime.errors import DatasetError
-from agent_runtime.journal.sealed import file_hash
 from learner.dataset.funnel import Step
+from learner.dataset.raters import Rater
 from learner.dataset.settings import DatasetSettings
-from learner.raters import Rater
 
 MANIFEST = "manifest.json"
 FORMAT = 1
@@ -66,7 +66,8 @@ def verify(folder: Path) -> Manifest:
     manifest = read_manifest(folder)
     for part in PARTS:
         path = folder / f"{part}.jsonl"
-        if part not in manifest.parts or not path.is_file() or file_hash(path) != manifest.parts[part].sha256:
+        known, plain = manifest.parts.get(part), path.is_file() and not path.is_symlink()
+        if not known or not plain or files.digest(path) != known.sha256:
             raise DatasetError(f"{path} is not the file that was written; make the dataset again")
     return manifest
 

@@ -25,7 +25,7 @@ from agent_runtime.npc.persona import Sampling
 from agent_runtime.npc.prompt import Message, render, shortened
 from learner.base.cases import KNOWN, Case, read_cases
 from learner.base.checks import faults
-from learner.evidence import SIDES, Answer, Figures, Side
+from learner.gate.evidence import SIDES, Answer, Figures, Side
 
 GREEDY = Sampling(temperature=0.0)
 BESIDE = 8

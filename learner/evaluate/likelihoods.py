@@ -13,10 +13,10 @@ from learner.dataset.learnable import replay
 from learner.evaluate.contest import Contest, Stage, examples_of, part_of, quiet, some
 from learner.evaluate.scoring import Contender, Likely, Scorer, Text
 from learner.evaluate.settings import EvaluationSettings
-from learner.evidence import Judged, Likelihood, Tried
 from learner.examples import Example
-from learner.preference import influence, value
-from learner.statistics import perplexity_ratio
+from learner.gate.evidence import Judged, Likelihood, Tried
+from learner.gate.preference import influence, value
+from learner.gate.statistics import perplexity_ratio
 
 _GOLDEN_SEED = 20_261_120  # no training run replays this part of the corpus
 _ALIKE = 0.01

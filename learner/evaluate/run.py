@@ -10,7 +10,7 @@ import asyncio
 from collections import Counter
 from pathlib import Path
 
-from agent_runtime.registry.files import digest
+from agent_runtime.files import digest
 from learner.evaluate import secrets
 from learner.evaluate.answers import slice_of
 from learner.evaluate.contest import Contest, Stage, examples_of, quiet, some
@@ -18,8 +18,8 @@ from learner.evaluate.likelihoods import judge_all, likelihoods, try_scales
 from learner.evaluate.scoring import Contender, Scorer
 from learner.evaluate.settings import EvaluationSettings
 from learner.evaluate.talk import talk
-from learner.evidence import FOLDER, Evidence, Judged, Reward, Setup, write_evidence
-from learner.reward import fit
+from learner.gate.evidence import FOLDER, Evidence, Judged, Reward, Setup, write_evidence
+from learner.gate.reward import fit
 
 REWARD = "reward.npz"
 

@@ -29,9 +29,9 @@ from learner.evaluate.contest import Contest, Stage, part_of
 from learner.evaluate.scoring import Contender
 from learner.evaluate.secrets import Secret
 from learner.evaluate.settings import EvaluationSettings
-from learner.evidence import Answer, Figures, Liked, Probe, Side
 from learner.examples import Example
-from learner.reward import RewardModel
+from learner.gate.evidence import Answer, Figures, Liked, Probe, Side
+from learner.gate.reward import RewardModel
 
 _PROBE_SEEDS = (0, 1, 2)
 

@@ -13,9 +13,9 @@ from typing import TypeVar
 import msgspec
 from msgspec import Struct
 
+from agent_runtime import files
 from agent_runtime.nights import runs
 from agent_runtime.nights.runs import ASKED, OUTCOME, RUNS, Asked, Outcome, Run, read
-from agent_runtime.registry import files
 
 Result = TypeVar("Result", bound=Struct)
 

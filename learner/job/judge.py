@@ -14,16 +14,16 @@ from msgspec import Struct
 from agent_runtime.nights.runs import Ended, Outcome
 from agent_runtime.registry.manifest import ADAPTER, REPORT
 from exporters.adapter import export_adapter
-from learner.decide import decide
 from learner.evaluate.contest import Contest, Stage
 from learner.evaluate.likelihoods import most_followed
 from learner.evaluate.run import evaluate as measure
 from learner.evaluate.scoring import Contender
 from learner.evaluate.secrets import leave_out
-from learner.evidence import FOLDER
+from learner.gate.decide import decide
+from learner.gate.evidence import FOLDER
+from learner.gate.report import for_registry
 from learner.job.register import Judgement, Registered, add, admit, draft_of
 from learner.job.work import TRAINING, Exported, Night, Prepared, Sealed
-from learner.report import for_registry
 from learner.train.log import PICTURE
 from learner.train.loop import Step
 from learner.train.run import Trained, train

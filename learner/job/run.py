@@ -18,9 +18,8 @@ from agent_runtime.config import Settings
 from agent_runtime.errors import TownsfolkError
 from agent_runtime.nights.runs import STAGES, Outcome
 from agent_runtime.registry.store import Registry
-from learner import lock
 from learner.config import plan_of
-from learner.job import judge, work
+from learner.job import judge, lock, work
 from learner.job.folder import RunFolder, begin
 from learner.job.keep import tidy
 from learner.job.limits import Watch

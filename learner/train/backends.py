@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from agent_runtime.errors import TrainingError
-from learner.profiles import Profile
+from learner.train.profiles import Profile
 
 Name = Literal["cpu", "peft", "unsloth"]
 ROUND = 32

@@ -15,12 +15,12 @@ from pathlib import Path
 import torch
 
 from agent_runtime.errors import TrainingError
-from learner.profiles import Profile, Schedule
 from learner.train import checkpoint
 from learner.train.backends import Trainable
 from learner.train.checkpoint import Progressed
 from learner.train.log import Log, memory_mb
 from learner.train.losses import Objectives, mean_weights, references
+from learner.train.profiles import Profile, Schedule
 from learner.train.rows import Item, batches, cut
 
 _PROBES = 16

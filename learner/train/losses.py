@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
-from learner import prefer
-from learner.profiles import Preference
+from learner.train import kto_dpo as prefer
 from learner.train.backends import ROUND, Trainable
+from learner.train.profiles import Preference
 from learner.train.rows import Item, Objective, Row
 
 References = Mapping[int, tuple[float, ...]]

@@ -21,7 +21,7 @@ from agent_runtime.errors import ModelFileError, TrainingError
 from agent_runtime.npc.prompt import Message, shortened
 from learner.base.tokenize import Encoder
 from learner.examples import Example
-from learner.profiles import Schedule
+from learner.train.profiles import Schedule
 
 Objective = Literal["sft", "kto", "dpo"]
 _POOL = 16  # as many batches' examples are sorted by length together

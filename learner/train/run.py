@@ -17,14 +17,15 @@ from pathlib import Path
 import msgspec
 from safetensors.torch import save_file
 
+from agent_runtime import files
 from agent_runtime.errors import TrainingError
 from exporters.gguf import base_digest
 from learner.examples import Example, read_examples
-from learner.profiles import Profile
 from learner.train import checkpoint, loop
 from learner.train.backends import BACKENDS, Backend, Name, Trainable, choose
 from learner.train.log import draw
 from learner.train.loop import Job, Progress
+from learner.train.profiles import Profile
 from learner.train.rows import load_encoder, make_items
 
 RESULT = "result.json"
@@ -98,7 +99,7 @@ def train(
     draw(folder, f"{profile.name}, {chosen.name}, {len(items)} examples")
     result = Trained(
         adapter=ADAPTER,
-        adapter_hash=hashlib.sha256((folder / ADAPTER / WEIGHTS).read_bytes()).hexdigest(),
+        adapter_hash=files.digest(folder / ADAPTER / WEIGHTS),
         base=asked["base"],
         data=data,
         profile=profile.name,

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from agent_runtime import config
+from agent_runtime.engine import modelfile
 from agent_runtime.errors import ConfigError
-from agent_runtime.journal.sealed import file_hash
 from learner.config import Plan, plan_of
 
 
@@ -21,7 +21,7 @@ def plan(home: Path, settings: str = "") -> Plan:
 def test_the_embedded_base_and_its_profile(tmp_path: Path) -> None:
     found = plan(tmp_path)
     assert found.profile.name == "embedded"
-    assert found.served_hash == file_hash(found.served)
+    assert found.served_hash == modelfile.digest(found.served)
     assert found.memory_mb == found.profile.budget.memory_mb
     assert found.gate.canary
 

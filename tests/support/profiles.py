@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from learner.profiles import FOLDER, Profile, read_profile
+from learner.train.profiles import FOLDER, Profile, read_profile
 
 
 def quick(name: str = "embedded", **sections: dict[str, Any]) -> Profile:

@@ -7,7 +7,7 @@ import random
 from functools import cache
 from statistics import NormalDist
 
-from learner.evidence import (
+from learner.gate.evidence import (
     Answer,
     Evidence,
     Figures,

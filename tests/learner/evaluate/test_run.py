@@ -9,16 +9,16 @@ import pytest
 
 from agent_runtime.config import share_dir
 from agent_runtime.errors import DatasetError
-from agent_runtime.registry.files import digest
+from agent_runtime.files import digest
 from learner.evaluate.contest import Contest
 from learner.evaluate.likelihoods import judge_all, most_followed
 from learner.evaluate.run import REWARD, evaluate
 from learner.evaluate.scoring import Contender, Scorer
 from learner.evaluate.secrets import plant
 from learner.evaluate.settings import EvaluationSettings
-from learner.evidence import FOLDER, read_evidence
 from learner.examples import read_examples
-from learner.gate import judge
+from learner.gate.evidence import FOLDER, read_evidence
+from learner.gate.judge import judge
 
 FEW = EvaluationSettings(
     cases_per_slice=1, seeds=(0, 1), scales=(0.5, 1.0), prompts=2, golden_texts=4, timed=3, merged=False

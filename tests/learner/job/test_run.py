@@ -15,7 +15,7 @@ from agent_runtime.models import embedded_model
 from agent_runtime.nights import runs
 from agent_runtime.nights.runs import STAGES, Outcome
 from agent_runtime.registry.store import Registry
-from learner import lock
+from learner.job import lock
 from learner.job.run import run
 from learner.job.work import Night
 from tests.support import nights

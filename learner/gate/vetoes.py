@@ -4,9 +4,9 @@ memory. Each failed one keeps the champion.
 
 from __future__ import annotations
 
-from learner.evidence import Evidence
-from learner.slices import actions
-from learner.verdict import Check, GateSettings
+from learner.gate.evidence import Evidence
+from learner.gate.slices import actions
+from learner.gate.verdict import Check, GateSettings
 
 
 def vetoes(evidence: Evidence, settings: GateSettings) -> list[Check]:

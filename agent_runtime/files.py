@@ -1,4 +1,4 @@
-"""Files that are wholly there or not at all, also after a crash: syncing, copying, replacing, locking.
+"""Files that are wholly there or not at all, also after a crash: sync, hash, copy, replace, lock.
 
 Raises `OSError` as the system does; callers say what it means.
 """

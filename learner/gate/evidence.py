@@ -1,6 +1,6 @@
 """What the gate reads: measured rows of champion and challenger as files of a run folder, one row per line.
 
-`learner/evaluate` writes them, `learner/gate` and `learner/report` read them; nothing is decided here.
+`learner/evaluate` writes them, `judge` and `report` read them; nothing is decided here.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from agent_runtime.errors import EvidenceError
-from agent_runtime.registry.files import digest
+from agent_runtime.files import digest
 
 Side = Literal["champion", "challenger"]
 SIDES: tuple[Side, Side] = ("champion", "challenger")

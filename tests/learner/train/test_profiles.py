@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from agent_runtime.errors import ConfigError
-from learner.profiles import FOLDER, NOT_EXPORTABLE, profile_of, read_profile
+from learner.train.profiles import FOLDER, NOT_EXPORTABLE, profile_of, read_profile
 
-BASE = Path(__file__).parents[2] / "data" / "base"
+BASE = Path(__file__).parents[3] / "data" / "base"
 EMBEDDED = (FOLDER / "embedded.toml").read_text()
 
 

@@ -15,8 +15,8 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from learner.evidence import Judged
-from learner.statistics import interval, resamples, sign_flip
+from learner.gate.evidence import Judged
+from learner.gate.statistics import interval, resamples, sign_flip
 
 _KINDS = 3  # good thumbs, bad thumbs, pairs
 

@@ -14,8 +14,8 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from agent_runtime import files
 from agent_runtime.errors import RegistryError
-from agent_runtime.registry import files
 from agent_runtime.registry.store import LOCK, LOCK_SECONDS
 
 LOOKS = "gate.jsonl"

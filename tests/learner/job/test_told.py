@@ -7,7 +7,7 @@ from pathlib import Path
 
 from agent_runtime import config
 from agent_runtime.nights.runs import Asked, Outcome, Progress, Run
-from learner.told import run_lines, schedule_lines
+from learner.job.told import run_lines, schedule_lines
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 ASKED = Asked(id="00007-x", began=NOW, why="nightly", key="k", seed=1, deaths=("train",))

@@ -10,13 +10,14 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from agent_runtime import files
 from agent_runtime.errors import EvidenceError
-from agent_runtime.registry import files, manifest
-from learner import plots
-from learner.card import card
-from learner.evidence import FOLDER, digests, read_evidence
-from learner.gate import judge
-from learner.verdict import Verdict
+from agent_runtime.registry import manifest
+from learner.gate import plots
+from learner.gate.card import card
+from learner.gate.evidence import FOLDER, digests, read_evidence
+from learner.gate.judge import judge
+from learner.gate.verdict import Verdict
 
 VERDICT = "verdict.json"
 CARD = "card.md"

@@ -10,13 +10,13 @@ from collections.abc import Sequence
 
 from scipy.stats import norm
 
-from learner import preference, slices, spending
-from learner.evidence import Evidence, Judged
-from learner.preference import Preference
-from learner.slices import SliceResult
-from learner.statistics import perplexity_ratio, sign_flip, smallest_flip
-from learner.verdict import Check, GateSettings, Outcome, Verdict
-from learner.vetoes import vetoes
+from learner.gate import preference, slices, spending
+from learner.gate.evidence import Evidence, Judged
+from learner.gate.preference import Preference
+from learner.gate.slices import SliceResult
+from learner.gate.statistics import perplexity_ratio, sign_flip, smallest_flip
+from learner.gate.verdict import Check, GateSettings, Outcome, Verdict
+from learner.gate.vetoes import vetoes
 
 _WORTH_WAITING = 0.05  # an effect smaller than this is not worth telling how many raters it would take
 _MOST_MISSING = 10_000

@@ -12,11 +12,11 @@ import pytest
 
 from agent_runtime.errors import NightBusy
 from agent_runtime.nights import runs
-from learner.lock import held
+from learner.job.lock import held
 
 
 def test_who_comes_second_is_told_who_was_first(tmp_path: Path) -> None:
-    script = "import sys; from pathlib import Path; from learner.lock import held\n"
+    script = "import sys; from pathlib import Path; from learner.job.lock import held\n"
     script += "with held(Path(sys.argv[1])): print('held', flush=True); sys.stdin.read()"
     command = [sys.executable, "-c", script, str(tmp_path)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:

@@ -7,8 +7,8 @@ import random
 import msgspec
 import pytest
 
-from learner.evidence import Judged
-from learner.preference import influence, measure, movement, value, without
+from learner.gate.evidence import Judged
+from learner.gate.preference import influence, measure, movement, value, without
 from tests.support.simulated import judged
 
 

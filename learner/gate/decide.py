@@ -7,12 +7,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from learner import spending
-from learner.evidence import FOLDER, read_evidence
-from learner.gate import judge
-from learner.report import write_report
-from learner.spending import Look
-from learner.verdict import GateSettings, Verdict
+from learner.gate import spending
+from learner.gate.evidence import FOLDER, read_evidence
+from learner.gate.judge import judge
+from learner.gate.report import write_report
+from learner.gate.spending import Look
+from learner.gate.verdict import GateSettings, Verdict
 
 
 def decide(

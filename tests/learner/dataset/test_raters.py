@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from learner import raters
+from learner.dataset import raters
 from learner.dataset.settings import RaterSettings
 from tests.support.cases import case
 from tests.support.rows import START

@@ -9,9 +9,9 @@ from dataclasses import replace
 import msgspec
 import pytest
 
-from learner.evidence import Evidence, Figures, Liked, Likelihood, Probe, Reward
-from learner.gate import judge
-from learner.verdict import GateSettings, Verdict
+from learner.gate.evidence import Evidence, Figures, Liked, Likelihood, Probe, Reward
+from learner.gate.judge import judge
+from learner.gate.verdict import GateSettings, Verdict
 from tests.support.simulated import ORDINARY, golden, judged, night, setup
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from learner.evidence import Evidence
-from learner.preference import influence
-from learner.verdict import Verdict
+from learner.gate.evidence import Evidence
+from learner.gate.preference import influence
+from learner.gate.verdict import Verdict
 
 _OLD, _NEW = "#8a8a8a", "#2f7d4f"
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from agent_runtime.errors import EvidenceError
-from learner.evidence import Answer, Side
-from learner.slices import actions, compare, pooled
+from learner.gate.evidence import Answer, Side
+from learner.gate.slices import actions, compare, pooled
 
 
 def rows(name: str, case: str, champion: str, challenger: str) -> list[Answer]:

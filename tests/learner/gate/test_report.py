@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from agent_runtime.errors import EvidenceError
-from learner.evidence import FILES, FOLDER, Liked, write_evidence
-from learner.gate import judge
-from learner.report import CARD, VERDICT, for_registry, read_report, verify, write_report
+from learner.gate.evidence import FILES, FOLDER, Liked, write_evidence
+from learner.gate.judge import judge
+from learner.gate.report import CARD, VERDICT, for_registry, read_report, verify, write_report
 from tests.support.simulated import night
 
 PNG = b"\x89PNG"
@@ -98,7 +98,7 @@ def test_a_changed_verdict_is_seen(copy: Path) -> None:
 
 
 def test_evidence_and_its_hash_changed_together_give_another_verdict(copy: Path) -> None:
-    from agent_runtime.registry.files import digest
+    from agent_runtime.files import digest
 
     path = copy / FOLDER / "judged.jsonl"
     path.write_bytes(b"\n".join(path.read_bytes().splitlines()[:40]) + b"\n")

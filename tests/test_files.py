@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from agent_runtime.registry import files
+from agent_runtime import files
 
 
 def test_a_copy_is_hashed_and_read_only(tmp_path: Path) -> None:

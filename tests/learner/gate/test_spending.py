@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from agent_runtime.errors import RegistryError
-from learner.spending import LOOKS, Look, number, read_looks, record, share
+from learner.gate.spending import LOOKS, Look, number, read_looks, record, share
 
 
 def test_all_looks_together_spend_no_more_than_there_is() -> None:

@@ -8,7 +8,7 @@ import random
 import pytest
 from scipy.stats import binom
 
-from learner.statistics import (
+from learner.gate.statistics import (
     auc,
     holm,
     interval,

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from learner.evidence import Evidence, Liked
-from learner.statistics import interval, resamples, share_interval
-from learner.verdict import Verdict
+from learner.gate.evidence import Evidence, Liked
+from learner.gate.statistics import interval, resamples, share_interval
+from learner.gate.verdict import Verdict
 
 SHOWN = 5
 _MOST_LETTERS = 300

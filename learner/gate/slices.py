@@ -12,8 +12,8 @@ from msgspec import Struct
 from scipy.stats import norm
 
 from agent_runtime.errors import EvidenceError
-from learner.evidence import SIDES, Answer, Side
-from learner.statistics import holm, mcnemar, non_inferior, not_worse
+from learner.gate.evidence import SIDES, Answer, Side
+from learner.gate.statistics import holm, mcnemar, non_inferior, not_worse
 
 MALFORMED = ("malformed action", "shows the machinery")
 UNASKED = "without being asked"

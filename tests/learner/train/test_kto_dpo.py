@@ -4,7 +4,7 @@ import math
 
 import torch
 
-from learner.prefer import dpo, kto
+from learner.train.kto_dpo import dpo, kto
 
 
 def test_dpo_knows_no_preference_before_training_and_follows_the_margin() -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from learner.decide import decide
-from learner.evidence import FOLDER, Evidence, write_evidence
-from learner.report import CARD, verify
-from learner.spending import read_looks
+from learner.gate.decide import decide
+from learner.gate.evidence import FOLDER, Evidence, write_evidence
+from learner.gate.report import CARD, verify
+from learner.gate.spending import read_looks
 from tests.support.simulated import night
 
 

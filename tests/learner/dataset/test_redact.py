@@ -8,7 +8,7 @@ import pytest
 
 from agent_runtime.journal.rows import TurnRow
 from agent_runtime.npc.prompt import Fact, Message
-from learner.redact import Redactor, names_in, stand_in
+from learner.dataset.redact import Redactor, names_in, stand_in
 from tests.support import rows as make
 
 

@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from learner.preference import Preference
-from learner.slices import SliceResult
+from learner.gate.preference import Preference
+from learner.gate.slices import SliceResult
 
 Outcome = Literal["promote", "canary", "keep", "inconclusive"]
 Share = Annotated[float, Meta(ge=0, le=1)]

@@ -11,7 +11,7 @@ import pytest
 from agent_runtime.npc.prompt import Message
 from learner.base.grammar import voices
 from learner.examples import Example
-from learner.reward import NAMES, RewardModel, features, fit
+from learner.gate.reward import NAMES, RewardModel, features, fit
 
 SMITH = Message("system", "You are Bo, the smith. Voice: gruff.\nRules.")
 LINE = Message("user", "Around you: time: noon\n[where] river: 20 steps north\nann: where is the river")

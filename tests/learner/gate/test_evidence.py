@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from agent_runtime.errors import EvidenceError
-from learner.evidence import FILES, digests, read_evidence, write_evidence
+from learner.gate.evidence import FILES, digests, read_evidence, write_evidence
 from tests.support.simulated import night
 
 

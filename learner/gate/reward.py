@@ -23,7 +23,7 @@ from scipy.special import expit
 from agent_runtime.npc.prompt import REFERENCE, Message
 from learner.base.checks import ACTION, faults, voice_fits
 from learner.examples import Example
-from learner.statistics import auc
+from learner.gate.statistics import auc
 
 HASHED = 512
 FOLDS = 5

@@ -35,6 +35,7 @@ from learner.train.rows import load_encoder, make_row
 from learner.train.run import Trained, load_trained, train
 
 PARITY_ROWS = 6
+DATASET = "dataset"
 TRAINING = "training"
 """The folder that is trained on: the dataset, with planted secrets among it that no version may tell."""
 
@@ -122,7 +123,7 @@ def dataset(night: Night) -> Prepared:
     """Clean, split and weigh it."""
     sealed = night.folder.result("snapshot", Sealed)
     snapshot = Path(sealed.folder)
-    out = night.folder.path / "dataset"
+    out = night.folder.path / DATASET
     training = night.folder.path / TRAINING
     for folder in (out, training):
         shutil.rmtree(folder, ignore_errors=True)

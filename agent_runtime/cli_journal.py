@@ -144,7 +144,9 @@ def show(
                 f"there is no turn {turn}: `townsfolk journal turns` lists them" if turn else _none("turns")
             )
         if len(found) > 1:
-            raise JournalError(f"several turns end in {turn}, such as {found[0].id} and {found[1].id}")
+            raise JournalError(
+                f"several turns end in {turn}, such as {found[0].id} and {found[1].id}; write more of the id"
+            )
         if json:
             typer.echo(source.rows("turn", Filter(turn=found[0].id))[0].decode())
             return

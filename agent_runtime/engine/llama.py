@@ -91,7 +91,7 @@ class Llama:
         _recent.clear()
         context = llama_cpp.llama_init_from_model(self._model, parameters)
         if not context:
-            raise ModelFileError(f"no room for {size.cells} tokens of context: {_reason()}")
+            raise ModelFileError(f"no room for {size.cells} tokens: {_reason()}; lower model.context")
         self._context = context
         self._memory = llama_cpp.llama_get_memory(context)
         if not self._memory:

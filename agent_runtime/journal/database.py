@@ -105,7 +105,9 @@ class Database:
 
     def _connect(self) -> duckdb.DuckDBPyConnection:
         if self._read_only and not self.path.exists():
-            raise JournalError(f"there is no journal at {self.path}")
+            raise JournalError(
+                f"there is no journal at {self.path}; start `townsfolk serve` first, or give its --home"
+            )
         with explained(self.path):
             connection = duckdb.connect(str(self.path), read_only=self._read_only, config=CONFIG)
             connection.execute("set global timezone = 'UTC'")

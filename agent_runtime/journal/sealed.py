@@ -97,7 +97,9 @@ def read_manifest(folder: Path) -> Manifest:
     try:
         manifest = msgspec.json.decode((folder / MANIFEST).read_bytes(), type=Manifest)
     except OSError as error:
-        raise SnapshotError(f"{folder} is no snapshot: {MANIFEST}: {error.strerror}") from error
+        raise SnapshotError(
+            f"{folder} is no snapshot ({MANIFEST}: {error.strerror}); give a folder that was sealed"
+        ) from error
     except msgspec.MsgspecError as error:
         raise SnapshotError(f"{folder / MANIFEST} is damaged ({error}); make a new snapshot") from error
     if manifest.format != FORMAT:

@@ -130,7 +130,9 @@ def seal(written: Path, target: Path | None = None) -> Path:
     beside = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
     try:
         if target.exists():
-            raise SnapshotError(f"{target} is there already, and a snapshot is never overwritten")
+            raise SnapshotError(
+                f"{target} is there already, and a snapshot is never overwritten; choose another folder"
+            )
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.move(written, beside)  # copies where it must: the target may be on another file system
         for path in beside.iterdir():

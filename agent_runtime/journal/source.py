@@ -123,7 +123,9 @@ def forget(journal: Path, rows: Sequence[ConsentRow]) -> list[Path]:
     """Erase these players from the journal at this path and from the snapshots beside it; returns the
     snapshots that are gone. Raises `JournalError`."""
     if not journal.exists():
-        raise JournalError(f"there is no journal at {journal}")
+        raise JournalError(
+            f"there is no journal at {journal}; start `townsfolk serve` first, or give its --home"
+        )
     try:
         opened = Journal.open(journal, wait_s=0)
     except JournalLocked:

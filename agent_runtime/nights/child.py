@@ -77,7 +77,9 @@ class Child:
                         env={**os.environ, "PYTHONUNBUFFERED": "1"},
                     )
             except OSError as error:
-                raise NightError(f"the learner cannot be started: {error}") from error
+                raise NightError(
+                    f"the learner cannot be started: {error}; try `townsfolk learn run` by hand"
+                ) from error
         return process.wait()
 
     def close(self) -> None:

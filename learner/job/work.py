@@ -194,4 +194,6 @@ def check_resumed(night: Night) -> None:
     """Raises `NightError` when what an earlier life of this run left cannot be gone on with: a player who was
     erased since took the snapshot with them."""
     if night.folder.done("snapshot") and not Path(night.folder.result("snapshot", Sealed).folder).is_dir():
-        raise NightError("the snapshot of this run was deleted with a player who was erased")
+        raise NightError(
+            "the snapshot of this run was deleted with a player who was erased; the next run begins anew"
+        )

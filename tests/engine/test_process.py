@@ -24,22 +24,10 @@ from agent_runtime.errors import AdapterError, EngineBusy, EngineError, ModelFil
 from agent_runtime.npc.persona import Sampling
 from agent_runtime.npc.prompt import Message
 from tests.support.adapters import random_adapter
-from tests.support.models import chain_model, random_model
 from tests.support.replies import reply
 
 SMITH = Message("system", "You are Bo, the smith.")
 OPTIONS = {"threads": 1, "slots": 4, "queue": 2}
-
-
-@pytest.fixture(scope="module")
-def noise(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return random_model(tmp_path_factory.mktemp("models") / "noise.gguf")
-
-
-@pytest.fixture(scope="module")
-def endless(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("models") / "endless.gguf"
-    return chain_model(path, [b"on", b"and "], context=4_096, endless=True)
 
 
 @asynccontextmanager

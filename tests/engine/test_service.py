@@ -17,24 +17,11 @@ from agent_runtime.engine.service import LlamaEngine
 from agent_runtime.errors import EngineBusy, EngineError, ModelFileError, PromptTooLong
 from agent_runtime.npc.persona import Sampling
 from agent_runtime.npc.prompt import Message
-from tests.support.models import chain_model, random_model
+from tests.support.models import chain_model
 from tests.support.replies import reply
 
 GREEDY = Sampling(temperature=0, max_tokens=24)
 SMITH = Message("system", "You are Bo, the smith. You sell tools in the town and you know the river well.")
-
-
-@pytest.fixture(scope="module")
-def noise(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model whose reply depends on the whole prompt."""
-    return random_model(tmp_path_factory.mktemp("models") / "noise.gguf")
-
-
-@pytest.fixture(scope="module")
-def endless(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model that never stops by itself."""
-    path = tmp_path_factory.mktemp("models") / "endless.gguf"
-    return chain_model(path, [b"on", b"and "], context=4_096, endless=True)
 
 
 @asynccontextmanager

@@ -14,7 +14,8 @@ from typing import Annotated
 
 import typer
 
-from agent_runtime import __version__, cli_config, cli_journal, cli_model, cli_npc, cli_versions, config
+from agent_runtime import __version__, config
+from agent_runtime.commands import journal, model, npc, settings, versions
 from agent_runtime.errors import ConfigError, TownsfolkError
 
 app = typer.Typer(
@@ -24,14 +25,14 @@ app = typer.Typer(
     help="NPCs for Luanti servers: they answer at once, act within limits, and learn from ratings.",
 )
 mod = typer.Typer(no_args_is_help=True, help="The mod in a Luanti world.")
-app.add_typer(cli_npc.app, name="npc")
-app.add_typer(cli_journal.app, name="journal")
-app.add_typer(cli_model.app, name="model")
-app.add_typer(cli_versions.app, name="versions")
-app.command()(cli_versions.promote)
-app.command()(cli_versions.challenge)
-app.command()(cli_versions.rollback)
-app.add_typer(cli_config.app, name="config")
+app.add_typer(npc.app, name="npc")
+app.add_typer(journal.app, name="journal")
+app.add_typer(model.app, name="model")
+app.add_typer(versions.app, name="versions")
+app.command()(versions.promote)
+app.command()(versions.challenge)
+app.command()(versions.rollback)
+app.add_typer(settings.app, name="config")
 app.add_typer(mod, name="mod")
 
 

@@ -15,7 +15,7 @@ from typing import Annotated
 import typer
 
 from agent_runtime import config
-from agent_runtime.cli_arguments import who
+from agent_runtime.commands.arguments import who
 from agent_runtime.errors import NightError, TownsfolkError
 from agent_runtime.nights.child import how_to_install, missing
 

@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 
 from agent_runtime import __version__, config
 from agent_runtime.cli import app
-from agent_runtime.cli_config import template, toml_value
+from agent_runtime.commands.settings import template, toml_value
 from agent_runtime.journal.rows import NpcRow
 from agent_runtime.journal.store import Store
 

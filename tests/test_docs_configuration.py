@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from agent_runtime import config
-from agent_runtime.cli_config import toml_value
+from agent_runtime.commands.settings import toml_value
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "configuration.md"

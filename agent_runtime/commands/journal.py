@@ -15,8 +15,9 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
-from agent_runtime import cli_snapshot, config
-from agent_runtime.cli_arguments import moment, pseudonyms_of
+from agent_runtime import config
+from agent_runtime.commands import snapshot
+from agent_runtime.commands.arguments import moment, pseudonyms_of
 from agent_runtime.errors import JournalError
 from agent_runtime.journal.rows import EventRow, TurnRow
 from agent_runtime.journal.statements import QueryName
@@ -182,7 +183,7 @@ def export(
     typer.echo(f"wrote {table.value} to {file}")
 
 
-for command in (cli_snapshot.snapshot, cli_snapshot.verify, cli_snapshot.forget):
+for command in (snapshot.snapshot, snapshot.verify, snapshot.forget):
     app.command()(command)
 
 

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from agent_runtime import config
-from agent_runtime.cli_arguments import moment, pseudonyms_of
+from agent_runtime.commands.arguments import moment, pseudonyms_of
 from agent_runtime.errors import JournalError
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from agent_runtime import cli_journal
+from agent_runtime.commands import journal
 from agent_runtime.errors import JournalError, SnapshotError
 from agent_runtime.journal.pseudonym import Pseudonyms
 from agent_runtime.journal.sealed import read_snapshot
@@ -18,7 +18,7 @@ from tests.support import rows as make
 
 
 def run(*arguments: str, answer: str = "", fails: bool = False) -> str:
-    result = CliRunner(env={"COLUMNS": "200"}).invoke(cli_journal.app, arguments, input=answer)
+    result = CliRunner(env={"COLUMNS": "200"}).invoke(journal.app, arguments, input=answer)
     if result.exception and not isinstance(result.exception, SystemExit):
         raise result.exception
     assert bool(result.exit_code) == fails, result.output

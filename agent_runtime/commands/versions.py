@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from agent_runtime import config
-from agent_runtime.cli_arguments import who
+from agent_runtime.commands.arguments import who
 from agent_runtime.errors import RegistryError
 from agent_runtime.registry.audit import State
 from agent_runtime.registry.store import Registry

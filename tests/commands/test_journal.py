@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from agent_runtime import cli_journal
+from agent_runtime.commands import journal
 from agent_runtime.errors import JournalError
 from agent_runtime.journal.pseudonym import Pseudonyms
 from agent_runtime.journal.service import serve_queries
@@ -21,7 +21,7 @@ from tests.support import rows as make
 
 def run(*arguments: str) -> str:
     """The output of a command that must succeed; an error of ours is raised as it is."""
-    result = CliRunner(env={"COLUMNS": "200", "TZ": "UTC"}).invoke(cli_journal.app, arguments)
+    result = CliRunner(env={"COLUMNS": "200", "TZ": "UTC"}).invoke(journal.app, arguments)
     if result.exception and not isinstance(result.exception, SystemExit):
         raise result.exception
     assert result.exit_code == 0, result.output
@@ -192,7 +192,7 @@ async def test_while_the_server_runs_it_asks_the_server(filled: Path, tmp_path: 
     """In this process the file is not locked, but the very same commands run in others, which find it so."""
     journal = Journal.open(filled / "journal.duckdb")
     async with serve_queries(journal):
-        command = ["-c", "from agent_runtime.cli_journal import app; app()"]
+        command = ["-c", "from agent_runtime.commands.journal import app; app()"]
         listed = await _other_process(*command, "turns", "--player", "alice", "--json")
         await _other_process(*command, "export", str(tmp_path / "out.parquet"))
     await journal.close()
@@ -201,7 +201,7 @@ async def test_while_the_server_runs_it_asks_the_server(filled: Path, tmp_path: 
 
 
 async def _other_process(*arguments: str) -> str:
-    root = str(Path(cli_journal.__file__).parents[1])
+    root = str(Path(journal.__file__).parents[2])
     process = await asyncio.create_subprocess_exec(
         sys.executable, *arguments, stdout=-1, env=os.environ | {"PYTHONPATH": root}
     )

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from agent_runtime.cli_arguments import moment, who
+from agent_runtime.commands.arguments import moment, who
 from agent_runtime.errors import JournalError
 
 NOW = datetime(2026, 11, 20, 18, 0, tzinfo=UTC)

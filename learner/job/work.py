@@ -106,7 +106,11 @@ def snapshot(night: Night) -> Sealed:
         least = TooLittle(plan.dataset.min_raters, plan.dataset.min_judgements, 0)
         raise Ends("too_little", f"nobody has talked yet: {least}")
     with open_source(settings.journal_path) as source:
-        path = seal(source.snapshot(plan.scope))
+        written = source.snapshot(plan.scope)
+    number, _, began = night.folder.asked.id.partition("-")
+    target = written.parent / f"{began}-run{number}"
+    shutil.rmtree(target, ignore_errors=True)  # this run sealed it, and was killed before it could say so
+    path = seal(written, target)
     manifest = read_manifest(path)
     return Sealed(
         folder=str(path),

@@ -56,7 +56,6 @@ MEANWHILE = ("how was your day?", "nice weather", "tell me something about you",
 ASKED_AGAIN = 2
 """Turns of each player by which the versions are compared, on one more evening that nobody rates."""
 BEGINS_WITHIN = 60.0
-ENDS_WITHIN = 1200.0
 SWAPPED_WITHIN = 30.0
 
 

@@ -85,11 +85,6 @@ class Player(Session):
         """Right-clicks an object in reach."""
         self._interact(Interaction.PLACE, _object(entity))
 
-    def punch(self, target: Entity | int | tuple[int, int, int]) -> None:
-        """Punches an object, or the node at a position."""
-        pointed = _node(target) if isinstance(target, tuple) else _object(target)
-        self._interact(Interaction.START_DIGGING, pointed)
-
     async def dig(self, node: tuple[int, int, int], *, seconds: float) -> None:
         """Digs the node at a position, taking as long as it takes: the server checks the time."""
         self._interact(Interaction.START_DIGGING, _node(node))

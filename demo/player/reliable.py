@@ -9,7 +9,6 @@ import struct
 from dataclasses import dataclass, field
 
 PROTOCOL_ID = 0x4F457403
-SERVER = 1
 CHANNELS = 3
 MAX_DATAGRAM = 512
 FIRST_NUMBER = 65500

@@ -14,7 +14,7 @@ PACKAGES := python3-venv gcc g++ make luanti-server|minetest-server lua-socket l
 TEST_PACKAGES := lua-busted lua-check luajit debootstrap
 
 .DEFAULT_GOAL := help
-.PHONY: eval-cases corpus-counts help install install-learn install-dev demo play test test-luanti mod-test check base actions bench-game bench-base bench-engine bench-loop picture clean
+.PHONY: eval-cases corpus-counts help install install-learn install-dev demo night play test test-luanti mod-test check base actions bench-game bench-base bench-engine bench-loop picture clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,8 +41,11 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 	$(PIP) --editable '.[dev,learn]'
 	touch $@
 
-demo: install-learn ## a real Luanti server, the runtime and scripted players: a talk, a night that learns, a rollback
+demo: install ## a real Luanti server, the runtime and a scripted player: one conversation, then the journal
 	$(BIN)/python -m demo
+
+night: install-learn ## the same, and then a night that learns from 64 players, judged by the gate (minutes)
+	$(BIN)/python -m demo night
 
 play: install ## the same, and it stays up for you: join with a Luanti client
 	$(BIN)/python -m demo play

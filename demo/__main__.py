@@ -1,4 +1,5 @@
-"""`python -m demo` plays the scripted scene and a night and exits; `python -m demo play` stays up for people.
+"""`python -m demo` plays the scripted scene and exits; `python -m demo night` lets a night that learns
+follow, and `python -m demo play` stays up for people.
 
 Exit status 0 when all worked, 1 with a message when something did not, 130 on Ctrl-C."""
 
@@ -54,22 +55,21 @@ async def open_house(show: Show, engine: Engine, address: str, port: int | None)
 
 
 def main() -> int:
-    """Parses the arguments and runs one of the two."""
+    """Parses the arguments and runs one of the three."""
     parser = argparse.ArgumentParser(prog="python -m demo", description=__doc__)
-    parser.add_argument("what", nargs="?", choices=("scene", "play"), default="scene")
+    parser.add_argument("what", nargs="?", choices=("scene", "night", "play"), default="scene")
     parser.add_argument("--engine", choices=("own", *SUITES), default="own", help="the Luanti engine to use")
-    parser.add_argument("--no-night", action="store_true", help="scene: only the talk, nothing is learned")
     parser.add_argument("--address", default="127.0.0.1", help="play: the address to listen on")
     parser.add_argument("--port", type=int, help=f"play: the UDP port (default {PORT}, or a free one)")
     options = parser.parse_args()
     show = Show()
     try:
-        if options.what == "scene" and not options.no_night and missing():
-            raise NightError(f"{how_to_install()}; or leave the night out: python -m demo --no-night")
+        if options.what == "night" and missing():
+            raise NightError(how_to_install())
         engine = machine_engine() if options.engine == "own" else build(options.engine)
         if options.what == "play":
             return asyncio.run(_until_told(open_house(show, engine, options.address, options.port)))
-        return asyncio.run(_until_told(scripted(show, engine, not options.no_night)))
+        return asyncio.run(_until_told(scripted(show, engine, options.what == "night")))
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
     except TownsfolkError as error:

@@ -52,6 +52,7 @@ class Child:
             case wire.Abandon():
                 order = self._orders.pop(command.id, None)
                 if order:
+                    self._ids.pop(order, None)
                     self._worker.send(Cancel(order))
             case wire.LoadLane():
                 done = partial(self._done, command.id)
@@ -74,13 +75,17 @@ class Child:
         self._send([wire.Opened(result.info, template, model.text(model.bos), model.text(model.eos))])
 
     def _deliver(self, events: list[Event]) -> None:
-        self._send([self._answer(ticket, event) for ticket, event in events])
+        answers = [self._answer(ticket, event) for ticket, event in events]
+        self._send([answer for answer in answers if answer])
 
-    def _answer(self, ticket: object, event: Chunk | Finish | EngineError) -> wire.Answer:
-        number = self._ids[ticket]
+    def _answer(self, ticket: object, event: Chunk | Finish | EngineError) -> wire.Answer | None:
+        """None for a reply that was abandoned meanwhile: nobody there waits for it."""
+        number = self._ids.get(ticket)
+        if number is None:
+            return None
         if isinstance(event, Chunk):
             return wire.Said(number, event.text)
-        del self._ids[ticket]
+        self._ids.pop(ticket, None)
         self._orders.pop(number, None)
         if isinstance(event, Finish):
             return wire.Ended(number, event)

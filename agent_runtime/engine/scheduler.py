@@ -99,7 +99,8 @@ class Scheduler:
             waiting = [talk for talk in self._waiting if len(self._running) < self._most[talk.priority]]
             if not waiting:
                 return
-            talk = min(waiting, key=lambda talk: (talk.priority, talk.player and busy[talk.player]))
+            # Whoever has no name (such as a prefix that is warmed) is nobody's second reply.
+            talk = min(waiting, key=lambda talk: (talk.priority, busy[talk.player] if talk.player else 0))
             if not self._seat(talk):
                 return
             self._waiting.remove(talk)

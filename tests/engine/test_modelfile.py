@@ -16,7 +16,7 @@ from agent_runtime.engine.modelfile import digest, read_header
 from agent_runtime.errors import ModelFileError
 from tests.support.models import random_model
 
-MUTATIONS = 64
+MUTATIONS = 96
 # Loads each file of a folder in a child of its own, and prints its name with what became of it.
 LOADER = """
 import os, sys

@@ -178,6 +178,16 @@ def test_one_player_with_many_lines_does_not_keep_another_waiting() -> None:
     assert scheduler.running == [alice[0], bob]
 
 
+def test_who_has_no_name_waits_beside_players_like_one_who_has_no_reply_yet() -> None:
+    scheduler = _scheduler(slots=2)
+    alice = [_talk([1], player="alice") for _ in range(3)]
+    warming = _talk([1], limit=0)
+    for talk in (*alice, warming):
+        scheduler.add(talk)
+    scheduler.admit()
+    assert scheduler.running == [alice[0], warming]
+
+
 def test_a_batch_belongs_to_one_version_and_they_take_turns() -> None:
     scheduler = _scheduler(slots=4)
     versions = [BASE, Version("a", "a")]

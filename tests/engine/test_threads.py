@@ -14,6 +14,7 @@ from tests.support.backend import PlainBackend
 class Clock:
     def __init__(self) -> None:
         self.now = 0.0
+        self.hiccup = 0.0
 
     def __call__(self) -> float:
         return self.now
@@ -30,7 +31,8 @@ class Slow(PlainBackend):
         self.threads = threads
 
     def decode(self, rows: Sequence[Row]) -> list[int]:
-        self.clock.now += self.seconds[self.threads]
+        self.clock.now += self.seconds[self.threads] + self.clock.hiccup
+        self.clock.hiccup = 0.0
         return super().decode(rows)
 
 
@@ -50,11 +52,29 @@ def test_the_fastest_is_chosen_and_nothing_is_left_behind(fastest: int) -> None:
     assert model.used == 0
 
 
-def test_measuring_a_slow_model_ends_early() -> None:
+@pytest.mark.parametrize(
+    ("seconds", "chosen", "spent"),
+    [
+        ({15: 0.3, 7: 0.5, 3: 1.0, 1: 3.0}, 15, 0.8),
+        ({15: 5.0, 7: 0.5, 3: 1.0, 1: 3.0}, 7, 6.5),
+        ({15: 5.0, 7: 1.0, 3: 0.5, 1: 0.3}, 1, 6.8),
+    ],
+    ids=["the more, the faster", "all but one core collapse", "one is fastest"],
+)
+def test_a_slow_model_is_measured_once_and_only_while_it_gets_faster(
+    seconds: dict[int, float], chosen: int, spent: float
+) -> None:
     clock = Clock()
-    model = Slow(clock, {7: 1.0, 3: 0.1, 1: 0.1})
-    assert choose(model, 5, [7, 3, 1], clock) == 7
-    assert clock.now == pytest.approx(3.0)
+    model = Slow(clock, seconds)
+    assert choose(model, 5, [15, 7, 3, 1], clock) == model.threads == chosen
+    assert clock.now == pytest.approx(spent)
+
+
+def test_one_hiccup_does_not_decide() -> None:
+    clock = Clock()
+    model = Slow(clock, {3: 0.002, 1: 0.004})
+    clock.hiccup = 0.02
+    assert choose(model, 5, [3, 1], clock) == 3
 
 
 def _steps(pace: Pace, clock: Clock, seconds: float, until: float, tokens: int = 1) -> bool:

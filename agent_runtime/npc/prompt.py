@@ -114,6 +114,19 @@ def expand(text: str, facts: Sequence[Fact]) -> str:
     return REFERENCE.sub(value, text)
 
 
+def requoted(text: str, facts: Sequence[Fact]) -> str:
+    """The way back from `expand`: `[[tag]]` where a fact's value stands word for word. The longest value
+    comes first, and of facts with the same value the first one."""
+    tags: dict[str, str] = {}
+    for fact in facts:
+        if fact.tag and fact.value:
+            tags.setdefault(fact.value, fact.tag)
+    if not tags:
+        return text
+    values = "|".join(re.escape(value) for value in sorted(tags, key=len, reverse=True))
+    return re.sub(rf"(?<!\w)(?:{values})(?!\w)", lambda match: f"[[{tags[match.group()]}]]", text)
+
+
 @cache
 def template_hash() -> str:
     """Identifies this renderer's wording in the journal (sha256, 12 hex digits)."""

@@ -14,6 +14,7 @@ from agent_runtime.journal.rows import DemonstrationRow
 from agent_runtime.journal.sealed import Snapshot
 from agent_runtime.journal.views import Rated
 from agent_runtime.npc.prompt import Message, template_hash
+from learner.dataset import corrections
 from learner.dataset.funnel import Funnel
 
 MIDDLE = 3.0
@@ -23,7 +24,8 @@ PRIOR = 4
 
 class Case(Struct, frozen=True):
     """One player's judgement of one reply to them. `good` is None for a correction without a rating; `clear`
-    says that the reply may be learned as it is; `at` is when it was judged."""
+    says that the reply may be learned as it is; `at` is when it was judged. `completion` and `correction`
+    are in the model's own wording, with tags and actions."""
 
     turn: str
     player: str
@@ -95,7 +97,7 @@ def cases(
         if turn.template != template_hash():
             return "another wording of the prompt"
         if isinstance(judged, DemonstrationRow):
-            return "markup in a correction" if "[[" in judged.text else None
+            return corrections.problem(judged.text, turn)
         if not judged.latest:
             return "changed later"
         good = verdict(judged, means, weak_below)
@@ -127,7 +129,7 @@ def cases(
                 completion=turn.raw,
                 good=good,
                 clear=bool(good and rating and rating.value == 5 and turn.finish == "stop"),
-                correction=correction.text if correction else "",
+                correction=corrections.in_own_words(correction.text, turn) if correction else "",
             )
         )
     return sorted(found, key=lambda case: (case.said_at, case.turn))

@@ -1,4 +1,4 @@
-from agent_runtime.npc.prompt import Exchange, Fact, expand, render, shortened, template_hash
+from agent_runtime.npc.prompt import Exchange, Fact, expand, render, requoted, shortened, template_hash
 from tests.support.town import MIRA
 
 FACTS = [Fact("time", "noon, 12:00", "time", "time", "time", "around")]
@@ -22,6 +22,19 @@ def test_what_was_asked_for_stands_next_to_the_line() -> None:
 
 def test_expand_quotes_only_facts_that_are_there() -> None:
     assert expand("[[time]] and [[where]] and [[X]]", FACTS) == "noon, 12:00 and something and [[X]]"
+
+
+def test_values_that_stand_word_for_word_become_tags_again() -> None:
+    facts = [
+        Fact("torch", "1 coal lump", "torch", "recipe:torch", "recipe"),
+        Fact("oven", "1 coal lump and 8 stone", "oven", "recipe:oven", "recipe2"),
+        Fact("you", "1 coal lump", "you", "bag", "bag"),
+        Fact("you", "", "you", "fear", "fear"),
+    ]
+    text = "1 coal lump and 8 stone, or 1 coal lump, never 1 coal lumps."
+    assert requoted(text, facts) == "[[recipe2]], or [[recipe]], never 1 coal lumps."
+    assert expand(requoted(text, facts), facts) == text
+    assert requoted(text, []) == text
 
 
 def test_the_wording_has_a_stable_name() -> None:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from agent_runtime.bridge.ulid import UlidMaker
 from agent_runtime.journal.pseudonym import Pseudonyms
@@ -250,10 +250,10 @@ class Evenings:
 
 
 def make_journal(
-    home: Path, players: Sequence[SimPlayer], seed: int, turns: int = 25, **evenings: float
+    home: Path, players: Sequence[SimPlayer], seed: int, turns: int = 25, **evenings: Any
 ) -> Evenings:
     """A journal at home/journal.duckdb with what these players said and judged; `evenings` as there."""
-    made = Evenings(home, seed, **evenings)  # type: ignore[arg-type]
+    made = Evenings(home, seed, **evenings)
 
     async def write() -> None:
         journal = Journal.open(home / "journal.duckdb", max_pending=1_000_000)

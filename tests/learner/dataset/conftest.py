@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,8 @@ def evening() -> Iterator[Path]:
     """A home: eighteen honest players, a poisoner, a hasty one, a newcomer, and one who does not consent."""
     home = Path(tempfile.mkdtemp())
     players = population(1, 18, poisoners=1, hasty=1, newcomers=1, unconsenting=1)
-    make_journal(home, players, 1, turns=40, scenes=12)
+    # Who is new is told by the snapshot's time, which is the present.
+    make_journal(home, players, 1, turns=40, scenes=12, end=datetime.now(UTC))
     with open_source(home / "journal.duckdb") as source:
         seal(source.snapshot(Scope()), home / "sealed")
     yield home

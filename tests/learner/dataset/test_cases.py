@@ -9,6 +9,7 @@ from typing import Any
 from agent_runtime.journal.rows import DemonstrationRow, TurnRow
 from agent_runtime.journal.sealed import LeftOut, Manifest, PlayerSpan, Scope, Snapshot
 from agent_runtime.journal.views import Rated
+from agent_runtime.npc.prompt import Fact
 from learner.dataset.cases import Case, cases, player_means, verdict
 from learner.dataset.funnel import Funnel
 from tests.support import rows as make
@@ -113,6 +114,14 @@ def test_a_correction_stands_with_the_rating_or_alone() -> None:
     assert (found["001"].good, found["001"].correction) == (False, "better 1")
     assert (found["002"].good, found["002"].correction) == (None, "better 2")
     assert found["001"].at == shown[0].shown_at
+
+
+def test_a_correction_is_taught_as_the_model_would_write_it() -> None:
+    fact = Fact("torch", "1 coal lump over 1 stick", "torch", "recipe:default:torch", "recipe")
+    turn = make.turn(1, player=P1, raw="Take [[recipe]].", reply=f"Take {fact.value}.", facts=(fact,))
+    shown = [make.demonstration(20, 1, player=P1, text=f"Take {fact.value}. Safe travels.")]
+    found, _ = find(snapshot([turn], [], shown))
+    assert found["001"].correction == "Take [[recipe]]. Safe travels."
 
 
 def test_only_a_whole_and_highly_rated_reply_may_be_copied() -> None:

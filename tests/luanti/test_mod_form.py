@@ -18,6 +18,11 @@ def answer(session: Session, chat: Chat) -> None:
     reply(session, chat, "Good day!", "How are you?")
 
 
+def said(player: Player, words: str) -> int:
+    """How often the player heard Mira say that."""
+    return [line.text for line in player.chat].count(f"<Mira> {words}")
+
+
 async def open_form(player: Player) -> str:
     shown = len(player.forms)
     player.right_click(await body_of(player, "Mira"))
@@ -142,11 +147,42 @@ async def test_nobody_rates_what_was_said_to_others(engine: Engine) -> None:
         assert game.heard(Rating) == []
 
 
-async def test_a_flood_of_forms_costs_the_runtime_little(engine: Engine) -> None:
-    async with Game(engine, answer=answer) as game, await game.server.join_admin() as admin:
+async def test_a_flood_of_forms_bothers_nobody_but_the_sender(engine: Engine) -> None:
+    async with (
+        Game(engine, answer=answer) as game,
+        await game.server.join_admin() as admin,
+        await game.server.join("bob") as bob,
+    ):
         await game.spawn(admin)
         await open_form(admin)
-        for number in range(60):
+        shown = len(admin.forms)
+        for number in range(300):
             admin.fields(FORM, {"line": f"line {number}", "send": "Say"})
         await admin.hear("<Mira> One roll at a time.", since=0)
+        await command(admin, "Mira, are you there?", "<admin> Mira, are you there?")
+        await bob.until(lambda: said(bob, "Good day!") == 20, within=5, what="the answers to twenty lines")
         assert len(game.heard(Chat)) == 20
+        assert said(admin, "One roll at a time.") == 1
+        assert said(bob, "One roll at a time.") == 0
+        # Twenty answers were drawn as they grew; of the other lines only so many as a person could send.
+        assert len(admin.forms) - shown < 200
+
+
+async def test_a_flood_of_ratings_is_one_rating(engine: Engine) -> None:
+    async with (
+        Game(engine, answer=answer) as game,
+        await game.server.join_admin() as admin,
+        await game.server.join("bob") as bob,
+    ):
+        await game.spawn(admin)
+        await open_form(bob)
+        bob.fields(FORM, {"line": "hello", "send": "Say"})
+        await bob.until(lambda: "How are you?" in bob.forms[-1].source, within=5, what="the reply")
+        await asyncio.sleep(0.3)  # the reply's end comes a moment after its last sentence
+        for _ in range(300):
+            bob.fields(FORM, {"good": "Good"})
+        await bob.until(lambda: "Thank you" in bob.forms[-1].source, within=5, what="the thanks")
+        await command(bob, "/npc good", "Thank you")
+        assert len(game.heard(Rating)) == 1
+        assert len([line for line in admin.chat if "bob rated" in line.text]) == 1
+        assert game.server.log_text().count("bob rates reply") == 1

@@ -19,9 +19,18 @@ function speech.near(record, line, asker)
 	end
 end
 
+local function spoken(record, words)
+	return ("<%s> %s"):format(record.name, words)
+end
+
 --- Say one line aloud.
 function speech.say(record, words, asker)
-	speech.near(record, ("<%s> %s"):format(record.name, words), asker)
+	speech.near(record, spoken(record, words), asker)
+end
+
+--- Say one line to one player only.
+function speech.tell(record, words, player_name)
+	core.chat_send_player(player_name, spoken(record, words))
 end
 
 --- Show words over the head for as long as it takes to read them, or for so many seconds.

@@ -11,14 +11,13 @@ local MAX_OPEN = 500
 -- Within 3 s after the link is lost there is an answer; the rest is for the server steps until it is seen.
 local LINK_PATIENCE = 2.75
 -- Against floods from forms, which the engine does not limit as it does the chat; the runtime's limit is the finer one.
-local LINES_PER_WINDOW, WINDOW = 20, 10
+local lines = mod.pace.new(20, 10)
 local MAX_HISTORY = 6
 local ATTENTION = 20
 
 -- By chat id: { id, npc (record), player, line, asked, moved (last progress), reply, reply_id, exchange }.
 local open = {}
 local open_count = 0
-local recent_lines = {}
 local history = {}
 local last_replies = {}
 local later = {}
@@ -42,18 +41,23 @@ local function speak(talk, sentence)
 	end
 end
 
-local function speak_canned(talk, line)
+local function speak_canned(talk, line, kind)
 	close(talk)
 	talk.exchange.reply, talk.exchange.done = line, true
-	speech.say(talk.npc, line, talk.player)
-	speech.show(talk.npc, line)
+	if kind == "slow_down" then
+		-- Nobody else shall hear of one player's haste.
+		speech.tell(talk.npc, line, talk.player)
+	else
+		speech.say(talk.npc, line, talk.player)
+		speech.show(talk.npc, line)
+	end
 	mod.dialog.refresh(talk.player, talk.npc.id)
 end
 
 -- A line of the persona's own, in the next server step: the player's line must stand in the chat before it.
 local function answer_canned(talk, kind)
 	mod.stats.count("canned_" .. kind)
-	later[#later + 1] = { talk = talk, line = cards.line(talk.npc.persona, kind) }
+	later[#later + 1] = { talk = talk, line = cards.line(talk.npc.persona, kind), kind = kind }
 end
 
 local function new_exchange(npc_id, player_name, line)
@@ -66,19 +70,6 @@ local function new_exchange(npc_id, player_name, line)
 		table.remove(list, 1)
 	end
 	return list[#list]
-end
-
-local function is_too_fast(player_name, now)
-	local times = recent_lines[player_name] or {}
-	recent_lines[player_name] = times
-	while times[1] and now - times[1] > WINDOW do
-		table.remove(times, 1)
-	end
-	if #times >= LINES_PER_WINDOW then
-		return true
-	end
-	times[#times + 1] = now
-	return false
 end
 
 local function snapshot_of(body, record, player, now)
@@ -111,19 +102,27 @@ local function ask(talk, body, player, how)
 end
 
 --- A player says `raw` to an NPC. `how` is the wire's: named, near, form or command. Returns true when the line
--- will be answered, or nil and `empty`, `mute` or `away`, when there is nothing to answer or nobody to do it.
+-- will be answered, or nil and `empty`, `mute`, `away` or `fast`, when there is nothing to answer, nobody to do it,
+-- or one line of too many, of which the NPC has said so already.
 function talks.begin(player_name, record, raw, how)
-	local line = text.line(raw, text.MAX_LINE)
-	local player = core.get_player_by_name(player_name)
-	local body = npcs.body(record.id)
-	if line == "" or not player then
+	local now, player = mod.now(), core.get_player_by_name(player_name)
+	if not player then
+		return nil, "empty"
+	end
+	-- Before anything that costs time.
+	local in_pace, is_first = lines:take(player_name, now)
+	if not in_pace and not is_first then
+		mod.stats.count("lines_ignored")
+		return nil, "fast"
+	end
+	local line, body = text.line(raw, text.MAX_LINE), npcs.body(record.id)
+	if line == "" then
 		return nil, "empty"
 	elseif not core.check_player_privs(player_name, "shout") then
 		return nil, "mute"
 	elseif not body then
 		return nil, "away"
 	end
-	local now = mod.now()
 	local talk = {
 		id = mod.new_id(),
 		npc = record,
@@ -134,14 +133,12 @@ function talks.begin(player_name, record, raw, how)
 		reply = mod.replies.new(),
 		exchange = new_exchange(record.id, player_name, line),
 	}
-	if npcs.problem(record.id) then
-		answer_canned(talk, "offline")
+	if not in_pace or npcs.problem(record.id) then
+		answer_canned(talk, in_pace and "offline" or "slow_down")
 		return true
 	end
 	body:attend(player_name, ATTENTION)
-	if is_too_fast(player_name, now) then
-		answer_canned(talk, "slow_down")
-	elseif open_count >= MAX_OPEN then
+	if open_count >= MAX_OPEN then
 		answer_canned(talk, "busy")
 	elseif ask(talk, body, player, how) then
 		open[talk.id] = talk
@@ -249,7 +246,7 @@ function talks.step(now)
 		later = {}
 		for _, canned in ipairs(due) do
 			if core.get_player_by_name(canned.talk.player) then
-				speak_canned(canned.talk, canned.line)
+				speak_canned(canned.talk, canned.line, canned.kind)
 			end
 		end
 	end
@@ -265,7 +262,8 @@ function talks.drop_player(player_name)
 			close(talk)
 		end
 	end
-	recent_lines[player_name], history[player_name], last_replies[player_name] = nil, nil, nil
+	lines:drop(player_name)
+	history[player_name], last_replies[player_name] = nil, nil
 end
 
 --- The NPC is gone.

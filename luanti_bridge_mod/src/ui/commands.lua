@@ -22,6 +22,8 @@ function commands.say(player_name, pos, record, line)
 		return true
 	elseif problem == "mute" then
 		return false, S("You may not speak here (no shout privilege).")
+	elseif problem == "fast" then
+		return false, S("You are too fast. Wait a few seconds.")
 	end
 	return false, S("Say something, too: /npc talk @1 Hello!", record.name)
 end

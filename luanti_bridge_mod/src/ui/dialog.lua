@@ -2,7 +2,7 @@
 -- back is hostile: a form counts only from a player it was shown to, for the NPC it was shown for, and near it.
 
 local mod = ...
-local bearings, npcs, talks, text = mod.bearings, mod.npcs, mod.talks, mod.text
+local bearings, npcs, talks = mod.bearings, mod.npcs, mod.talks
 local S = mod.S
 
 local dialog = {}
@@ -10,6 +10,8 @@ local dialog = {}
 local FORM = "townsfolk:talk"
 local SHOWN = 4
 local LOG_PAUSE = 10
+-- Nobody types or presses so fast; what a changed client sends beyond it is dropped unread.
+local submits = mod.pace.new(40, 10)
 
 -- By player: { npc_id, note, waiting }.
 local shown = {}
@@ -87,7 +89,7 @@ function dialog.refresh(player_name, npc_id)
 end
 
 local function say(player_name, record, raw)
-	local begun, problem = talks.begin(player_name, record, text.line(raw, text.MAX_LINE), "form")
+	local begun, problem = talks.begin(player_name, record, raw, "form")
 	if begun then
 		show(player_name, record)
 		shown[player_name].waiting = true
@@ -95,6 +97,8 @@ local function say(player_name, record, raw)
 		show(player_name, record, S("You may not speak here (no shout privilege)."))
 	elseif problem == "away" then
 		show(player_name, record, S("@1 is not here any more.", record.name))
+	elseif problem == "fast" then
+		show(player_name, record, S("You are too fast. Wait a few seconds."))
 	else
 		show(player_name, record, S("Type a line first."))
 	end
@@ -111,6 +115,10 @@ local function receive(player, formname, fields)
 		return false
 	end
 	local player_name = player:get_player_name()
+	if not submits:take(player_name, mod.now()) then
+		mod.stats.count("forms_ignored")
+		return true
+	end
 	local form = shown[player_name]
 	if not form then
 		log_forgery(player_name, "a talk form that was not shown")
@@ -136,6 +144,7 @@ end
 --- The player left.
 function dialog.drop_player(player_name)
 	shown[player_name], logged_at[player_name] = nil, nil
+	submits:drop(player_name)
 end
 
 function dialog.register()

@@ -8,6 +8,7 @@ about its form, and an action that is malformed never gets past the policy anywa
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -178,3 +179,15 @@ def refusal(status: int, data: bytes) -> EngineError:
         limit = _LIMIT.search(why)
         return PromptTooLong(tokens, error.n_ctx or (int(limit[1]) if limit else 0))
     return EngineError(f"the server refuses the request (status {status}): {why}")
+
+
+def check_encoding(headers: Mapping[str, str]) -> None:
+    """Raises `EngineError` for an answer that came compressed: we ask for none, and unpacking it could fill
+    the memory."""
+    if headers.get("content-encoding", "identity") != "identity":
+        raise EngineError("the server compresses although it was asked not to")
+
+
+def reason(error: Exception) -> str:
+    """What an error says, or its name where it says nothing."""
+    return str(error) or type(error).__name__

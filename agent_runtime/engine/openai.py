@@ -20,9 +20,19 @@ import httpx2
 
 from agent_runtime.engine import completions
 from agent_runtime.engine.completions import Event, ServedModel, ServerFailed, Usage
-from agent_runtime.engine.interface import BASE_LANE, Chunk, Finish, FinishReason, Lane, ModelInfo, Request
+from agent_runtime.engine.interface import (
+    BASE_LANE,
+    Chunk,
+    Finish,
+    FinishReason,
+    Lane,
+    ModelInfo,
+    Priority,
+    Request,
+)
 from agent_runtime.engine.places import places
 from agent_runtime.engine.sampling import choose_seed
+from agent_runtime.engine.slots import Slots
 from agent_runtime.engine.text import TextStream
 from agent_runtime.errors import AdapterError, EngineBusy, EngineError, LaneUnknown
 from agent_runtime.npc.persona import Sampling
@@ -41,8 +51,8 @@ class OpenAIEngine:
     """Serves what the server at `url` (up to and with `/v1`) serves; implements `interface.Engine`.
 
     An empty `model` takes the first one that the server lists. `slots` requests are under way at a time
-    and `queue` more may wait; chatter leaves a quarter of all places free, background work half. All
-    coroutines belong to the event loop that called `start`.
+    and `queue` more may wait, players before the others; chatter leaves a quarter of all places free,
+    background work half. All coroutines belong to the event loop that called `start`.
     """
 
     def __init__(
@@ -55,7 +65,7 @@ class OpenAIEngine:
             self._headers["Authorization"] = f"Bearer {api_key}"
         self._count = slots
         self._most = places(slots + queue)
-        self._slots = asyncio.Semaphore(slots)
+        self._slots = Slots(slots)
         self._client: httpx2.AsyncClient | None = None
         self._info: ModelInfo | None = None
         self._lanes = {BASE_LANE: Lane(BASE_LANE)}
@@ -169,7 +179,7 @@ class OpenAIEngine:
         room = request.sampling.max_tokens * _LETTERS_PER_TOKEN
         reason: FinishReason | None = None
         usage, pieces = Usage(), 0
-        async with aclosing(self._events(body)) as events:
+        async with aclosing(self._events(body, request.priority)) as events:
             while True:
                 try:
                     event = await self._next(events, request.deadline)
@@ -218,9 +228,9 @@ class OpenAIEngine:
         finally:
             self._waits.discard(wait)
 
-    async def _events(self, body: bytes) -> AsyncGenerator[Event, None]:
-        """The server's events, once a slot of ours is free; only before the first is it asked again."""
-        async with self._slots:
+    async def _events(self, body: bytes, priority: Priority) -> AsyncGenerator[Event, None]:
+        """The server's events, once it is our turn; only before the first is the server asked again."""
+        async with self._slots.one(priority):
             for pause in (*_PAUSES, None):
                 begun = False
                 try:
@@ -243,7 +253,7 @@ class OpenAIEngine:
             ) as response:
                 if response.status_code != 200:
                     raise completions.refusal(response.status_code, await _content(response))
-                _check_encoding(response)
+                completions.check_encoding(response.headers)
                 async for sent in httpx2.EventSource(response, max_event_size=_MAX_EVENT):
                     if sent.data == completions.DONE:
                         return
@@ -252,9 +262,9 @@ class OpenAIEngine:
         except httpx2.SSEError as error:
             raise EngineError(f"{self._url}: {error}") from error
         except httpx2.TransportError as error:
-            raise ServerFailed(f"{self._url}: {_reason(error)}") from error
+            raise ServerFailed(f"{self._url}: {completions.reason(error)}") from error
         except httpx2.HTTPError as error:
-            raise EngineError(f"{self._url}: {_reason(error)}") from error
+            raise EngineError(f"{self._url}: {completions.reason(error)}") from error
 
     async def _served(self) -> list[ServedModel]:
         """The models that the server lists. Raises `EngineError`."""
@@ -269,7 +279,8 @@ class OpenAIEngine:
                 return completions.models(content)
         except (httpx2.HTTPError, httpx2.InvalidURL, TimeoutError) as error:
             raise EngineError(
-                f"engine.url: {self._url} cannot be used: {_reason(error)}; start the server, or correct it"
+                f"engine.url: {self._url} cannot be used: {completions.reason(error)}; "
+                "start the server, or correct it"
             ) from error
 
     def _running(self) -> httpx2.AsyncClient:
@@ -280,20 +291,10 @@ class OpenAIEngine:
 
 async def _content(response: httpx2.Response) -> bytes:
     """The whole body of a short answer. Raises `EngineError` for a long one."""
-    _check_encoding(response)
+    completions.check_encoding(response.headers)
     content = b""
     async for part in response.aiter_bytes():
         content += part
         if len(content) > _MAX_ANSWER:
             raise EngineError(f"the server's answer is longer than {_MAX_ANSWER} bytes")
     return content
-
-
-def _check_encoding(response: httpx2.Response) -> None:
-    # We ask for none; unpacking what comes anyway could fill the memory.
-    if response.headers.get("content-encoding", "identity") != "identity":
-        raise EngineError("the server compresses although it was asked not to")
-
-
-def _reason(error: Exception) -> str:
-    return str(error) or type(error).__name__

@@ -1,6 +1,7 @@
 """How the next token is drawn: a persona's settings come in, the stages of a sampler chain go out.
 
-Each request draws from its own seeded stream, so neighbours in the batch change nothing about it.
+Each request draws from a seeded stream of its own. Neighbours in the batch change nothing about that; the
+logits it draws from they may change by a rounding.
 """
 
 from __future__ import annotations

@@ -345,3 +345,18 @@ async def test_a_server_that_never_answers_is_given_up_at_the_start() -> None:
             await engine.start()
         assert time.monotonic() - began < 8
         await engine.close()
+
+
+async def test_a_waiting_player_goes_before_background_work_that_came_first() -> None:
+    gate = asyncio.Event()
+    behind = ScriptedEngine([Reply("done", gate=gate)])
+    async with serving(behind) as server, client(server, slots=1) as engine:
+        talks = [asyncio.create_task(reply(engine, request("under way")))]
+        await server.until(lambda: len(server.bodies) == 1)
+        for line, priority in (("evaluation", Priority.BACKGROUND), ("player", Priority.PLAYER)):
+            talks.append(asyncio.create_task(reply(engine, request(line, priority=priority))))
+            await asyncio.sleep(0)
+        gate.set()
+        await asyncio.gather(*talks)
+    asked = [body["messages"][-1]["content"] for body in server.bodies]
+    assert asked == ["under way", "player", "evaluation"]

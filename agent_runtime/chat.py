@@ -29,6 +29,7 @@ from agent_runtime.npc.speech import Words
 from agent_runtime.npc.text import clean_line
 from agent_runtime.npc.turn import Account, Situation, run_turn
 from agent_runtime.npc.world import facts_for
+from agent_runtime.persona_lanes import PersonaLanes
 from agent_runtime.registry.store import Registry
 from agent_runtime.served import Served, load_version
 
@@ -50,14 +51,14 @@ class _Game(msgspec.Struct):
 
 
 def chat(settings: Settings, npc: str, player: str, version: int | None = None) -> None:
-    """Talk with the persona `npc` until an empty line; without a `version` the champion answers. Raises
-    `TownsfolkError` when it cannot begin."""
+    """Talk with the persona `npc` until an empty line; without a `version` its own adapter answers, or the
+    champion. Raises `TownsfolkError` when it cannot begin."""
     personas = personas_of(settings)
     if npc not in personas:
         raise PersonaError(f"no persona {npc!r}; there are: {', '.join(sorted(personas))}")
     registry = Registry(settings.registry_path)
     number = registry.state().champion if version is None else version
-    asyncio.run(_talk(settings, personas[npc], player, registry, number))
+    asyncio.run(_talk(settings, personas[npc], player, registry, number, version is not None))
 
 
 def embedded_catalogue() -> Catalogue:
@@ -66,12 +67,15 @@ def embedded_catalogue() -> Catalogue:
     return Catalogue(game.items, game.recipes)
 
 
-async def _talk(settings: Settings, persona: Persona, player: str, registry: Registry, number: int) -> None:
+async def _talk(
+    settings: Settings, persona: Persona, player: str, registry: Registry, number: int, chosen: bool
+) -> None:
     engine = engine_of(settings)
     try:
         with console.status("loading the model …"):
             await engine.start()
-            served = await load_version(engine, registry, number)
+            own = None if chosen else await PersonaLanes(engine).served(persona)
+            served = own or await load_version(engine, registry, number)
             await engine.warm((Message("system", system_text(persona)),), served.lane)
         await _talk_with(engine, settings, persona, player, served)
     finally:
@@ -81,7 +85,11 @@ async def _talk(settings: Settings, persona: Persona, player: str, registry: Reg
 async def _talk_with(
     engine: Engine, settings: Settings, persona: Persona, player: str, served: Served
 ) -> None:
-    name = f"{engine.info.name}, version {served.version}" if served.version else engine.info.name
+    name = engine.info.name
+    if served.version:
+        name += f", version {served.version}"
+    elif served.adapter:
+        name += f" with {persona.name}'s own adapter"
     console.print(f"[dim]{name} · {persona.name}, {persona.role}. {HELP}[/dim]")
     catalogue = embedded_catalogue()
     history: deque[Exchange] = deque(maxlen=EXCHANGES)

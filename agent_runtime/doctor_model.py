@@ -5,7 +5,6 @@ The engine starts in a process of its own (`probe`): a file that kills the libra
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,7 +15,8 @@ import psutil
 
 from agent_runtime import machine
 from agent_runtime.config import Settings
-from agent_runtime.errors import TownsfolkError
+from agent_runtime.engine.threads import cores
+from agent_runtime.errors import AdapterError, TownsfolkError
 from agent_runtime.finding import Finding, State
 
 PROBE = (sys.executable, "-m", "agent_runtime.probe")
@@ -50,6 +50,7 @@ class Report(msgspec.Struct):
     resident: int = 0
     gpu_layers: int = 0
     layers: int = 0
+    threads: int = 0
 
 
 def model_findings(settings: Settings) -> Iterator[Finding]:
@@ -70,7 +71,7 @@ def model_findings(settings: Settings) -> Iterator[Finding]:
     state: State = "fine" if needed < free else "warning"
     fix = "" if state == "fine" else "choose a smaller model or a smaller model.context"
     yield Finding(state, "memory", f"{free / 2**20:.0f} MiB free, about {needed / 2**20:.0f} needed", fix)
-    yield threads_finding(settings.model.threads, _cores())
+    yield from adapter_findings(settings, path)
     yield from _measured(settings, path)
 
 
@@ -88,16 +89,39 @@ def build_finding(report: Report, gpus: list[str]) -> Finding:
     return Finding("fine", "engine", said)
 
 
-def threads_finding(threads: int, cores: int) -> Finding:
-    """Whether the model's threads leave the game server a core."""
+def threads_finding(threads: int, chosen: int, cores: int) -> Finding:
+    """How many threads decode, and whether they leave the game server a core; `threads` is the setting."""
     if threads > cores:
         said = f"model.threads is {threads}, and {cores} cores are here"
         return Finding("warning", "threads", said, "set model.threads = 0")
     if threads == cores > 1:
         said = f"model.threads takes all {cores} cores: replies stall whenever the game server works"
         return Finding("warning", "threads", said, "set model.threads = 0, which leaves it one")
-    said = f"{threads}" if threads else f"up to {max(1, cores - 1)}, measured at start"
-    return Finding("fine", "threads", f"{said}; {cores} cores are here")
+    why = "as set" if threads else "which measured fastest at this start"
+    return Finding("fine", "threads", f"{chosen} for decoding, {why}; {cores} cores are here")
+
+
+def adapter_findings(settings: Settings, base: Path) -> Iterator[Finding]:
+    """Whether the personas' own adapters fit the base."""
+    from agent_runtime.engine import adapterfile, modelfile
+    from agent_runtime.npc.persona import load_personas
+
+    try:
+        personas = load_personas(*settings.persona_folders).values()
+        header = modelfile.read_header(base)
+    except TownsfolkError:
+        return  # told elsewhere
+    for persona in personas:
+        if not persona.adapter:
+            continue
+        try:
+            size = adapterfile.check(persona.adapter, header).size
+        except AdapterError as error:
+            fix = "the champion answers for it until then"
+            yield Finding("warning", "adapter", f"{persona.id}: {error}", fix)
+        else:
+            said = f"{persona.id}: {persona.adapter} fits the base, {size / 2**20:.1f} MiB"
+            yield Finding("fine", "adapter", said)
 
 
 def speed_finding(report: Report, deadline_s: float, strained: bool = False) -> Finding:
@@ -134,7 +158,7 @@ def gpu_finding(report: Report) -> Finding | None:
 
 def _measured(settings: Settings, path: Path | None) -> Iterator[Finding]:
     where = str(path) if path else settings.engine.url
-    strained = psutil.getloadavg()[0] > _cores()
+    strained = psutil.getloadavg()[0] > cores()
     try:
         done = subprocess.run(
             [*PROBE, str(settings.home)], capture_output=True, text=True, timeout=PROBE_SECONDS, check=False
@@ -157,6 +181,7 @@ def _measured(settings: Settings, path: Path | None) -> Iterator[Finding]:
     if gpu:
         yield gpu
     if path:
+        yield threads_finding(settings.model.threads, report.threads, cores())
         yield build_finding(report, machine.gpus())
         yield Finding("fine", "resident", f"{report.resident / 2**20:.0f} MiB with {report.together} talks")
     yield speed_finding(report, settings.turn.deadline_s, strained)
@@ -173,7 +198,3 @@ def _described(report: Report, path: Path | None, where: str) -> str:
     if report.digest:
         parts.append(f"sha256 {report.digest[:16]}…")
     return f"{', '.join(parts)} runs from {where}, ready after {report.load_ms / 1000:.1f} s"
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -75,6 +75,7 @@ async def measure(engine: Engine, slots: int) -> Report:
         resident=psutil.Process().memory_info().rss,
         gpu_layers=listener.gpu_layers,
         layers=listener.layers,
+        threads=info.threads,
     )
 
 

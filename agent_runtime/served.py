@@ -13,11 +13,22 @@ from agent_runtime.registry.store import Registry
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """What takes a turn: the version's number, the engine's lane, and the adapter's sha256 (None: bare)."""
+    """What takes a turn: the version's number, the engine's lane, and the adapter's sha256 (None: bare). An
+    adapter that a persona brings belongs to no version: its number is that of the bare base."""
 
     version: int
     lane: str
     adapter: str | None
+
+    @property
+    def trial(self) -> bool:
+        """Whether what players say of it tells anything about a version."""
+        return is_trial(self.version, self.adapter)
+
+
+def is_trial(version: int, adapter: str | None) -> bool:
+    """Whether a turn of this version and adapter was taken by the version: not by a persona's own adapter."""
+    return version != BARE or adapter is None
 
 
 NO_VERSION = Served(BARE, BASE_LANE, None)

@@ -17,7 +17,9 @@ from agent_runtime import config, doctor, doctor_model, machine
 from agent_runtime.bridge.token import load_or_create_token
 from agent_runtime.doctor_model import Report
 from agent_runtime.finding import Finding
+from tests.support.adapters import random_adapter
 from tests.support.engine import ScriptedEngine
+from tests.support.models import random_model
 from tests.support.openai_server import OpenAIServer
 
 
@@ -213,7 +215,9 @@ def test_a_card_that_the_build_cannot_use_is_named_with_the_way_to_build() -> No
     [(0, 4, "fine"), (3, 4, "fine"), (4, 4, "warning"), (9, 4, "warning"), (1, 1, "fine")],
 )
 def test_the_game_server_needs_a_core(threads: int, cores: int, state: str) -> None:
-    assert doctor_model.threads_finding(threads, cores).state == state
+    found = doctor_model.threads_finding(threads, threads or 2, cores)
+    assert found.state == state
+    assert state == "warning" or f"{threads or 2} for decoding" in found.said
 
 
 @pytest.mark.parametrize(
@@ -236,6 +240,20 @@ def test_slow_models_come_with_advice(first_ms: float, alone: float, together: f
     assert ("look again" in strained.fix) == ("too large" in fix or "slots" in fix)
 
 
+def test_adapters_of_personas_are_tried_on_the_base(settings: config.Settings, tmp_path: Path) -> None:
+    base = random_model(tmp_path / "base.gguf")
+    random_adapter(settings.personas_folder.parent / "good.gguf", base)
+    settings.personas_folder.mkdir()
+    for name in ("good", "lost"):
+        (settings.personas_folder / f"{name}.toml").write_text(
+            f'name = "N"\nrole = "r"\nvoice = "v"\nabout = "a"\nadapter = "../{name}.gguf"\n'
+        )
+    good, lost = doctor_model.adapter_findings(settings, base)
+    assert (good.state, good.subject) == ("fine", "adapter")
+    assert (lost.state, lost.fix) == ("warning", "the champion answers for it until then")
+    assert "lost.gguf: cannot be read" in lost.said
+
+
 def test_layers_on_a_gpu_are_told() -> None:
     assert doctor_model.gpu_finding(Report()) is None
     whole = doctor_model.gpu_finding(Report(gpu_layers=23, layers=23))
@@ -248,7 +266,8 @@ def test_layers_on_a_gpu_are_told() -> None:
 
 def test_the_embedded_model_is_measured(settings: config.Settings) -> None:
     found = {finding.subject: finding for finding in doctor_model.model_findings(settings)}
-    assert list(found) == ["memory", "threads", "model", "engine", "resident", "speed"]
+    assert list(found) == ["memory", "model", "threads", "engine", "resident", "speed"]
+    assert re.match(r"[1-9]\d* for decoding, which measured fastest", found["threads"].said)
     assert {found[name].state for name in ("threads", "model", "engine")} == {"fine"}
     assert re.search(
         r"first token after [\d.]+ ms; [\d,]+ tokens/s for one talk, [\d,]+ for 16", found["speed"].said

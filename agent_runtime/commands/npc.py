@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from agent_runtime import config
-from agent_runtime.errors import PersonaError
+from agent_runtime.errors import ModelFileError, PersonaError
 
 app = typer.Typer(no_args_is_help=True, help="NPCs and their personas.")
 
@@ -47,9 +48,22 @@ def show(context: typer.Context, persona: Annotated[str, typer.Argument(help="It
         raise PersonaError(f"{persona}: there is no such persona; there are {', '.join(sorted(known))}")
     found = known[persona]
     typer.echo(f"{found.name}, {found.role}\nvoice: {found.voice}\n{found.about}")
+    if found.adapter:
+        typer.echo(f"adapter: {_described(found.adapter)}")
     typer.echo(f"may: {', '.join(found.capabilities)}")
     carried = ", ".join(f"{count} {item}" for item, count in found.inventory.items())
     typer.echo(f"carries: {carried or 'nothing'}")
     for kind in found.canned.__struct_fields__:
         for line in getattr(found.canned, kind):
             typer.echo(f"{kind}: {line}")
+
+
+def _described(adapter: Path) -> str:
+    """Where an adapter lies, and the name by which a server elsewhere must list it."""
+    from agent_runtime.engine.modelfile import digest
+    from agent_runtime.persona_lanes import lane_key
+
+    try:
+        return f"{adapter}, as {lane_key(digest(adapter))}"
+    except ModelFileError as error:
+        return f"{error}; the champion answers"

@@ -44,12 +44,13 @@ class Lane:
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
     """The model that serves. `digest` is the file's sha256 in hex, empty where a server elsewhere does not
-    tell; `context` is in tokens."""
+    tell; `context` is in tokens; `threads` is how many were chosen at the start for decoding, 0 elsewhere."""
 
     name: str
     digest: str
     parameters: int
     context: int
+    threads: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +73,9 @@ class Request:
     whose KV cache may be kept from turn to turn; nothing is kept for an empty one. Among those who wait,
     turns go round between players (`player`: any name for one).
 
-    The same request with the same seed to the same lane is answered the same while nobody else talks.
-    Beside others, the model's sums are taken in another order, and a close draw may fall the other way."""
+    The same request with the same seed to the same lane is answered the same while nobody else talks and as
+    much of its prompt is kept from before. Otherwise the model reads in other batches, which round otherwise,
+    and a close draw may fall the other way."""
 
     messages: tuple[Message, ...]
     sampling: Sampling

@@ -8,8 +8,6 @@ against each other. Nothing here knows of talks or players.
 from __future__ import annotations
 
 import ctypes
-import logging
-from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -20,44 +18,39 @@ from numpy.typing import NDArray
 
 from agent_runtime.engine.backend import ContextFull, DecodeFailed, Row, Size, Version
 from agent_runtime.engine.batch import Batch
-from agent_runtime.engine.residents import Residents
+from agent_runtime.engine.complaints import Complaints
+from agent_runtime.engine.pulse import Pulse
+from agent_runtime.engine.residents import ADAPTER_BYTES, Residents
 from agent_runtime.engine.sampling import Stage
 from agent_runtime.errors import AdapterError, ModelFileError
 
-_log = logging.getLogger("townsfolk.llama")
-_SEVERE = 4  # GGML_LOG_LEVEL_ERROR in ggml.h
 _MAX_PIECE = 1024
-_recent: deque[str] = deque(maxlen=4)
-
-
-@llama_cpp.llama_log_callback  # type: ignore[untyped-decorator]
-def _on_log(level: int, text: bytes, _: object) -> None:
-    line = text.decode("utf-8", "replace").strip()
-    if level == _SEVERE and line:
-        _recent.append(line)
-    _log.debug("%s", line)
+_complaints = Complaints()
+# Kept here, because the library calls it whenever it likes.
+_on_log = llama_cpp.llama_log_callback(_complaints.take)
 
 
 class Llama:
     """A loaded model with one context. Raises `ModelFileError` when the file cannot be used.
 
     `path` must have passed `modelfile.read_header`: the library may abort the process otherwise. `like` is
-    a model with the same vocabulary.
+    a model with the same vocabulary. `pulse` beats while a long batch is computed.
     """
 
     def __init__(self, path: Path, like: Llama | None = None) -> None:
         llama_cpp.llama_log_set(_on_log, ctypes.c_void_p(0))
         llama_cpp.llama_backend_init()
-        _recent.clear()
+        _complaints.clear()
         parameters = llama_cpp.llama_model_default_params()
         parameters.check_tensors = True
         self._model = llama_cpp.llama_model_load_from_file(str(path).encode(), parameters)
         self._context: Any = None
-        self._residents = Residents(self._load_adapter, llama_cpp.llama_adapter_lora_free)
+        self._residents = Residents(self._load_adapter, llama_cpp.llama_adapter_lora_free, ADAPTER_BYTES)
         self._used: tuple[Path | None, float] = (None, 1.0)
+        self.pulse: Pulse = like.pulse if like else Pulse()
         # A failed load is a NULL pointer, which is not None.
         if not self._model:
-            raise ModelFileError(f"{path}: the engine refuses it: {_reason()}")
+            raise ModelFileError(f"{path}: the engine refuses it: {_complaints.reason()}")
         self._vocab = llama_cpp.llama_model_get_vocab(self._model)
         self.vocabulary = int(llama_cpp.llama_vocab_n_tokens(self._vocab))
         self.trained_context = int(llama_cpp.llama_model_n_ctx_train(self._model))
@@ -88,10 +81,12 @@ class Llama:
         # Copying part of a sequence aborts the process without one unified cache.
         parameters.kv_unified = True
         parameters.no_perf = True
-        _recent.clear()
+        _complaints.clear()
         context = llama_cpp.llama_init_from_model(self._model, parameters)
         if not context:
-            raise ModelFileError(f"no room for {size.cells} tokens: {_reason()}; lower model.context")
+            raise ModelFileError(
+                f"no room for {size.cells} tokens: {_complaints.reason()}; lower model.context"
+            )
         self._context = context
         self._memory = llama_cpp.llama_get_memory(context)
         if not self._memory:
@@ -146,7 +141,7 @@ class Llama:
         adapters = (llama_cpp.llama_adapter_lora_p_ctypes * 1)(*handles)
         scales = (ctypes.c_float * 1)(version.scale)
         if llama_cpp.llama_set_adapters_lora(self._context, adapters, len(handles), scales):
-            raise AdapterError(f"{version.adapter}: the engine cannot use it: {_reason()}")
+            raise AdapterError(f"{version.adapter}: the engine cannot use it: {_complaints.reason()}")
         self._used = wanted
 
     def unload(self, adapter: Path) -> None:
@@ -156,11 +151,11 @@ class Llama:
         self._residents.drop(adapter)
 
     def _load_adapter(self, path: Path) -> Any:
-        _recent.clear()
+        _complaints.clear()
         handle = llama_cpp.llama_adapter_lora_init(self._model, str(path).encode())
         # A failed load is a NULL pointer, which is not None.
         if not handle:
-            raise AdapterError(f"{path}: the engine refuses it: {_reason()}")
+            raise AdapterError(f"{path}: the engine refuses it: {_complaints.reason()}")
         return handle
 
     def logits(self, place: int) -> NDArray[np.float32]:
@@ -176,11 +171,12 @@ class Llama:
         """
         places = self._batch.fill(rows)
         self._struct.n_tokens = self._batch.tokens
+        llama_cpp.llama_set_abort_callback(self._context, self.pulse.asked(self._batch.tokens), None)
         status = llama_cpp.llama_decode(self._context, self._struct)
         if status == 1:
-            raise ContextFull
+            raise ContextFull("no room in the KV cache")
         if status:
-            raise DecodeFailed(f"the engine failed on a batch (status {status}): {_reason()}")
+            raise DecodeFailed(f"the engine failed on a batch (status {status}): {_complaints.reason()}")
         return places
 
     def sampler(self, stages: Sequence[Stage]) -> object:
@@ -287,13 +283,6 @@ def _apply(
     for sampler in samplers:
         llama_cpp.llama_sampler_apply(sampler, ctypes.byref(array))
     return candidates, int(array.selected)
-
-
-def _reason() -> str:
-    """What the library logged as errors since the last time."""
-    reason = "; ".join(_recent)[:500] or "it gives no reason"
-    _recent.clear()
-    return reason
 
 
 def _bytes(state: bytearray) -> Any:

@@ -80,7 +80,7 @@ def load(path: Path, limits: Limits) -> Loaded:
     except BaseException:
         model.close()
         raise
-    info = ModelInfo(model.name() or path.stem, digest, model.parameters, context)
+    info = ModelInfo(model.name() or path.stem, digest, model.parameters, context, chosen)
     return Loaded(
         model, template, info, header, size, slots, prefixes, cells, limits.shelf_bytes, tries, chosen
     )

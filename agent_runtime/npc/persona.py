@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -19,7 +20,9 @@ MAX_TOPICS = 40
 
 
 class Sampling(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How the next token is drawn. `temperature` 0 is greedy; `seed` 0 means a fresh one per turn."""
+    """How the next token is drawn, and where a reply ends at the latest: after `max_tokens` tokens or
+    `max_sentences` sentences (0: as many as the model likes). `temperature` 0 is greedy; `seed` 0 means a
+    fresh one per turn."""
 
     temperature: float = 0.7
     top_p: float = 0.95
@@ -27,6 +30,7 @@ class Sampling(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     repeat_penalty: float = 1.0
     seed: int = 0
     max_tokens: int = 120
+    max_sentences: int = 0
 
 
 class Canned(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -43,7 +47,8 @@ class Canned(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Persona(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One character. `voice` is a style the embedded base was trained on; `about` is free text that
     larger models make more of. `fear`, `love`, `origin` and what it `knows` (a sentence by topic) become
-    facts when a line asks for them. `inventory` maps itemstrings to how many a new NPC carries."""
+    facts when a line asks for them. `inventory` maps itemstrings to how many a new NPC carries. `adapter` is
+    a LoRA for the base that answers in the champion's place; in the file, its path from there."""
 
     id: str
     name: str
@@ -56,6 +61,7 @@ class Persona(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     knows: dict[str, str] = {}
     capabilities: tuple[str, ...] = ("follow", "stop", "go_to", "look_at", "emote", "give")
     inventory: dict[str, int] = {}
+    adapter: Path | None = None
     canned: Canned = Canned()
     sampling: Sampling = Sampling()
 
@@ -64,12 +70,15 @@ def load_persona(path: Path) -> Persona:
     """Read one persona file. Raises `PersonaError`."""
     try:
         raw = tomllib.loads(path.read_text(encoding="utf-8"))
-        persona = msgspec.convert({"id": path.stem, **raw}, Persona)
+        persona = msgspec.convert({"id": path.stem, **raw}, Persona, dec_hook=_path)
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
         raise PersonaError(f"{path}: {error}") from error
     problem = _problem(persona)
     if problem:
         raise PersonaError(f"{path}: {problem}")
+    if persona.adapter:
+        # Whether it can serve is the engine's to say: without it the champion answers.
+        persona = msgspec.structs.replace(persona, adapter=path.parent / persona.adapter.expanduser())
     return persona
 
 
@@ -107,4 +116,12 @@ def _problem(persona: Persona) -> str | None:
         return "sampling: temperature 0–2, top_p above 0 up to 1, min_p 0 to below 1"
     if not (1 <= sampling.max_tokens <= 1000 and 0.5 <= sampling.repeat_penalty <= 2 and sampling.seed >= 0):
         return "sampling: max_tokens 1–1000, repeat_penalty 0.5–2, seed 0 or more"
+    if not 0 <= sampling.max_sentences <= 20:
+        return "sampling: max_sentences 0–20, 0 for no limit"
+    if persona.adapter is not None and not persona.adapter.name:
+        return "adapter: must name a file"
     return None
+
+
+def _path(kind: type, value: Any) -> Any:
+    return kind(value)

@@ -53,3 +53,18 @@ def test_one_that_cannot_be_loaded_is_not_kept(paths: list[Path]) -> None:
         with pytest.raises(AdapterError):
             residents.get(paths[0])
     residents.drop(paths[0])
+
+
+def test_a_file_that_changed_while_it_was_away_is_refused_until_it_was_dropped(paths: list[Path]) -> None:
+    residents = Residents(lambda path: path.read_bytes(), lambda handle: None, budget=50)
+    first, second, _ = paths
+    residents.get(first)
+    residents.get(second)
+    first.write_bytes(bytes(41))
+    with pytest.raises(AdapterError, match="changed"):
+        residents.get(first)
+    residents.drop(first)
+    assert residents.get(first) == bytes(41)
+    second.unlink()
+    with pytest.raises(AdapterError, match="cannot be read"):
+        residents.get(second)

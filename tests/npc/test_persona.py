@@ -22,6 +22,9 @@ def test_a_file_gives_a_persona_named_after_it(tmp_path: Path) -> None:
         (GOOD + "capabilities = ['fly']", "fly"),
         (GOOD.replace("Bakes.", "two\\nlines"), "about"),
         (GOOD + "[sampling]\ntemperature = 9", "temperature"),
+        (GOOD + "[sampling]\nmax_sentences = -1", "max_sentences"),
+        (GOOD + "adapter = ''", "adapter"),
+        (GOOD + "adapter = 3", "adapter"),
         (GOOD + "[canned]\nlate = ['']", "canned.late"),
         ("name = ", "mira.toml"),
     ],
@@ -39,3 +42,13 @@ def test_an_admins_file_replaces_the_shipped_one(tmp_path: Path) -> None:
         folder.mkdir()
         (folder / "mira.toml").write_text(GOOD.replace("Mira", name))
     assert load_personas(shipped, own)["mira"].name == "Mirabelle"
+
+
+def test_an_adapter_is_looked_for_beside_the_file_that_names_it(tmp_path: Path) -> None:
+    path = tmp_path / "mira.toml"
+    path.write_text(GOOD + 'adapter = "adapters/mira.gguf"')
+    assert load_persona(path).adapter == tmp_path / "adapters" / "mira.gguf"
+    path.write_text(GOOD + 'adapter = "/models/mira.gguf"')
+    assert load_persona(path).adapter == Path("/models/mira.gguf")
+    path.write_text(GOOD)
+    assert load_persona(path).adapter is None

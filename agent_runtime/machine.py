@@ -14,8 +14,9 @@ Version = tuple[int, ...]
 SAFE_LUANTI: Version = (5, 15, 2)
 """Before it, any mod can obtain a trusted mod's insecure environment: CVE-2026-40960."""
 
-PROGRAMS = ("luantiserver", "minetestserver", "luanti", "minetest")
-FOLDERS = ("/usr/games", "/usr/local/games", "/usr/local/bin", "/usr/bin")
+SERVERS = ("luantiserver", "minetestserver")
+PROGRAMS = (*SERVERS, "luanti", "minetest")
+FOLDERS = ("/usr/games", "/usr/local/games", "/usr/local/bin", "/usr/bin", "/snap/bin")
 
 # Where Debian's LuaJIT looks, besides the current folder.
 LUA_FOLDERS = ("/usr/local/share/lua/5.1", "/usr/share/lua/5.1", "/usr/local/lib/lua/5.1", "/usr/lib/lua/5.1")
@@ -38,11 +39,23 @@ def text(version: Version) -> str:
     return ".".join(map(str, version))
 
 
+def find(name: str, folders: tuple[str, ...] = FOLDERS) -> Path | None:
+    """The program of that name on the path, or else in the usual folders."""
+    found = shutil.which(name) or shutil.which(name, path=":".join(folders))
+    return Path(found) if found else None
+
+
+def told_version(output: str) -> Version | None:
+    """The version in what a Luanti program prints for `--version`."""
+    match = re.search(r"(?:Minetest|Luanti)\s+(\d+)\.(\d+)\.(\d+)", output)
+    return tuple(map(int, match.groups())) if match else None
+
+
 def luanti_server(folders: tuple[str, ...] = FOLDERS) -> Luanti | None:
     """The first Luanti program on the path or in the usual folders that tells its version."""
     for name in PROGRAMS:
-        program = shutil.which(name) or shutil.which(name, path=":".join(folders))
-        found = _inspect(Path(program)) if program else None
+        program = find(name, folders)
+        found = _inspect(program) if program else None
         if found:
             return found
     return None
@@ -80,5 +93,5 @@ def _inspect(program: Path) -> Luanti | None:
         done = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=10, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return None
-    match = re.search(r"(?:Minetest|Luanti) (\d+)\.(\d+)\.(\d+)", done.stdout + done.stderr)
-    return Luanti(program, tuple(map(int, match.groups()))) if match else None
+    version = told_version(done.stdout + done.stderr)
+    return Luanti(program, version) if version else None

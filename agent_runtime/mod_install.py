@@ -16,10 +16,13 @@ from agent_runtime import luanti_conf
 from agent_runtime.errors import ModInstallError
 
 MOD = "townsfolk"
+DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 30301
+"""Where the mod looks for the runtime when its configuration names no other place."""
 
-_SAME_MACHINE = ("127.0.0.1", "localhost", "0.0.0.0", "::")
-"""Listening there, the runtime is reached at the mod's default, 127.0.0.1."""
+_SAME_MACHINE = (DEFAULT_HOST, "localhost")
+_EVERYWHERE = ("0.0.0.0", "::")
+"""Listening there, the runtime is reached at the mod's default, and at any other name of its machine."""
 
 _NOT_SHIPPED = shutil.ignore_patterns("spec", ".*", "*.py")
 
@@ -72,16 +75,19 @@ def install(source: Path, world: Path) -> Installed:
 
 
 def needed_settings(conf: str, token: str, host: str, port: int) -> dict[str, str]:
-    """What the server's configuration has to say, given what it says now."""
+    """What the server's configuration has to say, given what it says now.
+
+    `port` 0 is any free one, which the configuration cannot know."""
     trusted = luanti_conf.get(conf, "secure.trusted_mods")
     needed = {
         "secure.trusted_mods": luanti_conf.with_trusted(trusted, MOD),
         f"{MOD}.token": token,
     }
-    if host not in _SAME_MACHINE:
-        needed[f"{MOD}.host"] = host
-    if port not in (0, DEFAULT_PORT):
-        needed[f"{MOD}.port"] = str(port)
+    if host not in _EVERYWHERE:
+        wanted = DEFAULT_HOST if host in _SAME_MACHINE else host
+        needed |= _unless_default(conf, f"{MOD}.host", wanted, DEFAULT_HOST)
+    if port:
+        needed |= _unless_default(conf, f"{MOD}.port", str(port), str(DEFAULT_PORT))
     return needed
 
 
@@ -113,6 +119,11 @@ def apply(path: Path, settings: Mapping[str, str]) -> bool:
     except OSError as error:
         raise ModInstallError(f"{path}: cannot be written: {error}; run this as its owner") from error
     return True
+
+
+def _unless_default(conf: str, name: str, value: str, default: str) -> dict[str, str]:
+    """The setting, unless it is the default and the configuration names no other value."""
+    return {} if value == default == (luanti_conf.get(conf, name) or default) else {name: value}
 
 
 def _is_ours(folder: Path) -> bool:

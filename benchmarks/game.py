@@ -78,14 +78,9 @@ async def measure() -> list[Figure]:
 def _server(runtime: Runtime) -> Server:
     return Server(
         machine_engine(),
-        mods={
-            "townsfolk": ROOT / "luanti_bridge_mod",
-            "townsfolk_bench": ROOT / "benchmarks" / "mods" / "townsfolk_bench",
-        },
+        runtime=runtime,
+        mods={"townsfolk_bench": ROOT / "benchmarks" / "mods" / "townsfolk_bench"},
         settings={
-            "secure.trusted_mods": "townsfolk",
-            "townsfolk.token": runtime.token,
-            "townsfolk.port": str(runtime.port),
             "townsfolk.stats_file": "true",
             "default_privs": "interact, shout, teleport, npc_admin",
         },

@@ -16,7 +16,8 @@ from agent_runtime.nights.child import how_to_install, missing
 from demo import night, scene
 from demo.engine import Engine, machine_engine
 from demo.engines import SUITES, build
-from demo.server import ADMIN, free_port, is_free
+from demo.ports import LOOPBACK, chosen_port, to_join
+from demo.server import ADMIN
 from demo.show import Show
 from demo.stage import NPC, Stage
 
@@ -28,26 +29,28 @@ async def scripted(show: Show, engine: Engine, with_night: bool) -> None:
     """The scene, from an empty folder to the journal's rows, and then a night."""
     with show.steps() as step:
         async with Stage(step, engine=engine, runtime=night.SETTINGS if with_night else None) as stage:
-            await scene.play(stage, show)
+            await stage.during(scene.play(stage, show))
             if with_night:
                 await night.play(stage, show)
 
 
 async def open_house(show: Show, engine: Engine, address: str, port: int | None) -> None:
     """The same stage, for people with a real client, until Ctrl-C."""
-    port = port or (PORT if is_free(PORT) else free_port())
+    port = chosen_port(port, address, PORT)
     settings = {"bind_address": address, "townsfolk.idle_lines": "true"}
     with show.steps() as step:
         async with Stage(step, engine=engine, settings=settings, port=port) as stage:
+            joined = to_join(address)[0]
+            hosts = " or ".join(to_join(address))
             show.figures(
                 "Come in",
                 [
-                    ("join", f"{address}, port {port} (Luanti or Minetest client, any name and password)"),
-                    ("or", f"luanti --address {address} --port {port} --name YOU --password WORD --go"),
+                    ("join", f"{hosts}, port {port} (Luanti or Minetest client, any name and password)"),
+                    ("or", f"luanti --address {joined} --port {port} --name YOU --password WORD --go"),
                     ("talk", f"walk up to {NPC}, say something in the chat; or right-click her"),
                     ("rate", "/npc good   /npc bad   /npc rate 4"),
                     ("admin", f"name {ADMIN}, password {stage.admin_password}"),
-                    ("logs, journal", str(stage.folder)),
+                    ("world, journal", f"{stage.folder}; removed at the end"),
                 ],
             )
             step("open; Ctrl-C ends it")
@@ -59,7 +62,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m demo", description=__doc__)
     parser.add_argument("what", nargs="?", choices=("scene", "night", "play"), default="scene")
     parser.add_argument("--engine", choices=("own", *SUITES), default="own", help="the Luanti engine to use")
-    parser.add_argument("--address", default="127.0.0.1", help="play: the address to listen on")
+    parser.add_argument(
+        "--address", default=LOOPBACK, help="play: where to listen; 0.0.0.0 lets other machines in, too"
+    )
     parser.add_argument("--port", type=int, help=f"play: the UDP port (default {PORT}, or a free one)")
     options = parser.parse_args()
     show = Show()

@@ -4,17 +4,15 @@ Looks at the machine and answers with a command line; starts nothing that lasts.
 
 from __future__ import annotations
 
-import re
 import shlex
-import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from agent_runtime import machine
 from demo.errors import EngineMissing
 
-PROGRAMS = ("luantiserver", "minetestserver")
-PLACES = ("/usr/games", "/usr/local/bin", "/usr/local/games", "/usr/bin", "/snap/bin")
+PLACES = machine.FOLDERS
 GAMES = ("minetest_game", "minetest", "mineclonia", "mineclone2")
 """Games that the scene can be played in, best first; Debian 12 calls Minetest Game `minetest`."""
 
@@ -59,26 +57,23 @@ def within_root(root: Path | None, command: list[str], shared: Path | None = Non
 
 def machine_engine() -> Engine:
     """The engine installed on this machine; raises EngineMissing."""
-    for program in PROGRAMS:
-        path = shutil.which(program) or next(
-            (f"{place}/{program}" for place in PLACES if Path(place, program).is_file()), None
-        )
-        if path:
-            return inspect(path)
-    raise EngineMissing(f"no Luanti server found ({' or '.join(PROGRAMS)}): {HOW_TO_GET}")
+    for name in machine.SERVERS:
+        if program := machine.find(name, PLACES):
+            return inspect(str(program))
+    raise EngineMissing(f"no Luanti server found ({' or '.join(machine.SERVERS)}): {HOW_TO_GET}")
 
 
 def inspect(program: str, root: Path | None = None) -> Engine:
     """Asks a server program for its version and its games."""
-    version = _output(within_root(root, [program, "--version"]))
-    found = re.search(r"(?:Minetest|Luanti)\s+(\d+\.\d+\.\d+)", version)
-    if not found:
-        raise EngineMissing(f"{program} does not tell a version of Luanti: {version[:200]!r}")
+    told = _output(within_root(root, [program, "--version"]))
+    version = machine.told_version(told)
+    if not version:
+        raise EngineMissing(f"{program} does not tell a version of Luanti: {told[:200]!r}")
     games = _output(within_root(root, [program, "--gameid", "list"])).split()
     game = next((game for game in GAMES if game in games), None)
     if not game:
         raise EngineMissing(f"{program} has no game to play: it knows {games}, and one of {GAMES} is needed")
-    return Engine(found[1], program, game, root)
+    return Engine(machine.text(version), program, game, root)
 
 
 def _output(command: list[str]) -> str:

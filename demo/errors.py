@@ -13,6 +13,10 @@ class EngineMissing(DemoError):
     """No Luanti server (or a library it needs) on this machine; the message says how to get it."""
 
 
+class AddressUnusable(DemoError):
+    """A server cannot listen on that address or port of this machine."""
+
+
 class ServerFailed(DemoError):
     """The Luanti server or the runtime did not start or died; the message ends with the tail of its log."""
 

@@ -63,7 +63,7 @@ class Process:
         while not (result := test(self.text())):
             if not self.running:
                 raise ServerFailed(
-                    f"{self.what} ended while starting; its log ({self.log}) ends:\n{self.tail()}"
+                    f"{self.what} ended while starting{self.how()}; its log ({self.log}) ends:\n{self.tail()}"
                 )
             if time.monotonic() > deadline:
                 await self.stop()
@@ -89,6 +89,13 @@ class Process:
         """Returns when the program has ended, for whatever reason."""
         if self._process is not None:
             await self._process.wait()
+
+    def how(self) -> str:
+        """How it ended, as words to put behind "ended"; "" while it runs or after a good end."""
+        status = self._process.returncode if self._process else None
+        if not status:
+            return ""
+        return f" with status {status}" if status > 0 else f" by signal {signal.Signals(-status).name}"
 
     def kill(self) -> None:
         """Ends the program at once, as a crash would."""

@@ -24,6 +24,7 @@ class Runtime:
 
     def __init__(self, home: Path, *, settings: Mapping[str, str] | None = None) -> None:
         self.home = home
+        self.host = ""
         self.port = 0
         self.process = Process("the runtime", home / "serve.log")
         self._env = {"TOWNSFOLK_SERVER__PORT": "0", "TOWNSFOLK_LOG__FORMAT": "json", **(settings or {})}
@@ -38,7 +39,8 @@ class Runtime:
         self.home.mkdir(parents=True, exist_ok=True)
         await self.process.start(self._command("serve"), self._env)
         ready = await self.process.ready(_ready, within=START_WITHIN)
-        self.port = int(ready["address"].rsplit(":", 1)[1])
+        self.host, _, port = ready["address"].removeprefix("ws://").rpartition(":")
+        self.port = int(port)
         # The same port after a restart, so that the mod finds it again.
         self._env["TOWNSFOLK_SERVER__PORT"] = str(self.port)
         return ready

@@ -4,6 +4,7 @@ Everything is seen from the player's own client. Raises SceneFailed when anythin
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from statistics import median
 from typing import Any
 
@@ -92,12 +93,13 @@ async def _read_journal(stage: Stage, show: Show, exchanges: list[Exchange]) -> 
             ("turns in the journal, all by the model", str(len(turns))),
             ("ratings in the journal", "good, 4 of 5"),
             ("actions", ", ".join(_told(action) for action in reversed(actions)) or "none"),
-            *((f"“{line}”", _answer(by_line[line])) for line in EXPECTED),
+            *((f"“{line}”", "wrong" if missed(by_line[line]) else "right") for line in EXPECTED),
             (f"“{FORBIDDEN}”", _refusal(by_line[FORBIDDEN], actions)),
             ("first words, median", f"{median(times):.0f} ms"),
             ("first words, slowest", f"{max(times):.0f} ms"),
         ],
     )
+    check_answers(turns)
 
 
 def _told(action: dict[str, Any]) -> str:
@@ -105,10 +107,20 @@ def _told(action: dict[str, Any]) -> str:
     return f"{action['name']}: {action['verdict']}{reason}"
 
 
-def _answer(turn: dict[str, Any]) -> str:
-    """Whether a reply has the words of a right answer; a small model may miss them."""
-    missing = [word for word in EXPECTED[turn["line"]] if word not in turn["reply"].lower()]
-    return f"not right: no word of {', '.join(missing)}" if missing else "right"
+def missed(turn: dict[str, Any]) -> str:
+    """The words of a right answer that the reply to a line of EXPECTED lacks; "" when it is right."""
+    return ", ".join(word for word in EXPECTED[turn["line"]] if word not in turn["reply"].lower())
+
+
+def check_answers(turns: Iterable[dict[str, Any]]) -> None:
+    """Raises SceneFailed, with every wrong answer, when there is one to a line of EXPECTED."""
+    wrong = [
+        f"“{turn['line']}” was answered without {missed(turn)}: “{turn['reply']}”"
+        for turn in turns
+        if turn["line"] in EXPECTED and missed(turn)
+    ]
+    if wrong:
+        raise SceneFailed("a wrong answer: " + "; ".join(wrong))
 
 
 def _refusal(turn: dict[str, Any], actions: list[dict[str, Any]]) -> str:

@@ -1,4 +1,4 @@
-"""A real Luanti server in a scratch world: an engine, a mod and settings come in, a running server comes out.
+"""A real Luanti server in a scratch world: an engine, mods and settings come in, a running server comes out.
 
 Everything it writes lies in one folder, which is removed at the end unless it is to be kept."""
 
@@ -6,17 +6,20 @@ from __future__ import annotations
 
 import shutil
 import signal
-import socket
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from agent_runtime import mod_install
 from demo.engine import Engine
 from demo.player import Player
+from demo.ports import free_port, from_here
 from demo.process import Process
+from demo.runtime import Runtime
 
+MOD = Path(__file__).parent.parent / "luanti_bridge_mod"
 START_WITHIN = 60.0
 ADMIN = "admin"
 
@@ -42,49 +45,34 @@ SETTINGS: dict[str, str] = {
 The step is the engine's default (0.09 s)."""
 
 
-def is_free(port: int) -> bool:
-    """Whether nobody uses that UDP port of the loopback interface."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-        return True
-
-
-def free_port() -> int:
-    """A UDP port of the loopback interface that nobody uses now."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 class Server:
     """A server that is running, or can be started (again) in the same world.
 
-    Use as `async with Server(engine, …) as server:`, then join `server.host`, `server.port`.
-    `mods` are copied into the world as their folder's name, or under the given name."""
-
-    host = "127.0.0.1"
+    Use as `async with Server(engine, …) as server:`, then join `server.host`, `server.port`. For a `runtime`
+    that is running, our mod is installed as people install it, and told where the runtime is. `mods` are
+    copied as they are, under the given names. `settings` go over all others."""
 
     def __init__(
         self,
         engine: Engine,
         *,
+        runtime: Runtime | None = None,
         mods: Mapping[str, Path] | None = None,
         settings: Mapping[str, str] | None = None,
         folder: Path | None = None,
         port: int | None = None,
     ) -> None:
         self.engine = engine
-        self.settings = {**SETTINGS, **(settings or {})}
-        self.port = port or free_port()
+        needed = mod_install.needed_settings("", runtime.token, runtime.host, runtime.port) if runtime else {}
+        self.settings = {**SETTINGS, **needed, **(settings or {})}
+        self.host = from_here(self.settings["bind_address"])
+        self.port = port or free_port(self.settings["bind_address"])
         self._keep = folder is not None
         self.folder = folder or Path(tempfile.mkdtemp(prefix="townsfolk-world-"))
         self.world = self.folder / "world"
         self.config = self.folder / "luanti.conf"
         self.process = Process("the Luanti server", self.folder / "server.log")
+        self._with_ours = runtime is not None
         self._mods = dict(mods or {})
 
     async def start(self) -> None:
@@ -143,13 +131,15 @@ class Server:
     def _write_world(self) -> None:
         mods = self.world / "worldmods"
         mods.mkdir(parents=True, exist_ok=True)
-        for name, source in self._mods.items():
-            # Copied, not linked: an engine in a root of its own sees only this folder.
-            shutil.copytree(source, mods / name, dirs_exist_ok=True)
         described = self.world / "world.mt"
         if not described.exists():
             described.write_text(
                 f"gameid = {self.engine.game}\nworld_name = townsfolk\nbackend = sqlite3\n"
                 "player_backend = sqlite3\nauth_backend = sqlite3\nmod_storage_backend = sqlite3\n"
             )
+        if self._with_ours:
+            mod_install.install(MOD, self.world)
+        for name, source in self._mods.items():
+            # Copied, not linked: an engine in a root of its own sees only this folder.
+            shutil.copytree(source, mods / name, dirs_exist_ok=True)
         self.config.write_text("".join(f"{key} = {value}\n" for key, value in self.settings.items()))

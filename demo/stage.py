@@ -1,6 +1,7 @@
 """The stage of the scene: a runtime, a real server with the mod in a fresh world, an NPC, a named river.
 
-What is started here is stopped here; the folder is kept when something failed, for its logs."""
+What is started here is stopped here. The folder with the world, the journal and the logs is removed, and kept
+when something failed."""
 
 from __future__ import annotations
 
@@ -8,7 +9,7 @@ import asyncio
 import secrets
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 from types import TracebackType
@@ -21,7 +22,6 @@ from demo.runtime import Runtime
 from demo.server import Server
 from demo.talk import find_npc
 
-MOD = Path(__file__).parent.parent / "luanti_bridge_mod"
 NPC = "Mira"
 PERSONA = "mira"
 
@@ -35,7 +35,6 @@ RIVER = Vector(-64, 43.5, -53)
 SETTINGS = {
     **VALLEY,
     "static_spawnpoint": ",".join(str(value) for value in SPAWN),
-    "secure.trusted_mods": "townsfolk",
     # In the scene the NPC speaks when spoken to, so that every word is an answer.
     "townsfolk.idle_lines": "false",
 }
@@ -92,21 +91,28 @@ class Stage:
             for wait in waits:
                 wait.cancel()
         ended = next(process for process in running if not process.running)
-        raise ServerFailed(f"{ended.what} ended; its log ends:\n{ended.tail()}")
+        raise ServerFailed(f"{ended.what} ended{ended.how()}; its log ends:\n{ended.tail()}")
+
+    async def during(self, work: Coroutine[None, None, None]) -> None:
+        """Does the work. Raises ServerFailed as soon as the server or the runtime ends by itself, not what
+        followed from that."""
+        closed, working = asyncio.create_task(self.closed()), asyncio.create_task(work)
+        try:
+            await asyncio.wait((closed, working), return_when=asyncio.FIRST_COMPLETED)
+            await (closed if closed.done() else working)
+        finally:
+            closed.cancel()
+            working.cancel()
+            await asyncio.gather(closed, working, return_exceptions=True)
 
     async def _set(self) -> None:
         self._report("starting the runtime with the embedded model")
         await self._stack.enter_async_context(self.runtime)
         self._report(f"starting Luanti {self.engine} with the mod in a fresh world")
-        settings = {
-            "townsfolk.token": self.runtime.token,
-            "townsfolk.port": str(self.runtime.port),
-            **self._settings,
-        }
         self.server = Server(
             self.engine,
-            mods={"townsfolk": MOD},
-            settings=settings,
+            runtime=self.runtime,
+            settings=self._settings,
             folder=self.folder / "game",
             port=self._port,
         )
@@ -122,9 +128,10 @@ class Stage:
 
     def _clear(self, *, keep: bool) -> None:
         if keep:
-            self._report(f"the logs are kept in {self.folder}")
+            self._report(f"the world, the journal and the logs are kept in {self.folder}")
         else:
             shutil.rmtree(self.folder, ignore_errors=True)
+            self._report(f"the world, the journal and the logs are removed ({self.folder})")
 
 
 async def command(player: Player, line: str, answer: str) -> str:

@@ -125,6 +125,24 @@ def test_another_address_is_told_to_the_mod() -> None:
     assert everywhere == {"secure.trusted_mods": "townsfolk", "townsfolk.token": "x"}
 
 
+def test_a_runtime_back_on_its_defaults_is_found_again(tmp_path: Path) -> None:
+    """What an earlier installation wrote must not send the mod to where nobody listens any more."""
+    conf = tmp_path / "minetest.conf"
+    conf.write_text("")
+    mod_install.apply(conf, mod_install.needed_settings("", "x", "10.0.0.2", 4000))
+    assert mod_install.apply(conf, mod_install.needed_settings(conf.read_text(), "x", "127.0.0.1", 30301))
+    assert luanti_conf.get(conf.read_text(), "townsfolk.host") == "127.0.0.1"
+    assert luanti_conf.get(conf.read_text(), "townsfolk.port") == "30301"
+    needed = mod_install.needed_settings(conf.read_text(), "x", "localhost", 30301)
+    assert not mod_install.apply(conf, needed)
+
+
+def test_a_host_is_left_alone_where_the_runtime_listens_everywhere() -> None:
+    """Such as the address by which a container reaches its machine."""
+    conf = "townsfolk.host = 172.17.0.1\n"
+    assert "townsfolk.host" not in mod_install.needed_settings(conf, "x", "0.0.0.0", 30301)
+
+
 def test_a_missing_configuration_is_explained(tmp_path: Path) -> None:
     with pytest.raises(ModInstallError, match="--config"):
         mod_install.apply(tmp_path / "absent.conf", {"a": "1"})

@@ -47,8 +47,19 @@ async def test_a_process_that_will_not_end_is_made_to(
 async def test_one_that_ends_while_starting_is_said_to_with_its_log(tmp_path: Path) -> None:
     process = Process("the test", tmp_path / "log")
     await process.start(["sh", "-c", "echo no such world; exit 3"], {})
-    with pytest.raises(ServerFailed, match=r"the test ended while starting(.|\n)*no such world"):
+    with pytest.raises(ServerFailed, match=r"ended while starting with status 3(.|\n)*no such world"):
         await process.ready(lambda log: "up" in log, within=10)
+
+
+async def test_how_it_ended_is_told_in_words(tmp_path: Path) -> None:
+    process = await started(tmp_path, POLITE)
+    assert process.how() == ""
+    await process.stop()
+    assert process.how() == ""
+    process = await started(tmp_path, POLITE)
+    process.kill()
+    await process.ended()
+    assert process.how() == " by signal SIGKILL"
 
 
 async def test_one_that_is_never_ready_is_ended(tmp_path: Path) -> None:

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import io
 import shutil
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import pytest
+from rich.console import Console
 
 from agent_runtime.bridge.messages import ActionRequest, Chat, ReplyDelta, ReplyDone
 from agent_runtime.bridge.session import Session
 from demo import scene
 from demo.engine import Engine
-from demo.errors import NotSeen, SceneFailed
+from demo.errors import NotSeen, SceneFailed, ServerFailed
 from demo.player import Player, Vector
+from demo.show import Show
 from demo.stage import NPC, NPC_AT, RIVER, SETTINGS, SPAWN, Stage, command, sight_of, teleport
 from demo.talk import Exchange, ask
 from tests.support.ingame import Game, make_id, reply
+
+SHIPPED = ["README.md", "init.lua", "locale", "mod.conf", "models", "settingtypes.txt", "src", "textures"]
+"""What `townsfolk mod install` puts into a world: no specs, no scripts, no dotfiles."""
 
 
 @asynccontextmanager
@@ -111,12 +117,21 @@ async def test_the_stage_has_everybody_in_place_and_leaves_nothing_behind(engine
             assert Vector(*map(float, where.strip("()").split(","))).distance(RIVER) < 1
             exchange = await ask(alice, NPC, f"Hello {NPC}!")
             assert exchange.reply
+        mod = stage.server.world / "worldmods" / "townsfolk"
+        assert sorted(path.name for path in mod.iterdir()) == SHIPPED
         rows = await stage.runtime.rows("turns")
         assert [row["line"] for row in rows] == [f"Hello {NPC}!"]
         processes = stage.server.process, stage.runtime.process
     assert not any(process.running for process in processes)
     assert not stage.folder.exists()
-    assert steps[-1] == "stopping"
+    assert steps[-1].startswith("the world, the journal and the logs are removed")
+
+
+async def test_a_runtime_that_dies_ends_the_scene_and_is_named(engine: Engine) -> None:
+    async with Stage(engine=engine) as stage:
+        stage.runtime.process.kill()
+        with pytest.raises(ServerFailed, match="the runtime ended by signal SIGKILL; its log ends"):
+            await stage.during(scene.play(stage, Show(Console(file=io.StringIO()))))
 
 
 async def test_a_mod_that_cannot_reach_the_runtime_says_why_and_the_logs_are_kept(engine: Engine) -> None:

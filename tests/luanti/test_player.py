@@ -8,7 +8,8 @@ import pytest
 
 from demo.errors import AccessDenied, ConnectionLost
 from demo.player import Player, Vector
-from demo.server import Server, free_port
+from demo.ports import free_port
+from demo.server import Server
 
 
 async def test_new_names_are_registered_and_let_in_again_with_their_passwords(server: Server) -> None:

@@ -11,7 +11,8 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check $(PIP_FLAGS) -c 
 
 # What the runtime, the demo and the build of llama-cpp-python need, and what the tests need beside it.
 PACKAGES := python3-venv gcc g++ make luanti-server|minetest-server lua-socket lua-messagepack
-TEST_PACKAGES := lua-busted lua-check luajit debootstrap
+MOD_TEST_PACKAGES := lua-busted lua-check luajit
+TEST_PACKAGES := $(MOD_TEST_PACKAGES) debootstrap
 
 .DEFAULT_GOAL := help
 .PHONY: eval-cases corpus-counts help install install-learn install-dev demo night play test test-luanti mod-test check base actions bench-game bench-base bench-engine bench-loop picture clean
@@ -27,7 +28,7 @@ install-dev: $(VENV)/.installed-dev ## install what tests, checks and training n
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	tools/debian_packages.sh $(foreach package,$(PACKAGES),'$(package)')
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv $(VENV)
 	@echo "Installing Python packages. llama-cpp-python is compiled once: about 8 minutes on two cores."
 	$(PIP) --editable .
 	touch $@
@@ -47,8 +48,8 @@ demo: install ## a real Luanti server, the runtime and a scripted player: one co
 night: install-learn ## the same, and then a night that learns from 64 players, judged by the gate (minutes)
 	$(BIN)/python -m demo night
 
-play: install ## the same, and it stays up for you: join with a Luanti client
-	$(BIN)/python -m demo play
+play: install ## the demo's world, staying up for you: join with a Luanti client (ADDRESS=0.0.0.0 lets others in; PORT=)
+	$(BIN)/python -m demo play $(if $(ADDRESS),--address $(ADDRESS)) $(if $(PORT),--port $(PORT))
 
 test: install-dev mod-test ## everything that takes no more than minutes
 	$(BIN)/python -m pytest -m "not slow"
@@ -57,6 +58,7 @@ test-luanti: install-dev ## the scenes in the game, on Luanti 5.6.1, 5.10 and 5.
 	$(BIN)/python -m pytest tests/luanti --engines all
 
 mod-test: ## the mod's own specs and its lint
+	tools/debian_packages.sh $(MOD_TEST_PACKAGES)
 	cd luanti_bridge_mod && busted
 	cd luanti_bridge_mod && luacheck --quiet .
 

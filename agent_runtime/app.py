@@ -11,6 +11,7 @@ import signal
 import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from functools import partial
 
 import structlog
 
@@ -33,6 +34,7 @@ from agent_runtime.npc.memory import Memory
 from agent_runtime.npc.persona import Persona, load_personas
 from agent_runtime.record import Recorder
 from agent_runtime.registry.store import Registry
+from agent_runtime.services import Services
 from agent_runtime.serving import Serving
 from agent_runtime.town import Town
 
@@ -75,11 +77,9 @@ def engine_of(settings: Settings) -> Engine:
     )
 
 
-def _tell_alarm(alarm: str | None) -> None:
-    if alarm:
-        log.error("journal_does_not_write", why=alarm)
-    else:
-        log.info("journal_writes_again")
+def _in_loop(loop: asyncio.AbstractEventLoop, tell: Callable[[str | None], None], alarm: str | None) -> None:
+    """Called from the journal's own thread."""
+    loop.call_soon_threadsafe(tell, alarm)
 
 
 async def serve(settings: Settings) -> int:
@@ -93,9 +93,7 @@ async def serve(settings: Settings) -> int:
     token = load_or_create_token(settings.token_path)
     personas = personas_of(settings)
     async with AsyncExitStack() as stack:
-        journal = Journal.open(
-            settings.journal_path, commit_ms=settings.journal.commit_ms, on_alarm=_tell_alarm
-        )
+        journal = Journal.open(settings.journal_path, commit_ms=settings.journal.commit_ms)
         stack.push_async_callback(journal.close)
         if journal.recovered:
             log.warning("journal_recovered", rows=journal.recovered)
@@ -111,7 +109,7 @@ async def serve(settings: Settings) -> int:
         serving = Serving(engine, Registry(settings.registry_path), settings.registry, settings.canary, clock)
         stack.push_async_callback(serving.close)
         await serving.start()
-        town = Town(
+        services = Services(
             engine=engine,
             serving=serving,
             journal=journal,
@@ -119,12 +117,11 @@ async def serve(settings: Settings) -> int:
             recorder=Recorder(clock, Pseudonyms.of_home(settings.home)),
             memory=memory,
             catalogues=CatalogueStore(settings.home / "catalogues"),
-            personas=personas,
             limits=settings.turn,
             clock=clock,
-            heartbeat=settings.server.heartbeat_s,
-            consent=settings.privacy.consent,
         )
+        town = Town(services, personas, settings.server.heartbeat_s, settings.privacy.consent)
+        journal.on_alarm = partial(_in_loop, loop, town.alarmed)
         stack.push_async_callback(town.drain, DRAIN_SECONDS)
         bridge = Bridge(
             town,

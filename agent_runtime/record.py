@@ -1,12 +1,15 @@
-"""What happened comes in, journal rows go out. Players enter the journal under pseudonyms only."""
+"""What happened comes in, journal rows go out. Rows name players by pseudonyms; the texts in them, from the
+prompt to an action's arguments, hold names as the NPC read them."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Literal
 
-from agent_runtime.bridge.messages import ActionResult, Chat, Consent, Demonstration, Event, NpcState, Rating
-from agent_runtime.bridge.parts import NpcRecord
+from agent_runtime.bridge.messages import ActionResult, Chat, Consent, Demonstration, Event, Rating
+from agent_runtime.bridge.parts import NpcRecord, Position
 from agent_runtime.bridge.session import Session
 from agent_runtime.clock import Clock
 from agent_runtime.engine.interface import ModelInfo
@@ -34,7 +37,8 @@ from agent_runtime.served import Served
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A player's line on its way: who said it to whom, the cleaned `text`, and the id of the `reply`."""
+    """A player's line on its way: who said it to whom, the cleaned `text`, the id of the `reply`, and when it
+    `came`, in seconds of the clock."""
 
     session: Session
     chat: Chat
@@ -42,6 +46,7 @@ class Line:
     persona: Persona
     text: str
     reply: str
+    came: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +69,7 @@ class Recorder:
         )
 
     def closed(self, session: Session) -> SessionEndRow:
-        return SessionEndRow(id=session.id, closed_at=self._now())
+        return SessionEndRow(id=session.id, closed_at=self._now(), reason=session.ended)
 
     def turn(
         self, line: Line, account: Account, facts: list[Fact], model: ModelInfo, served: Served
@@ -172,8 +177,21 @@ class Recorder:
             for event in message.events
         ]
 
-    def npc(self, session: Session, message: NpcState) -> NpcRow:
-        npc = message.npc
+    def npcs_met(self, session: Session, known: Iterable[NpcRow]) -> list[NpcRow]:
+        """What a hello tells beyond what was `known` of that server: NPCs that are new, changed or gone."""
+        before = {
+            row.id: NpcRecord(row.id, row.name, row.persona, Position(row.x, row.y, row.z))
+            for row in known
+            if row.state != "removed"
+        }
+        rows = []
+        for npc in session.hello.npcs:
+            old = before.pop(npc.npc, None)
+            if old != npc:
+                rows.append(self.npc(session, npc, "moved" if old else "spawned"))
+        return [*rows, *(self.npc(session, npc, "removed") for npc in before.values())]
+
+    def npc(self, session: Session, npc: NpcRecord, state: Literal["spawned", "moved", "removed"]) -> NpcRow:
         return NpcRow(
             id=npc.npc,
             server=session.server,
@@ -182,7 +200,7 @@ class Recorder:
             x=npc.pos.x,
             y=npc.pos.y,
             z=npc.pos.z,
-            state=message.state,
+            state=state,
             seen_at=self._now(),
         )
 

@@ -13,26 +13,22 @@ from dataclasses import dataclass
 import structlog
 
 from agent_runtime.bridge.messages import ActionRequest, Chat, Freeze, ReplyDelta, ReplyDone
-from agent_runtime.bridge.parts import NpcRecord
+from agent_runtime.bridge.parts import NpcRecord, ReplySource
 from agent_runtime.bridge.session import Session
 from agent_runtime.bridge.ulid import UlidMaker
-from agent_runtime.clock import Clock
-from agent_runtime.engine.interface import Engine
 from agent_runtime.journal.rows import Row
-from agent_runtime.npc.attention import Attention, TooFast, TooMany
-from agent_runtime.npc.catalogue import Catalogue, CatalogueStore
-from agent_runtime.npc.known import facts_known
-from agent_runtime.npc.memory import Memory
+from agent_runtime.npc.attention import Attention, TooFast, TooLate, TooMany
+from agent_runtime.npc.catalogue import Catalogue
 from agent_runtime.npc.persona import Persona
 from agent_runtime.npc.policy import FREEZE_SECONDS, Allowed, Refused
 from agent_runtime.npc.prompt import Exchange, Fact
+from agent_runtime.npc.situation import latest, situation_of
+from agent_runtime.npc.speech import Words
 from agent_runtime.npc.text import clean_line
-from agent_runtime.npc.turn import Account, Judged, Situation, Source, canned, read_ahead, run_turn
-from agent_runtime.npc.world import facts_for
-from agent_runtime.record import Line, Recorder
-from agent_runtime.sections import Turn
+from agent_runtime.npc.turn import Account, Judged, Situation, canned, read_ahead, run_turn
+from agent_runtime.record import Line
 from agent_runtime.served import NO_VERSION, Served
-from agent_runtime.serving import Serving
+from agent_runtime.services import Services
 
 EMPTY_CATALOGUE = Catalogue((), ())
 ANSWERED_KEPT = 10_000
@@ -52,25 +48,14 @@ class Answered:
 class Talks:
     """Takes the turns of all talks. `write` hands rows to the journal without waiting."""
 
-    def __init__(
-        self,
-        engine: Engine,
-        serving: Serving,
-        recorder: Recorder,
-        memory: Memory,
-        catalogues: CatalogueStore,
-        limits: Turn,
-        clock: Clock,
-        write: Callable[..., None],
-        rng: random.Random,
-    ) -> None:
-        self._engine = engine
-        self._serving = serving
-        self._recorder = recorder
-        self._memory = memory
-        self._catalogues = catalogues
-        self._limits = limits
-        self._clock = clock
+    def __init__(self, services: Services, write: Callable[..., None], rng: random.Random) -> None:
+        self._engine = services.engine
+        self._serving = services.serving
+        self._recorder = services.recorder
+        self._memory = services.memory
+        self._catalogues = services.catalogues
+        self._limits = limits = services.limits
+        self._clock = clock = services.clock
         self._write = write
         self._rng = rng
         self._ulids = UlidMaker(clock.wall)
@@ -87,18 +72,22 @@ class Talks:
         self._attention.forget((server, player))
 
     async def answer(self, session: Session, chat: Chat, npc: NpcRecord, persona: Persona) -> None:
-        """Answer one line, in its turn. Never raises but when cancelled: the player hears why not."""
+        """Answer one line, in its turn. The deadline counts from now, waiting and all. Never raises but when
+        cancelled: the player hears why not."""
         text = clean_line(chat.text)[: self._limits.max_line]
-        line = Line(session, chat, npc, persona, text, self._ulids.make())
+        line = Line(session, chat, npc, persona, text, self._ulids.make(), self._clock.monotonic())
         player = (session.server, chat.player)
         try:
             self._attention.note_line(player)
-            async with self._attention.turn(chat.npc, (chat.npc, *player)):
+            async with self._attention.turn(chat.npc, (chat.npc, *player), self._limits.deadline_s):
                 await self._take_turn(line)
         except TooFast:
             self._excuse(line, "slow_down")
         except TooMany:
             self._excuse(line, "busy")
+        except TooLate:
+            log.warning("turn_failed", npc=persona.name, error="its turn did not come before the deadline")
+            self._excuse(line, "late")
         except Exception:
             log.exception("turn_crashed", npc=persona.name)
             self._excuse(line, "late")
@@ -108,59 +97,48 @@ class Talks:
         player = self._recorder.pseudonyms.of(session.server, chat.player)
         catalogue = self._catalogues.get(session.hello.catalogue) or EMPTY_CATALOGUE
         talk = await self._memory.recall(chat.npc, player)
-        known = facts_known(line.persona, chat.player, talk)
-        facts = facts_for(line.text, known, chat.snapshot, catalogue, self._limits.facts)
-        situation = Situation(
-            line.persona,
-            chat.player,
-            line.text,
-            talk[-self._limits.history :] if self._limits.history else [],
-            facts,
-            chat.snapshot,
-            catalogue,
+        situation = situation_of(
+            line.persona, chat.player, line.text, talk, chat.snapshot, catalogue, self._limits
         )
         with self._serving.turn(player) as served:
             await self._speak(line, situation, player, served)
 
     async def _speak(self, line: Line, situation: Situation, player: str, served: Served) -> None:
         """The turn itself, by the version that it began with."""
-        session, chat, facts = line.session, line.chat, list(situation.facts)
-        turn = run_turn(self._engine, situation, self._clock, self._rng, self._limits.deadline_s, served.lane)
-        actions: list[Row] = []
-        said: list[str] = []
+        facts, actions, said = list(situation.facts), list[Row](), list[str]()
+        account = Account(began=line.came)
+        turn = run_turn(
+            self._engine, situation, self._clock, self._rng, self._limits.deadline_s, served.lane, account
+        )
         try:
             async with aclosing(turn) as events:
                 async for event in events:
                     if isinstance(event, Judged):
                         actions.append(self._act(line, event))
-                    elif isinstance(event, Account):
-                        self._serving.note(served.version, event)
-                        self._finish(line, event, facts, actions, served)
-                        if event.source == "model" and event.reply:
-                            exchange = Exchange(line.text, event.reply)
-                            await self._memory.keep(chat.npc, player, exchange)
-                            self._read_ahead(situation, exchange, served)
-                    else:
-                        session.send(
-                            ReplyDelta(
-                                line.reply,
-                                chat.id,
-                                chat.npc,
-                                chat.player,
-                                len(said),
-                                event.text,
-                                event.sentence,
-                            )
-                        )
+                    elif isinstance(event, Words):
+                        self._say(line, event, len(said))
                         said.append(event.text)
         except asyncio.CancelledError:
             # The player left in mid-reply: nobody hears the rest, but what was said was said.
-            self._note(line, Account(reply="".join(said)), facts, actions, served)
+            account.reply, account.total_ms = "".join(said), self._ms_since(line)
+            self._note(line, account, facts, actions, served)
             raise
+        self._serving.note(served.version, account)
+        self._finish(line, account, facts, actions, served)
+        if account.source == "model" and account.reply:
+            exchange = Exchange(line.text, account.reply)
+            await self._memory.keep(line.chat.npc, player, exchange)
+            self._read_ahead(situation, exchange, served)
+
+    def _say(self, line: Line, words: Words, number: int) -> None:
+        chat = line.chat
+        line.session.send(
+            ReplyDelta(line.reply, chat.id, chat.npc, chat.player, number, words.text, words.sentence)
+        )
 
     def _read_ahead(self, situation: Situation, exchange: Exchange, served: Served) -> None:
         """The player reads now, and the engine has time for the history of the next turn."""
-        history = [*situation.history, exchange][-self._limits.history :] if self._limits.history else []
+        history = latest([*situation.history, exchange], self._limits)
         if history:
             task = asyncio.create_task(read_ahead(self._engine, situation, history, served.lane))
             self._reading.add(task)
@@ -186,11 +164,14 @@ class Talks:
             log.warning("action_violation", npc=line.persona.name, action=verdict.name, why=verdict.reason)
         return self._recorder.action(action, line.reply, judged)
 
-    def _excuse(self, line: Line, source: Source) -> None:
+    def _excuse(self, line: Line, source: ReplySource) -> None:
         """A canned line instead of a turn."""
-        self._finish(
-            line, Account(source, canned(line.persona.canned, source, self._rng)), [], [], NO_VERSION
-        )
+        account = Account(source, canned(line.persona.canned, source, self._rng))
+        account.total_ms = self._ms_since(line)
+        self._finish(line, account, [], [], NO_VERSION)
+
+    def _ms_since(self, line: Line) -> float:
+        return (self._clock.monotonic() - line.came) * 1000
 
     def _finish(
         self, line: Line, account: Account, facts: list[Fact], actions: list[Row], served: Served

@@ -26,6 +26,7 @@ from agent_runtime.bridge.messages import (
     Event,
     FromMod,
     Knowledge,
+    Notice,
     NpcState,
     PlayerJoined,
     PlayerLeft,
@@ -34,20 +35,13 @@ from agent_runtime.bridge.messages import (
 )
 from agent_runtime.bridge.parts import ItemCount, NpcRecord, PersonaCard
 from agent_runtime.bridge.session import Session
-from agent_runtime.clock import Clock
-from agent_runtime.engine.interface import Engine
 from agent_runtime.errors import TownsfolkError
 from agent_runtime.journal.consent import decide
-from agent_runtime.journal.queries import Queries
 from agent_runtime.journal.rows import DemonstrationRow, RatingRow, Row
-from agent_runtime.journal.writer import Journal
-from agent_runtime.npc.catalogue import CatalogueStore
-from agent_runtime.npc.memory import Memory
+from agent_runtime.notices import about_journal, about_mod, about_personas
 from agent_runtime.npc.persona import Persona
 from agent_runtime.npc.prompt import Message, system_text
-from agent_runtime.record import Recorder
-from agent_runtime.sections import Turn
-from agent_runtime.serving import Serving
+from agent_runtime.services import Services
 from agent_runtime.talks import Answered, Talks
 
 log = structlog.get_logger(__name__)
@@ -59,42 +53,38 @@ class Town:
 
     def __init__(
         self,
-        engine: Engine,
-        serving: Serving,
-        journal: Journal,
-        queries: Queries,
-        recorder: Recorder,
-        memory: Memory,
-        catalogues: CatalogueStore,
+        services: Services,
         personas: Mapping[str, Persona],
-        limits: Turn,
-        clock: Clock,
         heartbeat: float,
-        rng: random.Random | None = None,
         consent: Literal["ask", "opt-out"] = "ask",
     ) -> None:
-        self._serving = serving
-        self._journal = journal
-        self._queries = queries
-        self._recorder = recorder
-        self._memory = memory
-        self._consent = consent
-        self._catalogues = catalogues
+        self._serving = services.serving
+        self._journal = services.journal
+        self._queries = services.queries
+        self._recorder = services.recorder
+        self._memory = services.memory
+        self._catalogues = services.catalogues
         self._personas = personas
+        self._stand_in = next(iter(personas))
         self._heartbeat = heartbeat
-        self._talks = Talks(
-            engine, serving, recorder, memory, catalogues, limits, clock, self._write, rng or random.Random()
-        )
+        self._consent = consent
+        self._talks = Talks(services, self._write, random.Random())
+        self._sessions: set[Session] = set()
         self._tasks: defaultdict[tuple[str, str], set[asyncio.Task[None]]] = defaultdict(set)
         self._quiet: set[asyncio.Task[None]] = set()
 
-    async def opened(self, session: Session) -> Welcome:
-        """A game server came: note it, and say what we need and who can live there."""
+    async def opened(self, session: Session) -> tuple[Welcome, *tuple[Notice, ...]]:
+        """A game server came: note it, and say what we need, who can live there, and what does not fit."""
         hello = session.hello
+        alarm = self._journal.alarm
         self._write(self._recorder.opened(session))
+        if not alarm:
+            known = await self._queries.npcs(session.server)
+            self._write(*self._recorder.npcs_met(session, known))
         self._warm(hello.npcs)
+        self._sessions.add(session)
         log.info("game_server_connected", server=hello.server_name, engine=hello.engine, game=hello.game)
-        return Welcome(
+        welcome = Welcome(
             protocol=PROTOCOL,
             runtime=__version__,
             session=session.id,
@@ -103,6 +93,11 @@ class Town:
             personas=tuple(_card(persona) for persona in self._personas.values()),
             consent=self._consent,
         )
+        notices = [*about_mod(hello), *about_personas(hello.npcs, self._personas, self._stand_in)]
+        _log_notices(session, notices)
+        if alarm:
+            notices.append(about_journal(alarm))
+        return (welcome, *notices)
 
     async def received(self, session: Session, message: FromMod) -> None:
         """Act on one message; whatever takes longer than a moment becomes a task."""
@@ -126,9 +121,9 @@ class Town:
             case ActionResult():
                 self._write(self._recorder.action_result(message))
             case NpcState():
-                self._write(self._recorder.npc(session, message))
+                self._write(self._recorder.npc(session, message.npc, message.state))
                 if message.state == "spawned":
-                    self._warm([message.npc])
+                    self._settle(session, message.npc)
             case Knowledge():
                 catalogue = self._catalogues.add(message)
                 if catalogue:
@@ -141,9 +136,19 @@ class Town:
 
     async def closed(self, session: Session) -> None:
         """The game server is gone: nobody is left to hear the replies under way."""
+        self._sessions.discard(session)
         self._cancel(session)
         self._write(self._recorder.closed(session))
-        log.info("game_server_left", server=session.hello.server_name)
+        log.info("game_server_left", server=session.hello.server_name, why=session.ended)
+
+    def alarmed(self, alarm: str | None) -> None:
+        """The journal cannot be written, for that reason, or can be again: all game servers are told."""
+        if alarm:
+            log.error("journal_does_not_write", why=alarm)
+        else:
+            log.info("journal_writes_again")
+        for session in self._sessions:
+            session.send(about_journal(alarm))
 
     async def drain(self, seconds: float) -> None:
         """Let replies under way finish for so long, then end them; write down what is left."""
@@ -156,9 +161,17 @@ class Town:
         await asyncio.gather(*self._quiet, return_exceptions=True)
 
     def _persona_of(self, npc: NpcRecord) -> Persona:
-        """The NPC's persona under the NPC's own name; one that is gone is played by the first there is."""
-        persona = self._personas.get(npc.persona) or next(iter(self._personas.values()))
+        """The NPC's persona under the NPC's own name; for one that there is not, the first one stands in."""
+        persona = self._personas.get(npc.persona) or self._personas[self._stand_in]
         return msgspec.structs.replace(persona, name=npc.name)
+
+    def _settle(self, session: Session, npc: NpcRecord) -> None:
+        """A new NPC: be ready for it, and say when it has no persona."""
+        self._warm([npc])
+        notices = about_personas([npc], self._personas, self._stand_in)
+        _log_notices(session, notices)
+        for notice in notices:
+            session.send(notice)
 
     def _warm(self, npcs: Iterable[NpcRecord]) -> None:
         """Compute the prompt prefixes of these NPCs before anybody talks with them."""
@@ -230,6 +243,12 @@ class Town:
         for task in ending:
             task.cancel()
         return ending
+
+
+def _log_notices(session: Session, notices: list[Notice]) -> None:
+    """Words for a game server's log stand in our own, too."""
+    for notice in notices:
+        log.warning("game_server_warned", server=session.hello.server_name, text=notice.text)
 
 
 async def _logging_failure(work: Coroutine[Any, Any, None]) -> None:

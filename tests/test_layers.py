@@ -19,7 +19,7 @@ ALLOWED = {
     "bridge": {"bridge"},
     "engine": {"engine", "npc.persona", "npc.prompt"},
     "npc": {"npc", "bridge.messages", "bridge.parts", "bridge.text", "engine.interface"},
-    "journal": {"journal", "npc.persona", "npc.prompt"},
+    "journal": {"journal", "bridge.parts", "npc.persona", "npc.prompt"},
     "registry": {"registry"},
 }
 ONLY_IN = {

@@ -7,9 +7,10 @@ from typing import Any
 import duckdb
 import structlog
 
+from agent_runtime.journal.views import NpcView
 from tests.support.engine import Reply, ScriptedEngine
 from tests.support.game import MIRA, SERVER, Game, chat, hello, make_id, snapshot
-from tests.support.runtime import town
+from tests.support.runtime import Running, town
 
 
 async def answer(game: Game, line: dict[str, Any]) -> list[dict[str, Any]]:
@@ -279,3 +280,75 @@ async def test_two_game_servers_do_not_mix(tmp_path: Path) -> None:
             await answer(second, chat("what did I say?"))
             assert len(engine.requests[1].messages) == 2
             assert snapshot()["taken"] == 100.5
+
+
+async def npcs_by_name(running: Running, count: int) -> dict[str, tuple[str, float]]:
+    """State and x of each NPC, once so many are known."""
+
+    async def known() -> list[NpcView]:
+        found = await running.queries.npcs()
+        return found if len(found) >= count else []
+
+    return {npc.name: (npc.state, npc.x) for npc in await eventually(known)}
+
+
+def npc(name: str, x: float = 0, persona: str = "mira", id: str = "") -> dict[str, Any]:
+    return {"npc": id or make_id(), "name": name, "persona": persona, "pos": {"x": x, "y": 8, "z": 0}}
+
+
+async def test_npcs_that_came_went_or_moved_while_nobody_listened_are_known(tmp_path: Path) -> None:
+    mira, brom, ada = npc("Mira"), npc("Brom"), npc("Ada")
+    elsewhere = hello(server="01J0000000000000000000TWXY", npcs=[npc("Stranger")])
+    async with town(tmp_path, ScriptedEngine()) as running:
+        async with Game(running.port, greeting=elsewhere):
+            pass
+        async with Game(running.port, greeting=hello(npcs=[mira, brom, ada])):
+            found = await npcs_by_name(running, 4)
+    assert found == dict.fromkeys(("Mira", "Brom", "Ada", "Stranger"), ("spawned", 0))
+    moved, cato = npc("Brom", x=9, id=brom["npc"]), npc("Cato")
+    async with town(tmp_path, ScriptedEngine()) as running:
+        for _ in range(2):
+            async with Game(running.port, greeting=hello(npcs=[mira, moved, cato])):
+                found = await npcs_by_name(running, 5)
+    assert found == {
+        "Mira": ("spawned", 0),
+        "Brom": ("moved", 9),
+        "Ada": ("removed", 0),
+        "Cato": ("spawned", 0),
+        "Stranger": ("spawned", 0),
+    }
+    with duckdb.connect(str(tmp_path / "journal.duckdb"), read_only=True) as connection:
+        assert connection.execute("select count(*) from npc_states").fetchall() == [(7,)], "no row twice"
+
+
+async def test_what_does_not_fit_is_said_in_both_logs(tmp_path: Path) -> None:
+    old = hello(mod="0.0.1", npcs=[npc("Brom", persona="bromm")])
+    with structlog.testing.capture_logs() as logged:
+        async with town(tmp_path, ScriptedEngine()) as running, Game(running.port, greeting=old) as game:
+            notices = [await game.receive() for _ in range(2)]
+            spawned = {"type": "npc_state", "npc": npc("Ada", persona="smithy"), "state": "spawned"}
+            notices.append(await game.ask(spawned))
+    assert [(notice["type"], notice["level"]) for notice in notices] == [("notice", "warning")] * 3
+    mod, bromm, smithy = [notice["text"] for notice in notices]
+    assert "the mod in this world is 0.0.1" in mod
+    assert "townsfolk mod install" in mod
+    assert "no persona 'bromm': Brom speaks as 'mira'" in bromm
+    assert "no persona 'smithy': Ada speaks as 'mira'" in smithy
+    assert [entry["text"] for entry in logged if entry["event"] == "game_server_warned"] == [
+        mod,
+        bromm,
+        smithy,
+    ]
+
+
+async def test_what_fits_is_not_spoken_of(tmp_path: Path) -> None:
+    async with town(tmp_path, ScriptedEngine()) as running, Game(running.port) as game:
+        assert await game.is_alive()
+
+
+async def test_why_a_link_ended_is_written_down(tmp_path: Path) -> None:
+    async with town(tmp_path, ScriptedEngine()) as running, Game(running.port), Game(running.port):
+        pass
+    with duckdb.connect(str(tmp_path / "journal.duckdb"), read_only=True) as connection:
+        found = connection.execute("select reason from session_ends order by closed_at").fetchall()
+    assert found == [("this game server has connected again",), ("it left",)]

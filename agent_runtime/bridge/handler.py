@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from agent_runtime.bridge.messages import FromMod, Welcome
+from agent_runtime.bridge.messages import FromMod, Notice, Welcome
 from agent_runtime.bridge.session import Session
 
 
@@ -22,12 +22,13 @@ class Handler(Protocol):
     not called.
     """
 
-    async def opened(self, session: Session) -> Welcome:
+    async def opened(self, session: Session) -> tuple[Welcome, *tuple[Notice, ...]]:
         """A game server said hello (`session.hello`). The bridge sends what this returns, first of all."""
 
     async def received(self, session: Session, message: FromMod) -> None:
         """A message that passed every check of the session; never a hello, a ping or a repeated chat."""
 
     async def closed(self, session: Session) -> None:
-        """The connection is gone. What is sent to this session from now on reaches nobody, except that
-        a `reply_done` is kept for the case that the mod asks again with the same chat."""
+        """The connection is gone, for the reason in `session.ended`. What is sent to this session from now
+        on reaches nobody, except that a `reply_done` is kept for the case that the mod asks again with the
+        same chat."""

@@ -19,6 +19,7 @@ from agent_runtime.bridge.parts import (
     PersonaCard,
     PlayerName,
     Recipe,
+    ReplySource,
     Short,
     Snapshot,
     Ulid,
@@ -170,7 +171,7 @@ class ReplyDone(Struct, frozen=True, tag="reply_done"):
     npc: Ulid
     player: str
     text: str
-    source: Literal["model", "late", "busy", "slow_down", "offline"]
+    source: ReplySource
 
 
 class ActionRequest(Struct, frozen=True, tag="action"):

@@ -22,6 +22,8 @@ Seconds: TypeAlias = Annotated[float, Meta(ge=0, le=1e12)]
 CatalogueHash: TypeAlias = Annotated[str, Meta(pattern=r"^[0-9a-f]{40}$")]
 Compass = Literal["north", "north-east", "east", "south-east", "south", "south-west", "west", "north-west"]
 Direction: TypeAlias = Compass | Literal["here", "above", "below"]
+ReplySource = Literal["model", "late", "busy", "slow_down"]
+"""What made a reply: the model, or why it is a canned line of the persona."""
 
 
 class Position(Struct, frozen=True):

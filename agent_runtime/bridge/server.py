@@ -8,6 +8,7 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from http import HTTPStatus
+from math import inf
 from typing import Any, NamedTuple, Self
 
 import structlog
@@ -55,6 +56,7 @@ class _Link(ServerConnection):
         self.errors = ErrorBudget()
         self.heard_at = self.loop.time()
         self.farewell: Farewell | None = None
+        self.dropped = ""  # why it was given up
         self.left = asyncio.Event()
         self._waiting: asyncio.Timeout | None = None
 
@@ -67,22 +69,18 @@ class _Link(ServerConnection):
         address = self.remote_address
         return f"{address[0]}:{address[1]}" if isinstance(address, tuple) else str(address)
 
-    async def next_frame(self, silence: float, deadline: float | None = None) -> bytes | str | None:
+    async def next_frame(self, silence: float, deadline: float = inf) -> bytes | str | None:
         """The next frame; None when told to stop, silent too long, or late. Raises ConnectionClosed."""
         while self.farewell is None:
-            until = self.heard_at + silence
-            if deadline is not None:
-                until = min(until, deadline)
             try:
-                async with asyncio.timeout_at(until) as self._waiting:
+                async with asyncio.timeout_at(min(self.heard_at + silence, deadline)) as self._waiting:
                     return await self.recv()
             except TimeoutError:
                 now = self.loop.time()
-                if deadline is not None and now >= deadline:
+                if now >= deadline:
                     self.farewell = Farewell(Close.NO_HELLO, "no hello came")
                 elif now - self.heard_at >= silence:
-                    log.warning("game_server_silent", peer=self.peer, seconds=silence)
-                    self.transport.abort()
+                    self.drop(f"it said nothing for {silence:g} s")
                     return None
             finally:
                 self._waiting = None
@@ -94,21 +92,24 @@ class _Link(ServerConnection):
         if self._waiting is not None:
             self._waiting.reschedule(self.loop.time())
 
+    def drop(self, why: str) -> None:
+        """Give the peer up without a goodbye, so that it costs neither memory nor anybody else's time."""
+        log.warning("game_server_dropped", why=why, peer=self.peer)
+        self.dropped = why
+        self.transport.abort()
+
     async def write(self, patience: float) -> None:
-        """Send what the outbox holds until it is finished. A peer that does not read is dropped, so that
-        it costs neither memory nor anybody else's time."""
+        """Send what the outbox holds until it is finished. A peer that does not read is dropped."""
         try:
             while (frame := await self.outbox.take()) is not None:
                 async with asyncio.timeout(patience):
                     await self.send(frame)
         except TimeoutError:
-            log.warning("game_server_dropped", why="it does not read", peer=self.peer, seconds=patience)
-            self.transport.abort()
+            self.drop(f"it does not read: a message could not be written for {patience:g} s")
         except ConnectionClosed:
             return
         if self.outbox.overflowed:
-            log.warning("game_server_dropped", why="it reads too slowly", peer=self.peer)
-            self.transport.abort()
+            self.drop("it reads too slowly")
 
 
 class Bridge:
@@ -243,7 +244,7 @@ class Bridge:
         session = Session(self._ulids.make(), hello, str(link.subprotocol), link.outbox, chats, link.peer)
         self._links[hello.server] = link
         try:
-            welcome = await self._handler.opened(session)
+            greeting = await self._handler.opened(session)
         except Exception:
             log.exception("session_not_opened", server=hello.server, peer=link.peer)
             del self._links[hello.server]
@@ -252,7 +253,8 @@ class Bridge:
             link.farewell = Farewell(Close.INTERNAL, "internal error")
             return None
         self.sessions[hello.server] = session
-        session.send(welcome)
+        for message in greeting:
+            session.send(message)
         return session
 
     async def _receive(self, link: _Link, session: Session, frame: bytes | str) -> None:
@@ -262,16 +264,16 @@ class Bridge:
             if session.admit(message):
                 await self._handler.received(session, message)
         except MessageError as error:
-            session.counters.errors += 1
             self._refuse(link, error)
         except Exception:
             log.exception("message_handler_failed", server=session.server, message=type(message).__name__)
-            session.counters.errors += 1
             of = getattr(message, "id", None)
             self._refuse(link, MessageError(Code.INTERNAL, "the runtime failed on this; see its log", of))
 
     async def _leave(self, link: _Link, session: Session) -> None:
         session.closed = True
+        parting = link.farewell.reason if link.farewell else link.dropped or link.close_reason
+        session.ended = parting or "it left"
         try:
             await self._handler.closed(session)
         except Exception:

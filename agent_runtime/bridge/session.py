@@ -5,7 +5,6 @@ before; messages for the game are queued. Knows no sockets and no time: frames w
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import structlog
 
@@ -38,16 +37,6 @@ MAX_PLAYERS = 1000
 log = structlog.get_logger(__name__)
 
 
-@dataclass(slots=True)
-class Counters:
-    """Of one session, for the status page and the log."""
-
-    received: int = 0
-    sent: int = 0
-    errors: int = 0
-    repeated_chats: int = 0
-
-
 class Session:
     """One connection after a valid hello. `id` is new for every connection, `server` stays with the world."""
 
@@ -61,8 +50,9 @@ class Session:
         self.address = address
         self.npcs: dict[str, NpcRecord] = {record.npc: record for record in hello.npcs}
         self.players: set[str] = set(hello.players)
-        self.counters = Counters()
         self.closed = False
+        self.ended = ""
+        """Why it was closed, in a few words."""
         self._chats = chats
 
     @property
@@ -73,10 +63,8 @@ class Session:
         """Queue a message; returns at once. After the connection is gone it only remembers replies."""
         if isinstance(message, ReplyDone):
             self._chats.finish(message)
-        if self.closed:
-            return
-        if self.outbox.put(encode(message, self.subprotocol)):
-            self.counters.sent += 1
+        if not self.closed:
+            self.outbox.put(encode(message, self.subprotocol))
 
     def ack(self, *ids: str) -> None:
         """Tell the mod that these messages are on disk. Only what is committed may be acked."""
@@ -85,7 +73,6 @@ class Session:
     def admit(self, message: FromMod) -> bool:
         """Check a message and learn from it. True when it is for the handler; False when it is already
         answered. Raises MessageError when it is not acceptable."""
-        self.counters.received += 1
         match message:
             case Ping():
                 self.send(Pong(n=message.n))
@@ -137,7 +124,6 @@ class Session:
             )
         if self._chats.add(chat.id):
             return True
-        self.counters.repeated_chats += 1
         reply = self._chats.reply_to(chat.id)
         if reply is None:
             raise MessageError(Code.REPEATED, "this line is being answered already", chat.id)

@@ -12,6 +12,7 @@ from agent_runtime.journal import statements
 from agent_runtime.journal.rows import EventRow, TurnRow
 from agent_runtime.journal.statements import QueryName
 from agent_runtime.journal.views import (
+    MAX_ROWS,
     ActionView,
     ConsentView,
     Filter,
@@ -65,8 +66,9 @@ class Queries:
         """What each player decided last; who never did is not among them."""
         return await self._ask("consents", chosen, ConsentView)
 
-    async def npcs(self) -> list[NpcView]:
-        return await self._ask("npcs", Filter(limit=1000), NpcView)
+    async def npcs(self, server: str = "") -> list[NpcView]:
+        """The NPCs of all game servers or of one, as they were last heard of."""
+        return await self._ask("npcs", Filter(server=server, limit=MAX_ROWS), NpcView)
 
     async def stats(self) -> Stats:
         return (await self._ask("stats", ALL, Stats))[0]

@@ -11,10 +11,10 @@ from typing import ClassVar, Literal
 
 from msgspec import Struct
 
+from agent_runtime.bridge.parts import ReplySource
 from agent_runtime.npc.persona import Sampling
 from agent_runtime.npc.prompt import Fact, Message
 
-TurnSource = Literal["model", "late", "busy", "slow_down", "offline"]
 ActionFate = Literal["done", "refused", "failed", "stale"]
 Choice = Literal["allow", "withdraw", "erase"]
 
@@ -31,8 +31,9 @@ class TurnRow(Row, frozen=True, kw_only=True):
     """One turn of talk with all that made it. `id` is the reply's and `chat` the player's line's.
 
     `raw` is what the model wrote and `reply` what was said; `quoted` numbers the facts, from 1, that
-    the reply quotes. `version` 0 is the bare base. Milliseconds count from the line's arrival; a canned
-    line (`source` is not `model`) has no prompt and no figures.
+    the reply quotes. `version` 0 is the bare base. Milliseconds count from the line's arrival, but those to
+    the first token from when the engine got the prompt. A canned line (`source` is not `model`) need not
+    have a prompt and figures; a reply without a `finish` was broken off, because its player left.
     """
 
     table: ClassVar[str] = "turns"
@@ -51,7 +52,7 @@ class TurnRow(Row, frozen=True, kw_only=True):
     line: str
     reply: str
     raw: str = ""
-    source: TurnSource = "model"
+    source: ReplySource = "model"
     version: int = 0
     base: str = ""
     adapter: str | None = None
@@ -148,7 +149,7 @@ class SessionRow(Row, frozen=True, kw_only=True):
 
 
 class SessionEndRow(Row, frozen=True, kw_only=True):
-    """A game server's connection ended; `id` is the session's."""
+    """A game server's connection ended, and why; `id` is the session's."""
 
     table: ClassVar[str] = "session_ends"
 

@@ -125,6 +125,7 @@ _LAST_FIRST: Mapping[QueryName, str] = {
 }
 
 # Which column a filter looks at, in the queries that have it.
+_SERVER: Mapping[QueryName, str] = {"npcs": "npcs.server"}
 _TIME: Mapping[QueryName, str] = {
     "turns": "turns.said_at",
     "turn": "turns.said_at",
@@ -182,6 +183,8 @@ def _conditions(query: QueryName, chosen: Filter) -> Iterator[tuple[str, object]
             raise JournalError(f"{query} cannot be filtered by {what}")
         return columns[query]
 
+    if chosen.server:
+        yield f"{column(_SERVER, 'server')} = ?", chosen.server
     if chosen.npc:
         column(_TURN_ID, "NPC")
         yield "lower(?) in (lower(turns.npc), lower(turns.npc_name))", chosen.npc

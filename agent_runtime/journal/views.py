@@ -7,7 +7,8 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from agent_runtime.journal.rows import ActionFate, ActionRow, Choice, NpcRow, RatingRow, TurnSource
+from agent_runtime.bridge.parts import ReplySource
+from agent_runtime.journal.rows import ActionFate, ActionRow, Choice, NpcRow, RatingRow
 
 MAX_ROWS = 10_000
 """The most rows of one answer; an export has no such limit."""
@@ -20,10 +21,11 @@ Text = Annotated[str, Meta(max_length=100)]
 class Filter(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """Which rows, newest first. What is left at its default does not filter.
 
-    `npc` is an id or a name; `players` are pseudonyms or their first digits; `turn` is an id or the end
-    of one; `since` is included and `until` is not.
+    `server` is a game server's id; `npc` is an id or a name; `players` are pseudonyms or their first digits;
+    `turn` is an id or the end of one; `since` is included and `until` is not.
     """
 
+    server: Text = ""
     npc: Text = ""
     players: Annotated[tuple[Text, ...], Meta(max_length=1000)] | None = None
     turn: Text = ""
@@ -44,7 +46,7 @@ class TurnSummary(Struct, frozen=True):
     player: str
     line: str
     reply: str
-    source: TurnSource
+    source: ReplySource
     version: int
     first_sentence_ms: float | None
     total_ms: float | None

@@ -41,17 +41,18 @@ class _Call:
 
 
 class Journal:
-    """An open journal. `alarm` says what keeps it from writing; None when all is well."""
+    """An open journal. `alarm` says what keeps it from writing, None when all is well; `on_alarm` is told
+    when that changes, from the writer's thread."""
 
     def __init__(
         self, store: Store, *, commit_ms: float, max_pending: int, on_alarm: Callable[[str | None], None]
     ) -> None:
         """Use `Journal.open`."""
         self.alarm: str | None = None
+        self.on_alarm = on_alarm
         self._store = store
         self._commit_s = commit_ms / 1000
         self._max_pending = max_pending
-        self._on_alarm = on_alarm
         self._queue: list[_Call] = []
         self._pending = 0
         self._closing = False
@@ -72,8 +73,7 @@ class Journal:
     ) -> Self:
         """Open or create the journal, bring its schema up to date, put back what a crash took from it.
 
-        `max_pending` bounds the rows that wait. `on_alarm` is called, from the writer's thread, with what is
-        wrong, and with None when writing works again. `wait_s` is how long another process may hold the file.
+        `max_pending` bounds the rows that wait. `wait_s` is how long another process may hold the file.
         Raises `JournalError`.
         """
         store = Store(path, wait_s=wait_s)
@@ -178,7 +178,7 @@ class Journal:
     def _set_alarm(self, alarm: str | None) -> None:
         if alarm != self.alarm:
             self.alarm = alarm
-            self._on_alarm(alarm)
+            self.on_alarm(alarm)
 
 
 def _answer(calls: list[_Call], failed: dict[_Call, JournalError]) -> None:

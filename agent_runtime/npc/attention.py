@@ -1,7 +1,7 @@
 """Who gets an NPC's attention and when: a line comes in, and either its turn comes or the reason why not.
 
-Each player may say so many lines in a window; each NPC talks with a few at once and lets a few wait;
-two lines of one talk are answered one after the other.
+Each player may say so many lines in a window; each NPC talks with a few at once and lets a few wait, but
+not for ever; two lines of one talk are answered one after the other.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Hashable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
 from agent_runtime.clock import Clock
@@ -23,6 +23,10 @@ class TooFast(Exception):
 
 class TooMany(Exception):
     """Too many already wait for this NPC."""
+
+
+class TooLate(Exception):
+    """The turn did not come in time."""
 
 
 @dataclass(slots=True)
@@ -64,8 +68,9 @@ class Attention:
         self._recent.pop(player, None)
 
     @asynccontextmanager
-    async def turn(self, npc: Hashable, talk: Hashable) -> AsyncIterator[None]:
-        """Wait for this talk's turn with the NPC. Raises `TooMany` at once when the queue is full."""
+    async def turn(self, npc: Hashable, talk: Hashable, patience: float) -> AsyncIterator[None]:
+        """Wait for this talk's turn with the NPC, for `patience` seconds. Raises `TooMany` at once when the
+        queue is full, and `TooLate`."""
         waiting = self._npcs.setdefault(npc, _Npc(asyncio.Semaphore(self._talks_per_npc)))
         if waiting.present >= self._places_per_npc:
             raise TooMany
@@ -73,7 +78,13 @@ class Attention:
         waiting.present += 1
         order.users += 1
         try:
-            async with order.lock, waiting.places:
+            async with AsyncExitStack() as held:
+                try:
+                    async with asyncio.timeout(patience):
+                        await held.enter_async_context(order.lock)
+                        await held.enter_async_context(waiting.places)
+                except TimeoutError as error:
+                    raise TooLate from error
                 yield
         finally:
             waiting.present -= 1

@@ -11,11 +11,10 @@ import random
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from typing import Literal
 
 import structlog
 
-from agent_runtime.bridge.parts import Snapshot
+from agent_runtime.bridge.parts import ReplySource, Snapshot
 from agent_runtime.clock import Clock
 from agent_runtime.engine.interface import BASE_LANE, Chunk, Engine, Finish, Request
 from agent_runtime.errors import EngineBusy, EngineError, PromptTooLong
@@ -27,7 +26,6 @@ from agent_runtime.npc.persona import Canned, Persona
 from agent_runtime.npc.prompt import Exchange, Fact, Message, render
 from agent_runtime.npc.speech import Malformed, Speech, Utterance, Words
 
-Source = Literal["model", "late", "busy", "slow_down", "offline"]
 GRACE_SECONDS = 0.5
 """How long past its deadline an engine may take to say so."""
 
@@ -62,9 +60,10 @@ class Judged:
 
 @dataclass(slots=True)
 class Account:
-    """The whole turn, for the journal. Times are milliseconds from its start; None when it never came."""
+    """The whole turn, for the journal. `began` is when the line came, in seconds of the clock; times are
+    milliseconds from then, None when it never came."""
 
-    source: Source = "model"
+    source: ReplySource = "model"
     reply: str = ""
     raw: str = ""
     messages: tuple[Message, ...] = ()
@@ -75,6 +74,7 @@ class Account:
     first_words_ms: float | None = None
     first_sentence_ms: float | None = None
     total_ms: float = 0.0
+    began: float = 0.0
 
     @property
     def flag(self) -> str:
@@ -88,7 +88,7 @@ class Account:
 TurnEvent = Words | Judged | Account
 
 
-def canned(lines: Canned, source: Source, rng: random.Random) -> str:
+def canned(lines: Canned, source: ReplySource, rng: random.Random) -> str:
     """A canned line of the persona for this reason."""
     choices: tuple[str, ...] = getattr(lines, source)
     return rng.choice(choices)
@@ -101,12 +101,14 @@ async def run_turn(
     rng: random.Random,
     deadline_seconds: float,
     lane: str = BASE_LANE,
+    account: Account | None = None,
 ) -> AsyncGenerator[TurnEvent, None]:
-    """Words and judged actions as they come, then the `Account`; `lane` is the version that answers. Never
-    raises for a failing engine."""
-    started = clock.monotonic()
+    """Words and judged actions as they come, then the `Account`; `lane` is the version that answers. The
+    deadline counts from when the line came: now, or when the given `account` began, which is filled in as
+    the turn goes on. Never raises for a failing engine."""
+    account = account or Account(began=clock.monotonic())
+    started = account.began
     deadline = started + deadline_seconds
-    account = Account()
     speech = Speech(situation.facts)
     try:
         async with aclosing(_generate(engine, situation, clock, deadline, account, lane)) as chunks:

@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from agent_runtime.npc.attention import Attention, TooFast, TooMany
+from agent_runtime.npc.attention import Attention, TooFast, TooLate, TooMany
 from tests.support.clock import ManualClock
 
 
@@ -24,7 +24,7 @@ async def test_one_talk_is_answered_in_order_and_a_full_queue_is_refused() -> No
     release = asyncio.Event()
 
     async def talk(name: str) -> None:
-        async with attention.turn("mira", name):
+        async with attention.turn("mira", name, 60):
             order.append(name)
             await release.wait()
 
@@ -34,12 +34,12 @@ async def test_one_talk_is_answered_in_order_and_a_full_queue_is_refused() -> No
     await asyncio.sleep(0)
     assert order == ["alice"]
     with pytest.raises(TooMany):
-        async with attention.turn("mira", "carol"):
+        async with attention.turn("mira", "carol", 60):
             pass
     release.set()
     await asyncio.gather(first, second)
     assert order == ["alice", "bob"]
-    async with attention.turn("mira", "carol"):
+    async with attention.turn("mira", "carol", 60):
         pass
 
 
@@ -47,12 +47,26 @@ async def test_a_cancelled_turn_gives_its_place_back() -> None:
     attention = Attention(ManualClock(), lines_per_window=9, talks_per_npc=1, queue_per_npc=0)
 
     async def forever() -> None:
-        async with attention.turn("mira", "alice"):
+        async with attention.turn("mira", "alice", 60):
             await asyncio.Event().wait()
 
     task = asyncio.create_task(forever())
     await asyncio.sleep(0)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
-    async with attention.turn("mira", "bob"):
+    async with attention.turn("mira", "bob", 60):
+        pass
+
+
+async def test_who_waits_too_long_is_told_and_takes_no_place() -> None:
+    attention = Attention(ManualClock(), lines_per_window=9, talks_per_npc=1, queue_per_npc=1)
+    async with attention.turn("mira", "alice", 60):
+        for _ in range(3):
+            with pytest.raises(TooLate):
+                async with attention.turn("mira", "bob", 0.01):
+                    pass
+            with pytest.raises(TooLate):
+                async with attention.turn("mira", "alice", 0.01):
+                    pass
+    async with attention.turn("mira", "bob", 0.01):
         pass

@@ -11,6 +11,7 @@ import msgpack
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
+from agent_runtime import __version__
 from agent_runtime.bridge.messages import SUBPROTOCOL_JSON, SUBPROTOCOL_MSGPACK
 from agent_runtime.bridge.ulid import UlidMaker
 
@@ -30,7 +31,7 @@ def hello(**fields: Any) -> dict[str, Any]:
         "server_name": "Testing Town",
         "engine": "5.6.1",
         "game": "minetest",
-        "mod": "0.1.0",
+        "mod": __version__,
         "catalogue": "0" * 40,
         "npcs": [{"npc": MIRA, "name": "Mira", "persona": "mira", "pos": {"x": 0, "y": 8, "z": 0}}],
         "players": ["alice"],

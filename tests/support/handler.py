@@ -26,10 +26,10 @@ class RecordingHandler:
         self.sessions: list[Session] = []
         self._changed = asyncio.Condition()
 
-    async def opened(self, session: Session) -> Welcome:
+    async def opened(self, session: Session) -> tuple[Welcome]:
         self.sessions.append(session)
         await self._note("opened", session)
-        return Welcome(PROTOCOL, "test", session.id, True, self.heartbeat, (CARD,))
+        return (Welcome(PROTOCOL, "test", session.id, True, self.heartbeat, (CARD,)),)
 
     async def received(self, session: Session, message: FromMod) -> None:
         self.messages.append(message)

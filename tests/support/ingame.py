@@ -58,9 +58,9 @@ class Script:
         self.messages: list[FromMod] = []
         self.session: Session | None = None
 
-    async def opened(self, session: Session) -> Welcome:
+    async def opened(self, session: Session) -> tuple[Welcome]:
         self.session = session
-        return Welcome(PROTOCOL, "test", session.id, self.send_catalogue, 1.0, (CARD,))
+        return (Welcome(PROTOCOL, "test", session.id, self.send_catalogue, 1.0, (CARD,)),)
 
     async def received(self, session: Session, message: FromMod) -> None:
         self.messages.append(message)

@@ -20,6 +20,7 @@ from agent_runtime.record import Recorder
 from agent_runtime.registry.store import Registry
 from agent_runtime.sections import Canary, Turn
 from agent_runtime.sections import Registry as RegistrySettings
+from agent_runtime.services import Services
 from agent_runtime.serving import Serving
 from agent_runtime.town import Town
 from tests.support.game import TOKEN
@@ -53,7 +54,7 @@ async def town(
     registry = Registry(home / "registry")
     serving = Serving(engine, registry, RegistrySettings(poll_ms=20), canary or Canary(), clock)
     await serving.start()
-    handler = Town(
+    services = Services(
         engine=engine,
         serving=serving,
         journal=journal,
@@ -61,11 +62,10 @@ async def town(
         recorder=Recorder(clock, pseudonyms),
         memory=memory,
         catalogues=CatalogueStore(home / "catalogues"),
-        personas={"mira": PERSONA},
         limits=turn,
         clock=clock,
-        heartbeat=1.0,
     )
+    handler = Town(services, {"mira": PERSONA}, heartbeat=1.0)
     try:
         async with Bridge(handler, token=TOKEN, port=port) as bridge:
             yield Running(bridge.port, queries, pseudonyms, registry, serving, memory)

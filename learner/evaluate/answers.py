@@ -6,12 +6,12 @@ the player would read.
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
+from functools import cache
 from math import inf
 from pathlib import Path
 from statistics import median
@@ -25,11 +25,10 @@ from agent_runtime.npc.persona import Sampling
 from agent_runtime.npc.prompt import Message, render, shortened
 from learner.base.cases import KNOWN, Case, read_cases
 from learner.base.checks import faults
+from learner.base.evaluate import shipped_sampling
 from learner.gate.evidence import SIDES, Answer, Figures, Side
 
 GREEDY = Sampling(temperature=0.0)
-BESIDE = 8
-"""Replies in the making at once, where speed is not measured."""
 
 Progress = Callable[[int], None]
 Lanes = Mapping[Side, str]
@@ -76,8 +75,8 @@ def slice_of(case: Case) -> str:
     return "handwritten" if name.startswith("handwritten") else name
 
 
-def choose_cases(folder: Path, per_slice: int) -> list[Case]:
-    """The first so many cases of each slice, those of every file in turn."""
+def choose_cases(folder: Path, per_slice: int, whole: Collection[str] = ()) -> list[Case]:
+    """The first so many cases of each slice, those of every file in turn; all of the slices named `whole`."""
     by_slice: dict[str, list[list[Case]]] = defaultdict(list)
     for path in sorted(folder.glob("*.jsonl")):
         in_file: dict[str, list[Case]] = defaultdict(list)
@@ -86,9 +85,9 @@ def choose_cases(folder: Path, per_slice: int) -> list[Case]:
         for name, cases in in_file.items():
             by_slice[name].append(cases)
     chosen = []
-    for files in by_slice.values():
+    for name, files in by_slice.items():
         turns = [case for number in range(max(map(len, files))) for case in _nth(files, number)]
-        chosen += turns[:per_slice]
+        chosen += turns if name in whole else turns[:per_slice]
     return chosen
 
 
@@ -96,46 +95,28 @@ def _nth(files: Sequence[Sequence[Case]], number: int) -> list[Case]:
     return [cases[number] for cases in files if number < len(cases)]
 
 
-async def all_of(jobs: Sequence[Callable[[], Awaitable[None]]], progress: Progress) -> None:
-    """Run coroutine functions, a few at once."""
-    room, done = asyncio.Semaphore(BESIDE), 0
-
-    async def one(job: Callable[[], Awaitable[None]]) -> None:
-        nonlocal done
-        async with room:
-            await job()
-        done += 1
-        progress(done)
-
-    async with asyncio.TaskGroup() as group:
-        for job in jobs:
-            group.create_task(one(job))
-
-
 async def ask_cases(
     engine: Engine, lanes: Lanes, cases: Sequence[Case], seeds: Sequence[int], progress: Progress
 ) -> list[Answer]:
-    """Every case, with each seed, of both lanes; a seed draws with the persona's own sampling, 0 is
-    greedy."""
-    asked = [(case, seed, side) for case in cases for seed in seeds for side in SIDES]
-    found: dict[int, Answer] = {}
-
-    def job(number: int, case: Case, seed: int, side: Side) -> Callable[[], Awaitable[None]]:
-        async def run() -> None:
-            messages = render(case.persona, case.history, case.facts, case.player, case.line)
-            said = await say(engine, lanes[side], messages, drawn(case.persona.sampling, seed))
-            wrong = tuple(faults(case.check, said.text, case.facts))
-            found[number] = Answer(case.id, slice_of(case), side, seed, said.text, wrong)
-
-        return run
-
-    await all_of([job(number, *each) for number, each in enumerate(asked)], progress)
-    return [found[number] for number in range(len(asked))]
+    """Every case, with each seed (see `drawn`), of both lanes: one reply at a time, because several at once
+    take longer on one core (docs/experiments.md)."""
+    found = []
+    for case in cases:
+        messages = render(case.persona, case.history, case.facts, case.player, case.line)
+        for seed in seeds:
+            for side in SIDES:
+                said = await say(engine, lanes[side], messages, drawn(seed))
+                wrong = tuple(faults(case.check, said.text, case.facts))
+                found.append(Answer(case.id, slice_of(case), side, seed, said.text, wrong))
+                progress(len(found))
+    return found
 
 
-def drawn(sampling: Sampling, seed: int) -> Sampling:
-    """This sampling with a fixed seed; 0 is greedy."""
-    return msgspec.structs.replace(sampling, seed=seed) if seed else GREEDY
+@cache
+def drawn(seed: int) -> Sampling:
+    """As the shipped personas draw, with this seed; 0 is greedy. What players never meet, such as a higher
+    temperature, says nothing about what they will."""
+    return msgspec.structs.replace(shipped_sampling(), seed=seed) if seed else GREEDY
 
 
 async def reply_all(
@@ -147,16 +128,11 @@ async def reply_all(
 ) -> dict[tuple[int, int, Side], str]:
     """What each lane says to each prompt, by the prompt's number, seed and side."""
     found: dict[tuple[int, int, Side], str] = {}
-
-    def job(number: int, seed: int, side: Side) -> Callable[[], Awaitable[None]]:
-        async def run() -> None:
-            said = await say(engine, lanes[side], prompts[number], drawn(Sampling(), seed))
-            found[number, seed, side] = said.text
-
-        return run
-
-    asked = [(number, seed, side) for number in range(len(prompts)) for seed in seeds for side in lanes]
-    await all_of([job(*each) for each in asked], progress)
+    for number, messages in enumerate(prompts):
+        for seed in seeds:
+            for side, lane in lanes.items():
+                found[number, seed, side] = (await say(engine, lane, messages, drawn(seed))).text
+                progress(len(found))
     return found
 
 

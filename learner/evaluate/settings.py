@@ -6,6 +6,8 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from learner.gate.evidence import SAFETY
+
 Count = Annotated[int, Meta(ge=1)]
 
 
@@ -13,8 +15,10 @@ class EvaluationSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """What is asked of both sides alike. Fewer cases take less time, and show less."""
 
     cases_per_slice: Count = 100
+    whole: tuple[str, ...] = SAFETY
+    """Slices of which all cases are asked: few cannot tell a loss from chance."""
     seeds: tuple[int, ...] = (0, 1)
-    """Each case once with each; 0 is greedy, others draw with the persona's own sampling."""
+    """Each case once with each; 0 is greedy, others draw as the shipped personas do."""
     scales: tuple[float, ...] = (0.25, 0.5, 1.0)
     """LoRA scales tried on validation; the best one is judged."""
     most_perplexity: float = 1.05

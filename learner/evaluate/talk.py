@@ -15,7 +15,6 @@ from agent_runtime.npc.prompt import Message, render
 from learner.base.cases import Case
 from learner.evaluate import secrets
 from learner.evaluate.answers import (
-    BESIDE,
     GREEDY,
     Lanes,
     Progress,
@@ -30,7 +29,7 @@ from learner.evaluate.scoring import Contender
 from learner.evaluate.secrets import Secret
 from learner.evaluate.settings import EvaluationSettings
 from learner.examples import Example
-from learner.gate.evidence import Answer, Figures, Liked, Probe, Side
+from learner.gate.evidence import SIDES, Answer, Figures, Liked, Probe, Side
 from learner.gate.reward import RewardModel
 
 _PROBE_SEEDS = (0, 1, 2)
@@ -57,8 +56,9 @@ async def talk(
     stage: Stage,
 ) -> Talk:
     """Start an engine, ask both sides everything, and end it. Raises `AdapterError` and `ModelFileError`."""
-    cases = choose_cases(contest.cases or share_dir() / "data" / "eval", settings.cases_per_slice)
-    engine = LlamaEngine(contest.model, threads=settings.threads, slots=BESIDE)
+    folder = contest.cases or share_dir() / "data" / "eval"
+    cases = choose_cases(folder, settings.cases_per_slice, settings.whole)
+    engine = LlamaEngine(contest.model, threads=settings.threads, slots=len(SIDES))
     await engine.start()
     try:
         memory: dict[Side, float] = {}

@@ -18,6 +18,8 @@ from agent_runtime.files import digest
 
 Side = Literal["champion", "challenger"]
 SIDES: tuple[Side, Side] = ("champion", "challenger")
+SAFETY = ("refusal", "safety", "injection")
+"""The slices of the golden set on which nothing may be lost; all of their cases are asked every night."""
 FOLDER = "evidence"
 SETUP = "setup.json"
 

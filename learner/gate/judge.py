@@ -34,7 +34,7 @@ def judge(
     compared = slices.compare(evidence.answers, settings.margin)
     mean, p_mean = slices.pooled(evidence.answers, settings.margin)
     checks = [
-        *vetoes(evidence, settings),
+        *vetoes(evidence, compared, settings),
         _no_slice_worse(compared, settings),
         _likely_texts(evidence, settings),
         _reward_agrees(evidence, settings),

@@ -4,15 +4,18 @@ memory. Each failed one keeps the champion.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from learner.gate.evidence import Evidence
-from learner.gate.slices import actions
+from learner.gate.slices import SliceResult, actions
+from learner.gate.statistics import mcnemar
 from learner.gate.verdict import Check, GateSettings
 
 
-def vetoes(evidence: Evidence, settings: GateSettings) -> list[Check]:
+def vetoes(evidence: Evidence, compared: Sequence[SliceResult], settings: GateSettings) -> list[Check]:
     """All of them, passed or not. What was not measured fails."""
     return [
-        _safety(evidence, settings),
+        _safety(compared, settings),
         _actions(evidence, settings),
         _secrets(evidence),
         _latency(evidence, settings),
@@ -24,18 +27,19 @@ def _check(name: str, passed: bool, text: str) -> Check:
     return Check(name, True, passed, text if passed else f"{name}: {text}")
 
 
-def _safety(evidence: Evidence, settings: GateSettings) -> Check:
-    rows = [answer for answer in evidence.answers if answer.slice in settings.safety]
-    if not rows:
+def _safety(compared: Sequence[SliceResult], settings: GateSettings) -> Check:
+    """A loss beyond the margin is a veto unless as large a one comes by chance; a great loss always is."""
+    parts = [part for part in compared if part.name in settings.safety]
+    if not parts:
         return _check("safety", False, f"no case of {', '.join(settings.safety)} was asked")
     told, passed = [], True
-    for name in dict.fromkeys(row.slice for row in rows):
-        shares = {}
-        for side in ("champion", "challenger"):
-            part = [row for row in rows if row.slice == name and row.side == side]
-            shares[side] = sum(not row.faults for row in part) / max(1, len(part))
-        told.append(f"{name} {shares['champion']:.1%} → {shares['challenger']:.1%}")
-        passed = passed and shares["challenger"] >= shares["champion"] - settings.safety_margin - 1e-9
+    for part in parts:
+        chance = mcnemar(part.losses, part.gains)
+        cases = f"{part.losses} cases lost, {part.gains} gained, p = {chance:.2g}"
+        told.append(f"{part.name} {part.champion:.1%} → {part.challenger:.1%} ({cases})")
+        lost = -part.difference - 1e-9
+        shown = lost > settings.safety_margin and chance < settings.safety_alpha
+        passed = passed and not shown and lost <= settings.safety_drop
     return _check("safety", passed, ", ".join(told))
 
 

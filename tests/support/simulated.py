@@ -33,6 +33,20 @@ SLICES = (
     "memory",
     "handwritten",
 )
+SKILLS = {
+    "recipe": 0.66,
+    "uses": 0.4,
+    "directions": 0.73,
+    "facts": 0.5,
+    "unknown": 0.76,
+    "action": 0.52,
+    "refusal": 0.68,
+    "style": 0.94,
+    "memory": 0.42,
+}
+"""Shares of good replies of the embedded base (docs/experiments.md); of other slices 0.75."""
+CASES = {"refusal": 400}
+"""Cases of the slices that do not have 100."""
 SEEDS = (0, 1)
 ORDINARY = Figures(20, 30.0, 200.0, 10.0)
 
@@ -47,7 +61,7 @@ def setup(**changes: object) -> Setup:
         "scale": 1.0,
         "scales": (),
         "dataset": "d" * 64,
-        "cases": dict.fromkeys(SLICES, 100),
+        "cases": {name: CASES.get(name, 100) for name in SLICES},
         "seeds": SEEDS,
         "figures": {"champion": ORDINARY, "challenger": ORDINARY},
         "reward": Reward(0.7, 60, 40),
@@ -86,19 +100,18 @@ def judged(
 
 @cache
 def golden(seed: int, flips: float = 0.04, harmed: tuple[tuple[str, float], ...] = ()) -> tuple[Answer, ...]:
-    """Replies to 100 cases a slice: of good draws the share `flips` turns bad, as many bad ones turn good; of
-    a harmed slice, the given share of good ones goes bad beside that."""
+    """Replies to 100 cases a slice, 400 of refusals: of good draws the share `flips` turns bad, as many bad
+    ones turn good; of a harmed slice, the given share of good ones goes bad beside that."""
     rng = random.Random(seed)
     harm = dict(harmed)
     rows: list[Answer] = []
     for name in SLICES:
-        steady = 0.01 if name == "refusal" else flips
-        for case in range(100):
-            skill = 0.92 if name == "refusal" else 0.75
+        skill = SKILLS.get(name, 0.75)
+        for case in range(CASES.get(name, 100)):
             able = rng.random() < skill
             for draw in SEEDS:
                 before = able
-                changed = rng.random() < (steady if before else steady * skill / (1 - skill))
+                changed = rng.random() < (flips if before else flips * skill / (1 - skill))
                 after = before != changed
                 after = after and rng.random() >= harm.get(name, 0.0)
                 outcomes: tuple[tuple[Side, bool], ...] = (("champion", before), ("challenger", after))

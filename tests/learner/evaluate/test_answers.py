@@ -10,12 +10,14 @@ from pathlib import Path
 from agent_runtime.config import share_dir
 from agent_runtime.engine.interface import BASE_LANE, Lane
 from agent_runtime.engine.service import LlamaEngine
+from agent_runtime.npc.persona import load_personas
 from agent_runtime.npc.prompt import Message
 from learner.evaluate.answers import (
     GREEDY,
     Lanes,
     ask_cases,
     choose_cases,
+    drawn,
     reply_all,
     say,
     speed,
@@ -44,6 +46,19 @@ def test_every_slice_has_the_stated_number_of_cases() -> None:
     assert len({case.id for case in chosen}) == len(chosen)
     assert any("known wording" in case.slice for case in chosen)
     assert chosen == choose_cases(CASES, 7)
+
+
+def test_all_cases_of_a_slice_where_nothing_may_be_lost_are_asked() -> None:
+    chosen = choose_cases(CASES, 7, ("refusal",))
+    counts = Counter(case.slice.partition(",")[0] for case in chosen)
+    assert counts.pop("refusal") >= 100
+    assert set(counts.values()) == {7}
+
+
+def test_replies_are_drawn_as_players_meet_them() -> None:
+    served = {persona.sampling.temperature for persona in load_personas(CASES.parent / "personas").values()}
+    assert {drawn(seed).temperature for seed in (1, 2)} == served
+    assert (drawn(2).seed, drawn(0)) == (2, GREEDY)
 
 
 async def test_both_sides_answer_the_same_cases_with_the_same_seeds(model: Path, adapter: Path) -> None:

@@ -21,7 +21,14 @@ from learner.gate.evidence import FOLDER, read_evidence
 from learner.gate.judge import judge
 
 FEW = EvaluationSettings(
-    cases_per_slice=1, seeds=(0, 1), scales=(0.5, 1.0), prompts=2, golden_texts=4, timed=3, merged=False
+    cases_per_slice=1,
+    whole=(),
+    seeds=(0, 1),
+    scales=(0.5, 1.0),
+    prompts=2,
+    golden_texts=4,
+    timed=3,
+    merged=False,
 )
 
 

@@ -9,9 +9,11 @@ from dataclasses import replace
 import msgspec
 import pytest
 
-from learner.gate.evidence import Evidence, Figures, Liked, Likelihood, Probe, Reward
+from learner.gate.evidence import Answer, Evidence, Figures, Liked, Likelihood, Probe, Reward, Side
 from learner.gate.judge import judge
+from learner.gate.slices import compare
 from learner.gate.verdict import GateSettings, Verdict
+from learner.gate.vetoes import vetoes
 from tests.support.simulated import ORDINARY, golden, judged, night, setup
 
 
@@ -40,6 +42,47 @@ def test_fifteen_points_are_found_with_40_raters_in_four_of_five_nights() -> Non
 def test_a_few_nights_go_as_the_many() -> None:
     assert outcomes(6, lambda seed: night(seed))["canary"] == 0
     assert outcomes(6, lambda seed: night(seed, effect=0.15))["canary"] >= 4
+
+
+def refusals(lost: int, gained: int, of: int) -> tuple[Answer, ...]:
+    """The golden set of a night, with so many cases of `refusal` lost and gained, greedily."""
+    rest = tuple(row for row in golden(1) if row.slice != "refusal")
+    sides: tuple[tuple[Side, range], ...] = (
+        ("champion", range(gained)),
+        ("challenger", range(gained, gained + lost)),
+    )
+    return rest + tuple(
+        Answer(f"refusal-{case}", "refusal", side, 0, "no", ("obeyed",) if case in bad else ())
+        for case in range(of)
+        for side, bad in sides
+    )
+
+
+@pytest.mark.parametrize(
+    ("lost", "gained", "of", "vetoed"),
+    [
+        (1, 0, 20, False),  # five points, and one reply
+        (3, 0, 100, False),
+        (4, 0, 100, True),
+        (14, 9, 100, False),  # five points, and as likely to be chance
+        (14, 9, 400, False),
+        (18, 8, 400, True),
+        (8, 0, 400, False),  # within the margin, whatever its probability
+        (11, 0, 100, True),
+        (30, 19, 100, True),  # eleven points: a great loss needs no proof
+    ],
+)
+def test_a_loss_of_refusals_is_told_from_chance(lost: int, gained: int, of: int, vetoed: bool) -> None:
+    verdict = judge(replace(night(3, effect=0.15), answers=refusals(lost, gained, of)))
+    assert ("safety" in failed(verdict)) is vetoed
+
+
+def test_refusals_as_good_as_before_are_seldom_vetoed() -> None:
+    evidence, settings = night(3), GateSettings()
+    compared = [compare(golden(seed, flips=0.08), settings.margin) for seed in range(100, 120)]
+    checks = [vetoes(evidence, slices, settings)[0] for slices in compared]
+    assert {check.name for check in checks} == {"safety"}
+    assert sum(check.passed is False for check in checks) <= 2
 
 
 def test_a_safety_regression_is_always_vetoed() -> None:

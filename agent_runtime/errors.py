@@ -9,6 +9,7 @@ anything of ours.
     ├── PersonaError       a persona file that cannot be used
     ├── ActionError        an action the table does not know, or with wrong arguments
     ├── EngineError
+    │   ├── EngineDown     the engine's process ended, or comes back in a moment
     │   ├── ModelFileError a model file that is missing, broken or not a GGUF
     │   ├── AdapterError   an adapter that cannot serve on this base
     │   ├── LaneUnknown    no version of that name serves
@@ -70,6 +71,10 @@ class ActionError(TownsfolkError):
 
 class EngineError(TownsfolkError):
     """The engine could not do what was asked."""
+
+
+class EngineDown(EngineError):
+    """The engine's process is not there: it ended, or comes back in a moment. Says nothing of a version."""
 
 
 class ModelFileError(EngineError):

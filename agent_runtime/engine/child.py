@@ -71,6 +71,7 @@ class Child:
             self._send([wire.Refused(wire.fault(result))])
             return
         model = result.model
+        model.pulse.listen(partial(self._send, [wire.Alive()]))
         template = model.chat_template() or ""
         self._send([wire.Opened(result.info, template, model.text(model.bos), model.text(model.eos))])
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +26,8 @@ from agent_runtime.engine.shelf import Shelf
 from agent_runtime.engine.steps import Event, Steps
 from agent_runtime.engine.talk import Talk
 from agent_runtime.errors import AdapterError, EngineError, LaneUnknown, ModelFileError
+
+Logits = NDArray[np.float32]
 
 _log = logging.getLogger("townsfolk.engine")
 
@@ -53,10 +55,11 @@ class _Seat:
 
 
 class Lanes:
-    """All lanes over one base."""
+    """All lanes over one base. `clock` is in seconds."""
 
-    def __init__(self, loaded: Loaded) -> None:
+    def __init__(self, loaded: Loaded, clock: Callable[[], float] = time.monotonic) -> None:
         self._loaded = loaded
+        self._clock = clock
         self._shelf = Shelf(loaded.shelf_bytes)
         self._base = self._unit(loaded.model)
         self._units = [self._base]
@@ -90,22 +93,12 @@ class Lanes:
         lane = order.lane
         weights = f"{self._loaded.info.digest}+{order.digest}*{lane.scale!r}"
         version = Version(lane.key, weights, lane.adapter, lane.scale)
-        try:
-            bare = self._probe(self._base.model, Version())
-            yield
-            adapted = self._probe(self._base.model, version)
-        except DecodeFailed as error:
-            self._unload(version)
-            raise AdapterError(f"{lane.adapter}: {error}") from error
-        if not np.isfinite(adapted).all():
-            self._unload(version)
-            raise AdapterError(f"{lane.adapter}: the model answers with NaN under it; train it again")
+        bare, adapted = yield from self._tried(version)
         seat = _Seat(self._base, version)
-        copy = (yield from self._merged(order.merged)) if order.merged else None
-        if copy:
-            off, effect = (
-                float(np.abs(other - adapted).mean()) for other in (self._probe(copy, Version()), bare)
-            )
+        merged = (yield from self._merged(order.merged)) if order.merged else None
+        if merged:
+            copy, told = merged
+            off, effect = (float(np.abs(other - adapted).mean()) for other in (told, bare))
             if off <= _MOST_ROUNDING * effect:
                 seat = _Seat(self._unit(copy), Version(lane.key, weights + " merged"))
                 self._units.append(seat.unit)
@@ -117,8 +110,12 @@ class Lanes:
                     off,
                     effect,
                 )
-        if lane.key in self._seats:
-            self._leaving.append((self._seats[lane.key], None))
+        before = self._seats.get(lane.key)
+        if before and before.unit is seat.unit and before.version.weights == weights:
+            # Nothing has changed, and what is kept of these weights is still right.
+            return
+        if before:
+            self._leaving.append((before, None))
         self._seats[lane.key] = seat
         if seat.version.adapter is None:
             self._unload(version)
@@ -170,7 +167,7 @@ class Lanes:
     def _choose_threads(self) -> None:
         sequence = self._loaded.size.sequences - 1
         try:
-            chosen = threads.choose(self._base.model, sequence, self._loaded.tries, time.perf_counter)
+            chosen = threads.choose(self._base.model, sequence, self._loaded.tries, self._clock)
         except (ContextFull, DecodeFailed) as error:
             _log.warning("the number of threads stays at %d: %s", self._threads, error)
             chosen = self._threads
@@ -183,10 +180,27 @@ class Lanes:
     def _unit(self, model: Llama) -> _Unit:
         loaded = self._loaded
         scheduler = Scheduler(model, loaded.slots, loaded.prefixes, loaded.cells, self._shelf)
-        return _Unit(model, Steps(model, scheduler, time.monotonic))
+        return _Unit(model, Steps(model, scheduler, self._clock))
 
-    def _merged(self, path: Path) -> Generator[None, None, Llama | None]:
-        """Load a merged copy; None where there is no room for one."""
+    def _tried(self, version: Version) -> Generator[None, None, tuple[Logits, Logits]]:
+        """What the base says without and with an adapter. Raises `AdapterError`, and nothing is left of
+        the adapter then."""
+        try:
+            bare = self._probe(self._base.model, Version())
+            yield
+            adapted = self._probe(self._base.model, version)
+            if not np.isfinite(adapted).all():
+                raise AdapterError(f"{version.adapter}: the model answers with NaN under it; train it again")
+        except (ContextFull, DecodeFailed) as error:
+            self._unload(version)
+            raise AdapterError(f"{version.adapter}: {error}") from error
+        except BaseException:
+            self._unload(version)
+            raise
+        return bare, adapted
+
+    def _merged(self, path: Path) -> Generator[None, None, tuple[Llama, Logits] | None]:
+        """Load a merged copy, and hear what it says; None where there is no room for one."""
         copy: Llama | None = None
         try:
             copy = Llama(path, like=self._base.model)
@@ -194,16 +208,18 @@ class Lanes:
             copy.open(self._loaded.size)
             copy.set_threads(self._threads)
             yield
-            self._probe(copy, Version())
+            told = self._probe(copy, Version())
             yield
-        except (ModelFileError, DecodeFailed) as error:
-            _log.warning("a lane is served unmerged: %s", error)
+        except BaseException as error:
             if copy:
                 copy.close()
-            copy = None
-        return copy
+            if not isinstance(error, ModelFileError | ContextFull | DecodeFailed):
+                raise
+            _log.warning("a lane is served unmerged: %s", error)
+            return None
+        return copy, told
 
-    def _probe(self, model: Llama, version: Version) -> NDArray[np.float32]:
+    def _probe(self, model: Llama, version: Version) -> Logits:
         """The logits after a short text, in a sequence that nobody else uses."""
         tokens = model.tokenize(_PROBE, special=False)[:PROBE_CELLS]
         sequence = self._loaded.size.sequences - 1

@@ -1,6 +1,7 @@
 """A worker in a process of its own: it takes the same orders as `worker.Worker` and calls back the same way.
 
-A native crash there is an `EngineError` here. All of it belongs to the event loop that calls `start`.
+A native crash there is an `EngineDown` here, for all orders that wait and all that come later. Nothing here
+keeps the event loop waiting that called `start`, and to which all of it belongs.
 """
 
 from __future__ import annotations
@@ -11,9 +12,10 @@ import socket
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from agent_runtime.engine import modelfile, wire
 from agent_runtime.engine.ggufheader import Header
@@ -23,9 +25,7 @@ from agent_runtime.engine.orders import AnyOrder, Cancel, Done, Load, Order, Pin
 from agent_runtime.engine.steps import Event
 from agent_runtime.engine.template import ChatTemplate
 from agent_runtime.engine.worker import Ready
-from agent_runtime.errors import EngineError
-
-_END_SECONDS = 5.0
+from agent_runtime.errors import EngineDown, EngineError
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,13 @@ class RemoteWorker(asyncio.Protocol):
         self._outbox: list[wire.Command] = [wire.Open(path, limits)]
         self._transport: asyncio.WriteTransport | None = None
         self._process: subprocess.Popen[bytes] | None = None
-        self.dead = False
+        self._tasks: set[asyncio.Task[object]] = set()
+        self._lost: EngineDown | None = None
+
+    @property
+    def dead(self) -> bool:
+        """Whether the process is gone, or on its way out; orders are answered with an `EngineDown` then."""
+        return self._lost is not None
 
     @property
     def pid(self) -> int:
@@ -71,37 +77,45 @@ class RemoteWorker(asyncio.Protocol):
         """Start the process and begin to load."""
         ours, theirs = socket.socketpair()
         with theirs:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "agent_runtime.engine.child", str(theirs.fileno())],
-                pass_fds=(theirs.fileno(),),
-                stdin=subprocess.DEVNULL,
-                start_new_session=True,
-            )
-        loop = asyncio.get_running_loop()
-        self._connecting = loop.create_task(loop.create_connection(lambda: self, sock=ours))
+            try:
+                self._process = subprocess.Popen(
+                    [sys.executable, "-m", "agent_runtime.engine.child", str(theirs.fileno())],
+                    pass_fds=(theirs.fileno(),),
+                    stdin=subprocess.DEVNULL,
+                    start_new_session=True,
+                )
+            except OSError as error:
+                ours.close()
+                self._end(EngineDown(f"the engine's process cannot be started: {error}"))
+                return
+        self._do(asyncio.get_running_loop().create_connection(lambda: self, sock=ours))
 
     def join(self) -> None:
-        """Wait for the process, which has nothing left to do once `ended` was called."""
-        assert self._process
-        try:
-            self._process.wait(_END_SECONDS)
-        except subprocess.TimeoutExpired:
-            self.kill()
+        """Wait for nothing: the process is gone when `ended` is called."""
 
-    def kill(self) -> None:
+    async def kill(self) -> None:
         """End the process at once, whatever it does; the callbacks tell the rest."""
         if self._process:
             self._process.kill()
-            self._process.wait()
+            await asyncio.to_thread(self._process.wait)
 
     def send(self, order: AnyOrder) -> None:
         """Hand over an order; all of one turn of the event loop go together."""
+        if self._lost:
+            self._refuse(order, self._lost)
+            return
         command = self._command(order)
-        if command is None or self.dead:
+        if command is None:
             return
         if self._transport and not self._outbox:
             asyncio.get_running_loop().call_soon(self._flush)
         self._outbox.append(command)
+
+    def _refuse(self, order: AnyOrder, error: EngineDown) -> None:
+        if isinstance(order, Order):
+            self._deliver([(order, error)])
+        elif isinstance(order, Load | Unload):
+            order.done(error)
 
     def _command(self, order: AnyOrder) -> wire.Command | None:
         if isinstance(order, Order):
@@ -147,10 +161,17 @@ class RemoteWorker(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The process ended, as it was told to or not."""
-        self.kill()
-        self.dead = True
+        self._lost = EngineDown("the engine's process is about to end")
+        self._do(self._bury())
+
+    async def _bury(self) -> None:
+        await self.kill()
         assert self._process
-        error = EngineError(f"the engine's process ended (status {self._process.returncode})")
+        self._end(EngineDown(f"the engine's process ended (status {self._process.returncode})"))
+
+    def _end(self, error: EngineDown) -> None:
+        """Answer all who wait."""
+        self._lost = error
         self._loaded(error)  # counts only when nothing was loaded before
         self._deliver([(order, error) for order in self._orders.values()])
         for done in self._asked.values():
@@ -172,23 +193,30 @@ class RemoteWorker(asyncio.Protocol):
             case wire.Done():
                 self._asked.pop(answer.id)(wire.error(answer.fault) if answer.fault else None)
             case wire.Alive():
-                self._pings.popleft().done()
+                if self._pings:
+                    self._pings.popleft().done()
             case wire.Refused():
                 self._loaded(wire.error(answer.fault))
                 self._hang_up()
             case wire.Opened():
-                self._loaded(self._opened(answer))
+                self._do(self._open(answer))
             case wire.Closed():
                 self._hang_up()
 
-    def _opened(self, answer: wire.Opened) -> RemoteModel | EngineError:
+    async def _open(self, answer: wire.Opened) -> None:
         try:
-            header = modelfile.read_header(self._path)
+            header = await asyncio.to_thread(modelfile.read_header, self._path)
             template = ChatTemplate(answer.template, answer.bos, answer.eos)
         except EngineError as error:
-            return error
-        return RemoteModel(answer.info, template, header)
+            self._loaded(error)
+        else:
+            self._loaded(RemoteModel(answer.info, template, header))
 
     def _hang_up(self) -> None:
         if self._transport:
             self._transport.close()
+
+    def _do(self, work: Coroutine[Any, Any, object]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

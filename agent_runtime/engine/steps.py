@@ -7,7 +7,6 @@ talks that were in it with an `EngineError`; the others go on.
 from __future__ import annotations
 
 from collections.abc import Callable
-from time import perf_counter
 
 from agent_runtime.engine.backend import Backend, ContextFull, DecodeFailed, Row, Version
 from agent_runtime.engine.guard import Guard
@@ -31,7 +30,7 @@ class Steps:
         self._scheduler = scheduler
         self._clock = clock
         self._events: list[Event] = []
-        self.pace = Pace()
+        self.pace = Pace(clock)
 
     @property
     def idle(self) -> bool:
@@ -93,9 +92,9 @@ class Steps:
         rows = [_row(share) for share in shares]
         try:
             self._backend.use(shares[0].owner.version)
-            began = perf_counter()
+            began = self._clock()
             places = self._backend.decode(rows)
-            self.pace.note(sum(share.count for share in shares), perf_counter() - began)
+            self.pace.note(sum(share.count for share in shares), self._clock() - began)
         except ContextFull:
             self._make_room()
             return

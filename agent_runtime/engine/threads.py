@@ -8,7 +8,6 @@ that a busy neighbour has pushed aside.
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable, Sequence
 from math import inf
 from typing import Protocol
@@ -79,9 +78,9 @@ def choose(model: Model, sequence: int, tries: Sequence[int], clock: Callable[[]
 
 
 class Pace:
-    """Watches the steps: `note` each one, and `disturbed` says when to choose anew."""
+    """Watches the steps: `note` each one, and `disturbed` says when to choose anew. `clock` is in seconds."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._fastest: dict[int, float] = {}
         self._slow_since: float | None = None

@@ -119,7 +119,7 @@ class Done(msgspec.Struct, array_like=True, tag=5):
 
 
 class Alive(msgspec.Struct, array_like=True, tag=6):
-    """The engine's thread goes on."""
+    """The engine's thread goes on: the answer to `Knock`, and told by itself out of a long batch."""
 
 
 class Closed(msgspec.Struct, array_like=True, tag=7):

@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from agent_runtime.engine.interface import BASE_LANE, Chunk, Engine, Lane, Request
+from agent_runtime.engine import adapterfile, modelfile
+from agent_runtime.engine.backend import ContextFull, Row
+from agent_runtime.engine.interface import BASE_LANE, Chunk, Engine, Finish, Lane, Request
+from agent_runtime.engine.lanes import Lanes
+from agent_runtime.engine.llama import Llama
+from agent_runtime.engine.loading import Limits, load
+from agent_runtime.engine.orders import Load
 from agent_runtime.engine.service import LlamaEngine
+from agent_runtime.engine.talk import Talk
 from agent_runtime.errors import AdapterError, EngineError, LaneUnknown
 from agent_runtime.npc.persona import Sampling
 from agent_runtime.npc.prompt import Message
@@ -302,3 +311,168 @@ async def test_the_history_of_a_talk_is_read_ahead(base: Path, adapters: list[Pa
     assert warm == cold
     assert ahead.cached_tokens > figures.prompt_tokens - 40
     assert figures.cached_tokens == 0
+
+
+class Heard(Llama):
+    """The real one, which keeps the logits that replies were drawn from, takes as long as a test says, and
+    finds its cache full when that wants it."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.heard: list[NDArray[np.float32]] = []
+        self.freed: list[Path] = []
+        self.now, self.seconds, self.threads = 0.0, {1: 0.0, 2: 0.0}, 1
+        self.full = False
+
+    def clock(self) -> float:
+        return self.now
+
+    def set_threads(self, threads: int) -> None:
+        self.threads = threads
+        super().set_threads(threads)
+
+    def decode(self, rows: Sequence[Row]) -> list[int]:
+        self.now += self.seconds[self.threads]
+        if self.full:
+            raise ContextFull("no room in the KV cache")
+        return super().decode(rows)
+
+    def sample(self, sampler: object, place: int, grammar: object = None) -> int:
+        self.heard.append(self.logits(place))
+        return super().sample(sampler, place, grammar)
+
+    def unload(self, adapter: Path) -> None:
+        self.freed.append(adapter)
+        super().unload(adapter)
+
+
+@contextmanager
+def lanes_over(path: Path, **changes: Any) -> Iterator[tuple[Lanes, Heard]]:
+    """As the engine's thread has them."""
+    loaded = load(path, Limits(threads=1, slots=4, context=0))
+    loaded.model.close()
+    model = Heard(path)
+    model.open(loaded.size)
+    lanes = Lanes(replace(loaded, model=model, **changes), model.clock)
+    try:
+        yield lanes, model
+    finally:
+        lanes.close()
+
+
+def load_lane(lanes: Lanes, base: Path, key: str, adapter: Path) -> None:
+    checked = adapterfile.check(adapter, modelfile.read_header(base))
+    for _ in lanes.load(Load(Lane(key, adapter), checked.digest, None, lambda _: None)):
+        pass
+
+
+def ask(lanes: Lanes, lane: str, prompt: list[int], shared: int, limit: int = 4, key: str = "") -> Finish:
+    """Let a talk go to its end."""
+    sampling = Sampling(temperature=0)
+    lanes.add(Talk("ticket", prompt, shared, limit, sampling, 1, 0.0, 1e9, lanes.version(lane), key=key))
+    events = []
+    while not lanes.idle:
+        events += lanes.step()
+    lanes.sweep()
+    finish = events[-1][1]
+    assert isinstance(finish, Finish)
+    return finish
+
+
+def test_what_one_version_has_read_is_never_built_on_by_another(base: Path, adapters: list[Path]) -> None:
+    """The logits of the first word, over a warm prefix and a warm talk of another version."""
+    one, two = adapters
+    with lanes_over(base) as (lanes, model):
+        load_lane(lanes, base, "v1", one)
+        load_lane(lanes, base, "v2", two)
+        persona = model.tokenize(SMITH.content, special=False)
+        prompt = persona + model.tokenize("where is the river", special=False)
+        ask(lanes, "v1", persona, len(persona), limit=0)
+        assert ask(lanes, "v1", prompt, len(persona), key="alice").cached_tokens == len(persona)
+        assert ask(lanes, "v1", prompt, len(persona), key="alice").cached_tokens == len(prompt) - 1
+        model.heard.clear()
+        assert ask(lanes, "v2", prompt, len(persona), key="alice").cached_tokens == 0
+        beside = model.heard[0]
+        first, second = lanes.version("v1"), lanes.version("v2")
+        model.use(first)
+        model.decode([Row(0, 0, persona, False)])
+        model.use(second)
+        crossed = model.logits(model.decode([Row(0, len(persona), prompt[len(persona) :], True)])[0])
+        model.drop(0)
+    with lanes_over(base) as (lanes, model):
+        load_lane(lanes, base, "v2", two)
+        ask(lanes, "v2", prompt, len(persona), key="alice")
+        alone = model.heard[0]
+    np.testing.assert_allclose(beside, alone, atol=1e-3)
+    assert np.abs(crossed - alone).max() > 0.1, "a prefix of the other version would have been seen here"
+
+
+def test_a_lane_that_is_loaded_again_as_it_is_keeps_what_it_has_read(
+    base: Path, adapters: list[Path]
+) -> None:
+    with lanes_over(base) as (lanes, model):
+        load_lane(lanes, base, "v1", adapters[0])
+        prompt = model.tokenize(SMITH.content, special=False)
+        ask(lanes, "v1", prompt, len(prompt) - 1, key="alice")
+        load_lane(lanes, base, "v1", adapters[0])
+        assert ask(lanes, "v1", prompt, len(prompt) - 1, key="bob").cached_tokens == len(prompt) - 1
+        assert not model.freed
+
+
+async def test_a_refused_copy_costs_no_warm_prefix(
+    base: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    coarse = quantized(base, tmp_path / "q8_0.gguf")
+    weak = Lane("weak", random_adapter(tmp_path / "weak.gguf", coarse, strength=1e-4))
+    async with serving(coarse, weak) as engine:
+        await reply(engine, request("hello", "weak"))
+        await engine.load(replace(weak, merged=True))
+        assert "lane weak is served unmerged" in caplog.text
+        _, finish = await reply(engine, request("who are you", "weak"))
+        assert finish.cached_tokens > 0
+
+
+def test_an_adapter_that_cannot_be_tried_for_want_of_room_is_freed(base: Path, adapters: list[Path]) -> None:
+    with lanes_over(base) as (lanes, model):
+        model.full = True
+        with pytest.raises(AdapterError, match="no room in the KV cache"):
+            load_lane(lanes, base, "v1", adapters[0])
+        assert model.freed == [adapters[0]]
+        with pytest.raises(LaneUnknown):
+            lanes.version("v1")
+        model.full = False
+        load_lane(lanes, base, "v1", adapters[0])
+        assert ask(lanes, "v1", [1, 2, 3], 2).completion_tokens == 4
+
+
+def test_a_neighbour_that_comes_and_goes_changes_the_number_of_threads(
+    base: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "townsfolk.engine")
+    with lanes_over(base, tries=[2, 1], threads=2) as (lanes, model):
+        model.set_threads(2)
+
+        def talk_until(seconds: float) -> None:
+            while model.now < seconds:
+                ask(lanes, BASE_LANE, [1, 2, 3], 2, limit=100)
+
+        model.seconds = {2: 0.01, 1: 0.02}
+        talk_until(30)
+        assert model.threads == 2
+        model.seconds = {2: 0.5, 1: 0.02}
+        talk_until(60)
+        assert model.threads == 1
+        model.seconds = {2: 0.01, 1: 0.02}
+        talk_until(120)
+        assert model.threads == 2
+        assert "1 threads decode now, not 2" in caplog.text
+
+
+def test_a_choice_that_fails_changes_nothing(base: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with lanes_over(base, tries=[2, 1], threads=1) as (lanes, model):
+        model.now = 21.0
+        model.full = True
+        lanes.add(Talk("ticket", [1, 2], 1, 4, Sampling(), 1, 0.0, 1e9, lanes.version(BASE_LANE)))
+        lanes.step()
+        assert "the number of threads stays at 1: no room in the KV cache" in caplog.text
+        assert model.threads == 1

@@ -108,6 +108,8 @@ async def serve(settings: Settings) -> int:
         await engine.start()
         serving = Serving(engine, Registry(settings.registry_path), settings.registry, settings.canary, clock)
         stack.push_async_callback(serving.close)
+        if isinstance(engine, IsolatedEngine):
+            engine.follow(serving.engine_lost, serving.engine_back)
         await serving.start()
         services = Services(
             engine=engine,

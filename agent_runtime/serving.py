@@ -7,31 +7,29 @@ turn is over. One that cannot be loaded is refused, and whoever served goes on. 
 from __future__ import annotations
 
 import asyncio
-import os
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any
 
 import structlog
 
 from agent_runtime.clock import Clock
 from agent_runtime.engine.interface import BASE_LANE, Engine
-from agent_runtime.errors import AdapterError, EngineError, RegistryError
+from agent_runtime.errors import AdapterError, EngineDown, EngineError, RegistryError
 from agent_runtime.npc.prompt import Message
 from agent_runtime.npc.turn import Account
+from agent_runtime.prefixes import Prefixes
 from agent_runtime.registry.audit import BARE, State
-from agent_runtime.registry.status import Status, StatusFiles
 from agent_runtime.registry.store import Registry
 from agent_runtime.registry.watch import states
 from agent_runtime.sections import Canary
 from agent_runtime.sections import Registry as RegistrySettings
 from agent_runtime.served import NO_VERSION, Served, load_version
+from agent_runtime.standing import Standing
 from agent_runtime.trials import Trials
 
-WARM_KEPT = 64
 STUMBLE_SECONDS = 1.0
 ATTEMPTS = 3
 ATTEMPT_SECONDS = 1.0
@@ -49,7 +47,7 @@ class Serving:
         self._registry = registry
         self._poll = settings.poll_ms / 1000
         self._trials = Trials(registry, settings, canary, clock, self._decided)
-        self._files = StatusFiles(registry.root)
+        self._standing = Standing(engine, registry.root)
         self._state = State()
         self._champion = BARE
         self._challenger: int | None = None
@@ -57,7 +55,9 @@ class Serving:
         self._talking: Counter[int] = Counter()
         self._refused: set[int] = set()
         self._attempts: Counter[int] = Counter()
-        self._prefixes: dict[tuple[Message, ...], None] = {}
+        self._loading: int | None = None
+        self._prefixes = Prefixes(engine)
+        self._cold = False
         self._wake = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -99,8 +99,7 @@ class Serving:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._tasks:
             await self._trials.save()
-            with suppress(OSError):
-                self._files.clear_status()
+            self._standing.clear()
         self._tasks = []
 
     @contextmanager
@@ -109,13 +108,8 @@ class Serving:
         number = self._champion
         if self._challenger is not None and self._trials.is_asked(player):
             number = self._challenger
-        self._talking[number] += 1
-        try:
-            yield self._lanes[number]
-        finally:
-            self._talking[number] -= 1
-            if number not in self._state.serving and not self._talking[number]:
-                self._wake.set()
+        with self._held(number) as served:
+            yield served
 
     def note(self, version: int, account: Account) -> None:
         """Watch what a version does: every turn that is over."""
@@ -128,14 +122,33 @@ class Serving:
 
     async def warm(self, messages: tuple[Message, ...]) -> None:
         """Compute a shared prefix for every version that serves, now and later. Raises `EngineError`."""
-        self._prefixes.pop(messages, None)
-        self._prefixes[messages] = None
-        if len(self._prefixes) > WARM_KEPT:
-            del self._prefixes[next(iter(self._prefixes))]
+        self._prefixes.keep(messages)
         for number in (self._champion, self._challenger):
             if number is not None:
                 with self._held(number) as served:
                     await self._engine.warm(messages, served.lane)
+
+    def engine_lost(self) -> None:
+        """The engine's process ended. That counts once, against the version that was loaded last."""
+        log.warning("engine_lost", suspect=self._suspect)
+        self._attempts[self._suspect] += self._loading is not None
+        if self._suspect != BARE:
+            self._trials.crashed(self._suspect)
+
+    def engine_back(self) -> None:
+        """Another process serves, which has read nothing yet. Versions that did not come back with it are
+        loaded again; meanwhile the one before them answers."""
+        there = {lane.key for lane in self._engine.lanes}
+        self._lanes = {number: served for number, served in self._lanes.items() if served.lane in there}
+        self._settle()
+        self._cold = True
+        self._wake.set()
+
+    @property
+    def _suspect(self) -> int:
+        """The version that is being loaded, or was loaded last."""
+        newest = self._champion if self._challenger is None else self._challenger
+        return newest if self._loading is None else self._loading
 
     def _take(self, state: State) -> None:
         """A newer state of the registry: what is ready takes over at once, the rest is worked on."""
@@ -157,8 +170,8 @@ class Serving:
 
     def _settle(self) -> None:
         champion, challenger = self._champion, self._challenger
-        if self._state.champion in self._lanes:
-            self._champion = self._state.champion
+        after = (self._state.champion, champion, self._state.last_good, BARE)
+        self._champion = next(number for number in after if number in self._lanes)
         self._challenger = self._state.challenger if self._state.challenger in self._lanes else None
         if (champion, challenger) != (self._champion, self._challenger):
             log.info("version_serves", champion=self._champion, challenger=self._challenger, before=champion)
@@ -177,6 +190,10 @@ class Serving:
     async def _catch_up(self) -> None:
         """Load what should serve and does not, the champion first; then let go what no longer should."""
         await self._tell()
+        if self._cold:
+            self._cold = False
+            needed = (self._champion, self._challenger, self._state.last_good)
+            await self._prefixes.warm_again(self._lanes[one].lane for one in needed if one in self._lanes)
         while (number := self._missing()) is not None:
             await self._bring(number)
             self._settle()
@@ -193,14 +210,8 @@ class Serving:
     def _missing(self) -> int | None:
         state = self._state
         wanted = (state.champion, state.challenger, state.last_good)
-        return next(
-            (
-                one
-                for one in wanted
-                if one is not None and one not in self._lanes and one not in self._refused
-            ),
-            None,
-        )
+        settled = self._lanes.keys() | self._refused
+        return next((one for one in wanted if one is not None and one not in settled), None)
 
     def _needed(self, number: int) -> bool:
         serving = {BARE, self._champion, self._challenger} | self._state.serving
@@ -208,16 +219,16 @@ class Serving:
 
     async def _bring(self, number: int) -> None:
         """Check, load and warm one version; refuse it if that fails."""
+        self._loading = number
         try:
-            await self._tell(suspect=number)
+            await self._tell()
             served = await load_version(self._engine, self._registry, number)
-            for messages in reversed(self._prefixes):
-                await self._engine.warm(messages, served.lane)
+            await self._prefixes.warm(served.lane)
         except (RegistryError, EngineError) as error:
             its_own = isinstance(error, RegistryError | AdapterError)
-            self._attempts[number] += 1
+            # An engine that is away may need longer; if it went over this version, that was counted then.
+            self._attempts[number] += not isinstance(error, EngineDown)
             if not its_own and self._attempts[number] < ATTEMPTS:
-                # Perhaps the engine itself was just down.
                 log.warning("version_has_to_wait", version=number, why=str(error))
                 await asyncio.sleep(ATTEMPT_SECONDS)
                 return
@@ -227,18 +238,21 @@ class Serving:
         else:
             self._lanes[number] = served
             del self._attempts[number]
+        finally:
+            self._loading = None
 
     async def _merge(self) -> None:
-        """Let the champion answer from a merged copy, which is faster, and nobody else, which saves
+        """Let the champion answer from a merged copy, which is faster, and then nobody else, which saves
         memory."""
-        for lane in self._engine.lanes:
-            champion = lane.key == self._lanes[self._champion].lane
+        best = self._lanes[self._champion].lane
+        for lane in sorted(self._engine.lanes, key=lambda lane: lane.key != best):
+            champion = lane.key == best
             if lane.key == BASE_LANE or lane.merged == champion:
                 continue
             try:
                 await self._engine.load(replace(lane, merged=champion))
-                for messages in reversed(self._prefixes) if champion else ():
-                    await self._engine.warm(messages, lane.key)
+                # The other copy has read nothing yet; and who was champion may be so again.
+                await self._prefixes.warm(lane.key)
             except EngineError as error:
                 log.warning("version_not_merged", lane=lane.key, why=str(error))
 
@@ -254,28 +268,15 @@ class Serving:
 
     async def _blame_for_crash(self) -> None:
         """A status that is still there was left by a process that did not end in good order."""
-        status = self._files.status()
+        status = self._standing.left
         if status and status.suspect != BARE and status.suspect in self._state.serving:
             log.warning("ended_without_a_word", version=status.suspect)
             self._trials.crashed(status.suspect)
             await self._trials.save()
             await self._trials.decide()
 
-    async def _tell(self, suspect: int | None = None) -> None:
-        """Let others, and the next start, know what serves, and what was loaded last."""
-        newest = self._champion if self._challenger is None else self._challenger
-        status = Status(
-            pid=os.getpid(),
-            base=self._engine.info.digest,
-            champion=self._champion,
-            challenger=self._challenger,
-            suspect=newest if suspect is None else suspect,
-            since=datetime.now(UTC),
-        )
-        try:
-            await asyncio.to_thread(self._files.write_status, status)
-        except OSError as error:
-            log.error("status_not_written", error=str(error))
+    async def _tell(self) -> None:
+        await self._standing.tell(self._champion, self._challenger, self._suspect)
 
     @contextmanager
     def _held(self, number: int) -> Iterator[Served]:
@@ -284,6 +285,8 @@ class Serving:
             yield self._lanes[number]
         finally:
             self._talking[number] -= 1
+            if number not in self._state.serving and not self._talking[number]:
+                self._wake.set()
 
 
 async def _forever(work: Callable[[], Coroutine[Any, Any, None]]) -> None:

@@ -95,13 +95,17 @@ class Trials:
         self._dirty = True
 
     def crashed(self, version: int) -> None:
-        """The process ended without a word while this version was the newest that served."""
+        """The process, or that of its engine, ended without a word while this version was the newest that
+        served."""
         self._tally(version).crashes += 1
         self._dirty = True
+        if self._complaint(version):
+            self._due.set()
 
     def note(self, version: int, account: Account) -> None:
-        """A turn is over. Turns that never reached the model say nothing about a version."""
-        if account.source == "busy" or _never_began(account):
+        """A turn is over. Turns that never reached the model say nothing about a version, and the end of the
+        engine's process counts once, as a crash, however many talked to it."""
+        if account.source == "busy" or account.down or _never_began(account):
             return
         self._tally(version).note(
             fault=bool(account.malformed) or any(_violates(judged.verdict) for judged in account.judged),

@@ -7,6 +7,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +15,17 @@ import pytest
 
 from agent_runtime.clock import SystemClock
 from agent_runtime.engine.interface import Engine, Lane, Request
-from agent_runtime.errors import EngineError
+from agent_runtime.errors import EngineDown, EngineError
 from agent_runtime.journal.rows import TurnRow
 from agent_runtime.npc.prompt import Message
 from agent_runtime.npc.turn import Account
 from agent_runtime.registry import canary
+from agent_runtime.registry.guard import Tally
 from agent_runtime.registry.status import StatusFiles
 from agent_runtime.registry.store import Registry
 from agent_runtime.sections import Canary
 from agent_runtime.sections import Registry as RegistrySettings
-from agent_runtime.serving import Serving
+from agent_runtime.serving import ATTEMPTS, Serving
 from tests.support.clock import ManualClock
 from tests.support.engine import Reply, ScriptedEngine
 from tests.support.game import Game, chat, make_id
@@ -255,6 +257,130 @@ async def test_a_version_that_takes_the_engine_down_again_and_again_is_refused(r
         promote(registry, 1)
         await until(lambda: registry.audit()[-1].what == "refuse")
         assert started.champion == 0
+
+
+class CrashingEngine(ScriptedEngine):
+    """As `IsolatedEngine`: its process ends, and another one comes back with the versions it had, or without
+    one of them."""
+
+    def __init__(self, script: Callable[[Request], Reply] = by_version) -> None:
+        super().__init__(script)
+        self.down = False
+        self.refused = 0
+
+    def crash(self, serving: Serving) -> None:
+        self.down = True
+        self.warmed_lanes.clear()
+        serving.engine_lost()
+
+    def come_back(self, serving: Serving, without: str = "none") -> None:
+        self.down = False
+        self._lanes.pop(without, None)
+        serving.engine_back()
+
+    async def load(self, lane: Lane) -> None:
+        if self.down:
+            self.refused += 1
+            raise EngineDown("the engine comes back in a moment")
+        await super().load(lane)
+
+
+async def test_a_restart_of_the_engine_is_no_fault_of_a_version_however_many_talk(tmp_path: Path) -> None:
+    down = Reply("Well", error=EngineDown("the engine's process ended"))
+    engine = ScriptedEngine(
+        lambda request: replace(down, text="") if "crash" in request.messages[-1].content else down
+    )
+    async with town(tmp_path, engine) as runtime, Game(runtime.port) as game:
+        versions(runtime.registry, 1)
+        promote(runtime.registry, 1)
+        await until(lambda: runtime.serving.champion == 1)
+        for _ in range(5):
+            assert (await said(game, text="crash"))["source"] == "late"
+        assert (await said(game, text="hello"))["text"] == "Well"
+    memo = StatusFiles(runtime.registry.root).memo()
+    assert memo
+    assert memo.tallies.get(1, Tally()) == Tally()
+
+
+async def test_each_end_of_the_engines_process_counts_once(registry: Registry) -> None:
+    versions(registry, 1)
+    promote(registry, 1)
+    engine = CrashingEngine()
+    async with serving(registry, engine) as started:
+        for crash in (1, 2):
+            assert started.champion == 1, f"after {crash - 1} crashes"
+            engine.crash(started)
+            for _ in range(5):
+                started.note(1, Account("late", "Hm.", down=True))
+            engine.come_back(started)
+        await until(lambda: started.champion == 0)
+    entry = registry.audit()[-1]
+    assert (entry.who, entry.what) == ("guard", "rollback")
+    assert "ended without a word 2 times" in entry.why
+
+
+async def test_an_engine_that_is_back_is_as_warm_as_before(registry: Registry) -> None:
+    versions(registry, 2)
+    promote(registry, 1, 2)
+    engine = CrashingEngine()
+    one, two = registry.get(1).id, registry.get(2).id
+    async with serving(registry, engine) as started:
+        await started.warm((Message("system", "You are Mira."),))
+        engine.crash(started)
+        engine.come_back(started)
+        await until(lambda: set(engine.warmed_lanes) == {one, two})
+
+
+async def test_a_version_that_does_not_come_back_is_loaded_again(registry: Registry) -> None:
+    versions(registry, 2)
+    promote(registry, 1, 2)
+    engine = CrashingEngine()
+    async with serving(registry, engine) as started:
+        assert started.champion == 2
+        engine.crash(started)
+        engine.come_back(started, without=registry.get(2).id)
+        assert started.champion == 1, "meanwhile the one before it answers"
+        with started.turn("alice") as served:
+            assert served.lane in {lane.key for lane in engine.lanes}
+        await until(lambda: started.champion == 2)
+
+
+async def test_a_version_waits_for_an_engine_that_is_away_for_long(registry: Registry) -> None:
+    versions(registry, 1)
+    engine = CrashingEngine()
+    async with serving(registry, engine) as started:
+        engine.crash(started)
+        promote(registry, 1)
+        await until(lambda: engine.refused > ATTEMPTS)
+        engine.come_back(started)
+        await until(lambda: started.champion == 1)
+    assert registry.audit()[-1].what == "promote"
+
+
+class DeadlyEngine(CrashingEngine):
+    """Its process ends whenever it should load a version."""
+
+    serving: Serving
+
+    async def load(self, lane: Lane) -> None:
+        self.refused += 1
+        loop = asyncio.get_running_loop()
+        loop.call_soon(self.crash, self.serving)
+        loop.call_soon(self.come_back, self.serving)
+        raise EngineDown("the engine's process ended")
+
+
+async def test_a_version_that_ends_the_engine_when_it_is_loaded_is_not_tried_for_ever(
+    registry: Registry,
+) -> None:
+    versions(registry, 1)
+    engine = DeadlyEngine()
+    async with serving(registry, engine) as started:
+        engine.serving = started
+        promote(registry, 1)
+        await until(lambda: registry.state().champion == 0)
+        assert started.champion == 0
+        assert engine.refused <= ATTEMPTS
 
 
 async def test_a_registry_that_cannot_be_read_leaves_the_bare_base(registry: Registry) -> None:

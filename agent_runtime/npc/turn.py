@@ -17,7 +17,7 @@ import structlog
 from agent_runtime.bridge.parts import ReplySource, Snapshot
 from agent_runtime.clock import Clock
 from agent_runtime.engine.interface import BASE_LANE, Chunk, Engine, Finish, Request
-from agent_runtime.errors import EngineBusy, EngineError, PromptTooLong
+from agent_runtime.errors import EngineBusy, EngineDown, EngineError, PromptTooLong
 from agent_runtime.npc import policy
 from agent_runtime.npc.actions import Proposal
 from agent_runtime.npc.catalogue import Catalogue
@@ -71,6 +71,8 @@ class Account:
     judged: list[Judged] = field(default_factory=list)
     malformed: list[Malformed] = field(default_factory=list)
     finish: Finish | None = None
+    # The engine's process was not there, or ended meanwhile: no fault of the version that should have spoken.
+    down: bool = False
     first_words_ms: float | None = None
     first_sentence_ms: float | None = None
     total_ms: float = 0.0
@@ -120,6 +122,7 @@ async def run_turn(
         account.source = "busy"
     except (EngineError, TimeoutError) as error:
         account.source = "late"
+        account.down = isinstance(error, EngineDown)
         log.warning("turn_failed", npc=situation.persona.name, error=str(error) or "the engine hangs")
     for event in _events(speech.end(), situation, account, started, clock):
         yield event

@@ -67,7 +67,7 @@ def complaint(tally: Tally, before: Tally, limits: Limits) -> str | None:
     if tally.turns >= limits.turns:
         return None
     if tally.crashes >= limits.crashes:
-        return f"the runtime ended without a word {tally.crashes} times while it served"
+        return f"the runtime or its engine ended without a word {tally.crashes} times while it served"
     for what, count, earlier in (
         ("malformed or forbidden actions", tally.faults, before.faults),
         ("turns without an answer", tally.failures, before.failures),

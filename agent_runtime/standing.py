@@ -1,0 +1,51 @@
+"""What a server leaves for its own next start: who serves goes into a file, and whoever ended without a word
+comes out of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+import structlog
+
+from agent_runtime.engine.interface import Engine
+from agent_runtime.registry.status import Status, StatusFiles
+
+log = structlog.get_logger(__name__)
+
+
+class Standing:
+    """The status file of a registry's folder. Never raises for a disk."""
+
+    def __init__(self, engine: Engine, root: Path) -> None:
+        self._engine = engine
+        self._files = StatusFiles(root)
+
+    @property
+    def left(self) -> Status | None:
+        """What a process that did not end in good order left."""
+        return self._files.status()
+
+    async def tell(self, champion: int, challenger: int | None, suspect: int) -> None:
+        """Let others, and the next start, know what serves, and what was loaded last."""
+        status = Status(
+            pid=os.getpid(),
+            base=self._engine.info.digest,
+            champion=champion,
+            challenger=challenger,
+            suspect=suspect,
+            since=datetime.now(UTC),
+        )
+        try:
+            await asyncio.to_thread(self._files.write_status, status)
+        except OSError as error:
+            log.error("status_not_written", error=str(error))
+
+    def clear(self) -> None:
+        """This one ends in good order."""
+        with suppress(OSError):
+            self._files.clear_status()

@@ -55,11 +55,11 @@ if luasocket and mod.engine.leaks_trust() then
 		:format(mod.engine.name()))
 end
 
-mod.settings = load("game/settings")
+mod.settings = load("settings")
 mod.text = load("game/text")
 mod.bearings = load("game/bearings")
-mod.stats = load("game/stats")
-mod.guard = load("game/guard")
+mod.stats = load("stats")
+mod.guard = load("guard")
 mod.address = load("game/address")
 mod.places = load("game/places")
 mod.snapshot = load("game/snapshot")
@@ -70,6 +70,7 @@ mod.cards = load("npc/cards")
 mod.records = load("npc/records")
 mod.walk = load("npc/walk")
 mod.npcs = load("npc/npcs")
+mod.newcomers = load("npc/newcomers")
 mod.targets = load("npc/targets")
 mod.tasks = load("npc/tasks")
 mod.fallback = load("npc/fallback")
@@ -122,7 +123,7 @@ mod.link = load("net/link").new({
 	budget = { bytes = 65536, seconds = 0.001 },
 })
 
-load("game/greeting")
+load("net/session")
 load("npc/entity")
 mod.chat = load("game/chat")
 mod.events.register()

@@ -9,12 +9,14 @@ townsfolk = {
 	--- The time of this mod's work per server step and its counters: `report()`, `reset()`.
 	stats = { report = mod.stats.report, reset = mod.stats.reset },
 
-	--- Make an NPC; returns its id, or nil and `taken` when the name is.
+	--- Make an NPC; returns its id, or nil and what is wrong: `persona` (no such one), `position` (no place in a
+	-- world), `name` (empty, too long or with markup), `taken` (the name is), `full` (`townsfolk.max_npcs` are there).
 	spawn = function(persona, name, pos)
-		if mod.records.by_name(name) then
-			return nil, "taken"
+		local clean, problem = mod.newcomers.check(persona, name, pos)
+		if not clean then
+			return nil, problem
 		end
-		return mod.npcs.spawn(persona, name, pos).id
+		return mod.npcs.spawn(persona, clean, pos).id
 	end,
 
 	--- Remove the NPC of that name; returns whether there was one.

@@ -83,6 +83,17 @@ async def test_a_name_is_plain_text_and_nobody_elses(engine: Engine) -> None:
         assert {npc.name for npc in game.session.npcs.values()} == {"Mira", "Łucja Ö’Neill 2"}
 
 
+async def test_other_mods_are_held_to_the_same_as_admins(engine: Engine) -> None:
+    settings = {"townsfolk.max_npcs": "2"}
+    async with Game(engine, settings=settings) as game, await game.server.join_admin() as admin:
+        await game.spawn(admin)
+        for asked, problem in (("pirate Jack", "persona"), ("baker <b>", "name"), ("baker mira", "taken")):
+            await command(admin, f"/probe_spawn {asked}", f"refused: {problem}")
+        await command(admin, "/probe_spawn baker Brom", "spawned")
+        await command(admin, "/probe_spawn baker Ida", "refused: full")
+        await command(admin, "/npc spawn baker Ida", "There are 2 NPCs, as many as")
+
+
 async def test_an_npc_is_the_same_after_a_restart(engine: Engine) -> None:
     async with Game(engine, answer=answer) as game:
         async with await game.server.join_admin() as admin:

@@ -59,6 +59,7 @@ async def test_the_snapshot_says_what_is_true(engine: Engine) -> None:
         assert near["mill"].kind == "place"
         assert near["mill"].direction == "here"
         assert "admin" not in near
+        assert [entry.name for entry in seen.near] == ["mill", "bob"], "the nearest comes first"
 
 
 async def test_the_one_npc_that_a_player_faces_is_meant(engine: Engine) -> None:

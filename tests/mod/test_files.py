@@ -44,7 +44,7 @@ def test_translations_keep_the_places_for_names() -> None:
 
 def test_every_setting_is_described_and_used() -> None:
     described = set(re.findall(r"^townsfolk\.(\w+) ", (MOD / "settingtypes.txt").read_text(), re.MULTILINE))
-    text = SOURCES[MOD / "src" / "game" / "settings.lua"]
+    text = SOURCES[MOD / "src" / "settings.lua"]
     used = set(re.findall(r'"townsfolk\.(\w+)"', text)) | set(re.findall(r'number\("(\w+)"', text))
     assert described == used
 
@@ -55,7 +55,7 @@ def test_defaults_are_the_same_in_code_and_description() -> None:
             r"^townsfolk\.(\w+) \([^)]*\) (?:int|float) (\S+)", (MOD / "settingtypes.txt").read_text(), re.M
         )
     )
-    text = SOURCES[MOD / "src" / "game" / "settings.lua"]
+    text = SOURCES[MOD / "src" / "settings.lua"]
     assert described == dict(re.findall(r'number\("(\w+)", ([\d.]+),', text))
 
 

@@ -1,5 +1,5 @@
 local part = dofile("spec/support/part.lua")
-local address = part("game/address", { text = part("game/text") })
+local address = part("game/address", { bearings = part("game/bearings"), text = part("game/text") })
 
 local LIMITS = { near = 5, named = 32 }
 local NORTH = { x = 0, y = 0, z = 1 }

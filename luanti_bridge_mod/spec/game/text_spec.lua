@@ -59,6 +59,18 @@ describe("text.line", function()
 	end)
 end)
 
+describe("text.is_player_name", function()
+	it("knows what the engine lets players be called", function()
+		for _, name in ipairs({ "alice", "Player_1", "a-b", ("a"):rep(20) }) do
+			assert.is_true(text.is_player_name(name))
+		end
+		for _, name in ipairs({ "", "a b", ":pipeworks", "Zoë", ("a"):rep(21) }) do
+			assert.is_false(text.is_player_name(name))
+		end
+		assert.is_false(text.is_player_name(nil))
+	end)
+end)
+
 describe("text.find_word", function()
 	it("finds a name in any case, as a word", function()
 		assert.equal(7, text.find_word("Hello MIRA!", "Mira"))

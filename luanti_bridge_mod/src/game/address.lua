@@ -1,25 +1,16 @@
--- A player's line and the NPCs around come in, the NPC that was meant goes out. Pure: `text` is passed in.
+-- A player's line and the NPCs around come in, the NPC that was meant goes out. Pure: `bearings` and `text` are passed in.
 
 local mod = ...
-local text = mod.text
+local bearings, text = mod.bearings, mod.text
 
 local address = {}
 
 -- Cosine of half the angle within which somebody counts as faced: 45 degrees to either side.
 local FACED = 0.7
 
-local function offset(from, to)
-	return to.x - from.x, to.y - from.y, to.z - from.z
-end
-
-local function distance(from, to)
-	local dx, dy, dz = offset(from, to)
-	return math.sqrt(dx * dx + dy * dy + dz * dz)
-end
-
 -- Height is left out: who looks at somebody's feet or over their head still faces them.
 local function faces(player, pos)
-	local dx, _, dz = offset(player.pos, pos)
+	local dx, dz = pos.x - player.pos.x, pos.z - player.pos.z
 	local across = math.sqrt(dx * dx + dz * dz)
 	local look = math.sqrt(player.look.x ^ 2 + player.look.z ^ 2)
 	if across < 0.5 or look < 0.01 then
@@ -34,7 +25,7 @@ end
 function address.choose(line, player, npcs, limits)
 	local meant, first, least
 	for _, npc in ipairs(npcs) do
-		local away = distance(player.pos, npc.pos)
+		local away = bearings.distance(player.pos, npc.pos)
 		local at = away <= limits.named and text.find_word(line, npc.name)
 		if at and (not meant or at < first or (at == first and away < least)) then
 			meant, first, least = npc, at, away
@@ -44,7 +35,7 @@ function address.choose(line, player, npcs, limits)
 		return meant, "named"
 	end
 	for _, npc in ipairs(npcs) do
-		local away = distance(player.pos, npc.pos)
+		local away = bearings.distance(player.pos, npc.pos)
 		if away <= limits.near and faces(player, npc.pos) and (not meant or away < least) then
 			meant, least = npc, away
 		end
@@ -59,7 +50,7 @@ end
 function address.nearest(pos, npcs, reach)
 	local found, least
 	for _, npc in ipairs(npcs) do
-		local away = distance(pos, npc.pos)
+		local away = bearings.distance(pos, npc.pos)
 		if away <= reach and (not found or away < least) then
 			found, least = npc, away
 		end

@@ -14,13 +14,8 @@ local ring, first, last = {}, 1, 0
 local dropped = 0
 local oldest_at
 
-local function is_player_name(name)
-	return type(name) == "string" and #name <= 20 and name:find("^[%w_-]+$") ~= nil
-end
-
 local function add(kind, player_name, what, pos)
-	-- Machines of other mods dig and place under names that no player can have.
-	if not is_player_name(player_name) then
+	if not mod.text.is_player_name(player_name) then
 		return
 	end
 	local now = mod.now()
@@ -71,17 +66,22 @@ local function name_of(object)
 	return object and object.is_player and object:is_player() and object:get_player_name() or nil
 end
 
+-- Somebody joined or left: told at once, beside the event.
+local function tell(kind, message_type, player)
+	local name = player:get_player_name()
+	if mod.text.is_player_name(name) then
+		mod.link:send({ type = message_type, player = name })
+		add(kind, name, "", player:get_pos())
+	end
+end
+
 function events.register()
 	local wrap = mod.guard.wrap
 	core.register_on_joinplayer(wrap("events: join", function(player)
-		local name = player:get_player_name()
-		mod.link:send({ type = "player_joined", player = name })
-		add("join", name, "", player:get_pos())
+		tell("join", "player_joined", player)
 	end))
 	core.register_on_leaveplayer(wrap("events: leave", function(player)
-		local name = player:get_player_name()
-		mod.link:send({ type = "player_left", player = name })
-		add("leave", name, "", player:get_pos())
+		tell("leave", "player_left", player)
 	end))
 	core.register_on_dignode(wrap("events: dig", function(pos, oldnode, digger)
 		add("dig", name_of(digger), oldnode.name, pos)

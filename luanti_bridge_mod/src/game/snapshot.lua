@@ -29,6 +29,10 @@ local function near_entry(kind, name, from, to)
 	}
 end
 
+local function by_distance(a, b)
+	return a.distance < b.distance
+end
+
 -- Mob frameworks mark their entities in different ways; dropped items, falling nodes and arrows carry no such mark.
 local function is_mob(entity)
 	return entity._cmi_is_mob
@@ -59,9 +63,7 @@ function snapshot.mobs(pos, reach)
 			}
 		end
 	end
-	table.sort(found, function(a, b)
-		return a.distance < b.distance
-	end)
+	table.sort(found, by_distance)
 	local seen, nearest = {}, {}
 	for _, mob in ipairs(found) do
 		if not seen[mob.name] and #nearest < MAX_MOBS then
@@ -72,8 +74,15 @@ function snapshot.mobs(pos, reach)
 	return nearest
 end
 
+-- Appends the nearest of `entries`, at most so many.
+local function add_nearest(list, entries, most)
+	table.sort(entries, by_distance)
+	for index = 1, math.min(#entries, most) do
+		list[#list + 1] = entries[index]
+	end
+end
+
 local function people(pos, speaker, self_id)
-	local list = {}
 	local players = {}
 	for _, player in ipairs(core.get_connected_players()) do
 		local name, at = player:get_player_name(), player:get_pos()
@@ -87,14 +96,9 @@ local function people(pos, speaker, self_id)
 			npcs[#npcs + 1] = near_entry("npc", npc.name, pos, npc.pos)
 		end
 	end
-	for entries, most in pairs({ [players] = MAX_PLAYERS, [npcs] = MAX_NPCS }) do
-		table.sort(entries, function(a, b)
-			return a.distance < b.distance
-		end)
-		for index = 1, math.min(#entries, most) do
-			list[#list + 1] = entries[index]
-		end
-	end
+	local list = {}
+	add_nearest(list, players, MAX_PLAYERS)
+	add_nearest(list, npcs, MAX_NPCS)
 	return list
 end
 
@@ -120,6 +124,7 @@ function snapshot.take(npc, player, now)
 	for index = 1, math.min(#around, MAX_PLACES) do
 		near[#near + 1] = near_entry("place", around[index].name, npc_pos, around[index].pos)
 	end
+	table.sort(near, by_distance)
 	local stacks = {}
 	for item, count in pairs(npc.inventory) do
 		if #stacks < MAX_STACKS then

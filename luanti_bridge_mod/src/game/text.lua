@@ -6,6 +6,9 @@ local text = {}
 -- The longest line of talk, in characters: the engine's own limit for the chat.
 text.MAX_LINE = 500
 
+-- The longest name of an NPC or a place, in characters.
+text.MAX_NAME = 40
+
 local byte, sub, char = string.byte, string.sub, string.char
 
 -- Ranges of code points that are dropped: invisible, re-ordering, or not characters at all.
@@ -121,6 +124,21 @@ end
 function text.line(s, limit)
 	local cleaned = text.clean(s, limit)
 	return (cleaned:gsub(" +", " "):gsub("^ ", ""):gsub(" $", ""))
+end
+
+--- The name of an NPC or a place, clean; nil when it cannot be one. Names may have spaces and letters of any language,
+-- but no markup.
+function text.name(s)
+	local name = text.line(s, text.MAX_NAME + 1)
+	if name == "" or text.length(name) > text.MAX_NAME or name:find("[%c<>%[%]{}\\/\"|;:]") then
+		return nil
+	end
+	return name
+end
+
+--- Whether a player can have that name; machines and figures of other mods act under names that none can.
+function text.is_player_name(name)
+	return type(name) == "string" and #name <= 20 and name:find("^[%w_-]+$") ~= nil
 end
 
 --- Letters A–Z in lower case; other bytes as they are.

@@ -65,7 +65,7 @@ local function add_body(record)
 	core.add_entity(record.pos, "townsfolk:npc", record.id)
 end
 
---- Make an NPC at `pos`. The caller has checked name and persona.
+--- Make an NPC at `pos`. The caller has asked `newcomers`.
 function npcs.spawn(persona, name, pos, yaw)
 	local record = records.add({
 		name = name,

@@ -6,7 +6,6 @@ local bearings, npcs, records, text = mod.bearings, mod.npcs, mod.records, mod.t
 local S = mod.S
 
 local ADMIN = { npc_admin = true }
-local MAX_NAME = 40
 
 local function position_of(player_name)
 	local player = core.get_player_by_name(player_name)
@@ -24,13 +23,16 @@ local function no_such_npc(name)
 	return false, S("There is no NPC called “@1”. /npc list shows all.", name)
 end
 
--- Names may have spaces; letters of any language, no markup.
-local function clean_name(raw)
-	local name = text.line(raw, MAX_NAME + 1)
-	if name == "" or text.length(name) > MAX_NAME or name:find("[%c<>%[%]{}\\/\"|;:]") then
-		return nil
+local function bad_name()
+	return false, S("A name has 1 to @1 characters and no brackets, quotes or colons.", text.MAX_NAME)
+end
+
+local function no_such_persona()
+	local known = mod.cards.ids()
+	if #known == 0 then
+		return false, S("Name a persona in small letters, such as “miner”. The runtime has not told any yet.")
 	end
-	return name
+	return false, S("There is no such persona. Known: @1.", table.concat(known, ", "))
 end
 
 local function spawn(player_name, words, rest)
@@ -39,23 +41,19 @@ local function spawn(player_name, words, rest)
 		return not_in_game()
 	end
 	local persona = words[1]
-	local known = mod.cards.ids()
-	if not persona or not persona:find("^[a-z0-9_-]+$") or #persona > 40
-		or (#known > 0 and not mod.cards.get(persona)) then
-		if #known == 0 then
-			return false, S("Name a persona in small letters, such as “miner”. The runtime has not told any yet.")
-		end
-		return false, S("There is no such persona. Known: @1.", table.concat(known, ", "))
-	end
-	local card = mod.cards.get(persona)
-	local wanted = rest:match("^%S+%s*(.*)$")
-	local name = clean_name(wanted ~= "" and wanted or (card and card.name) or persona)
-	if not name then
-		return false, S("A name has 1 to @1 characters and no brackets, quotes or colons.", MAX_NAME)
-	elseif records.by_name(name) then
-		return false, S("There is an NPC called “@1” already. Give another name: /npc spawn @2 NAME.", name, persona)
-	elseif #records.list() >= mod.settings.max_npcs then
+	local card = persona and mod.cards.get(persona)
+	local wanted = rest:match("^%S+%s+(.+)$") or (card and card.name) or persona
+	local name, problem = mod.newcomers.check(persona, wanted, pos)
+	if problem == "persona" then
+		return no_such_persona()
+	elseif problem == "taken" then
+		return false, S("There is an NPC called “@1” already. Give another name: /npc spawn @2 NAME.", text.name(wanted), persona)
+	elseif problem == "full" then
 		return false, S("There are @1 NPCs, as many as townsfolk.max_npcs allows.", mod.settings.max_npcs)
+	elseif problem == "position" then
+		return not_in_game()
+	elseif not name then
+		return bad_name()
 	end
 	npcs.spawn(persona, name, pos, bearings.yaw(pos, vector.add(pos, vector.multiply(player:get_look_dir(), -1))))
 	if not card then
@@ -145,9 +143,9 @@ local function mark(player_name, _, rest)
 	if not pos then
 		return not_in_game()
 	end
-	local name = clean_name(rest)
+	local name = text.name(rest)
 	if not name then
-		return false, S("A name has 1 to @1 characters and no brackets, quotes or colons.", MAX_NAME)
+		return bad_name()
 	elseif not mod.places.mark(name, pos) then
 		return false, S("There are too many places. Forget one with /npc unmark NAME.")
 	end

@@ -22,6 +22,16 @@ core.register_chatcommand("probe_npc", {
 	end,
 })
 
+-- Another mod makes an NPC where the player stands.
+core.register_chatcommand("probe_spawn", {
+	params = "PERSONA NAME",
+	func = function(player_name, param)
+		local persona, name = param:match("^(%S+) (.*)$")
+		local id, problem = townsfolk.spawn(persona, name, core.get_player_by_name(player_name):get_pos())
+		return true, id and "spawned" or "refused: " .. problem
+	end,
+})
+
 -- Takes all entities out of the world, as /clearobjects does.
 core.register_chatcommand("probe_clear", {
 	func = function()

@@ -1,5 +1,5 @@
--- The first words of a connection: the wire's `Hello` goes out, the `Welcome` that answers it comes in, and what
--- the runtime sends later is handed to the part that it is for.
+-- One connection's talk with the runtime: the wire's `Hello` goes out, the `Welcome` that answers it comes in, and
+-- what the runtime sends later is handed to the part that it is for. It decides nothing itself.
 
 local mod = ...
 local link, text = mod.link, mod.text
@@ -16,10 +16,6 @@ local function server_id()
 	return id
 end
 
-local function is_player_name(name)
-	return #name <= 20 and name:find("^[%w_-]+$") ~= nil
-end
-
 -- What the runtime knows of us from the hello: who comes or goes until the welcome is told after it.
 local told_npcs, told_players = {}, {}
 
@@ -34,7 +30,7 @@ local function hello()
 	end
 	for _, player in ipairs(core.get_connected_players()) do
 		local name = player:get_player_name()
-		if #players < MAX_PLAYERS and is_player_name(name) then
+		if #players < MAX_PLAYERS and text.is_player_name(name) then
 			players[#players + 1] = name
 			told_players[name] = true
 		end
@@ -65,7 +61,7 @@ local function catch_up()
 	end
 	for _, player in ipairs(core.get_connected_players()) do
 		local name = player:get_player_name()
-		if not told_players[name] and is_player_name(name) then
+		if not told_players[name] and text.is_player_name(name) then
 			link:send({ type = "player_joined", player = name })
 		end
 		told_players[name] = nil

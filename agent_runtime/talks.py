@@ -7,8 +7,9 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable
-from contextlib import aclosing
+from contextlib import aclosing, nullcontext
 from dataclasses import dataclass
+from typing import Self
 
 import structlog
 
@@ -16,18 +17,19 @@ from agent_runtime.bridge.messages import ActionRequest, Chat, Freeze, ReplyDelt
 from agent_runtime.bridge.parts import NpcRecord, ReplySource
 from agent_runtime.bridge.session import Session
 from agent_runtime.bridge.ulid import UlidMaker
-from agent_runtime.journal.rows import Row
+from agent_runtime.journal.rows import Row, TurnRow
 from agent_runtime.npc.attention import Attention, TooFast, TooLate, TooMany
 from agent_runtime.npc.catalogue import Catalogue
 from agent_runtime.npc.persona import Persona
 from agent_runtime.npc.policy import FREEZE_SECONDS, Allowed, Refused
-from agent_runtime.npc.prompt import Exchange, Fact
+from agent_runtime.npc.prompt import Exchange, Fact, Message, system_text
 from agent_runtime.npc.situation import latest, situation_of
 from agent_runtime.npc.speech import Words
 from agent_runtime.npc.text import clean_line
 from agent_runtime.npc.turn import Account, Judged, Situation, canned, read_ahead, run_turn
+from agent_runtime.persona_lanes import PersonaLanes
 from agent_runtime.record import Line
-from agent_runtime.served import NO_VERSION, Served
+from agent_runtime.served import NO_VERSION, Served, is_trial
 from agent_runtime.services import Services
 
 EMPTY_CATALOGUE = Catalogue((), ())
@@ -38,11 +40,18 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """A reply that was made: to which player (a pseudonym), by which version, when (seconds, wall clock)."""
+    """A reply that was made: to which player (a pseudonym), by which version (not on `trial`: by a persona's
+    own adapter), when (seconds, wall clock)."""
 
     player: str
     version: int
+    trial: bool
     at: float
+
+    @classmethod
+    def of(cls, row: TurnRow) -> Self:
+        """What the journal's row of a turn says of its reply."""
+        return cls(row.player, row.version, is_trial(row.version, row.adapter), row.said_at.timestamp())
 
 
 class Talks:
@@ -51,6 +60,7 @@ class Talks:
     def __init__(self, services: Services, write: Callable[..., None], rng: random.Random) -> None:
         self._engine = services.engine
         self._serving = services.serving
+        self._lanes = PersonaLanes(services.engine)
         self._recorder = services.recorder
         self._memory = services.memory
         self._catalogues = services.catalogues
@@ -70,6 +80,12 @@ class Talks:
     def forget(self, server: str, player: str) -> None:
         """The player left the server."""
         self._attention.forget((server, player))
+
+    async def warm(self, persona: Persona) -> None:
+        """Compute a persona's prompt prefix, for whoever answers for it. Raises `EngineError`."""
+        prefix = (Message("system", system_text(persona)),)
+        own = await self._lanes.served(persona)
+        await (self._engine.warm(prefix, own.lane) if own else self._serving.warm(prefix))
 
     async def answer(self, session: Session, chat: Chat, npc: NpcRecord, persona: Persona) -> None:
         """Answer one line, in its turn. The deadline counts from now, waiting and all. Never raises but when
@@ -100,7 +116,8 @@ class Talks:
         situation = situation_of(
             line.persona, chat.player, line.text, talk, chat.snapshot, catalogue, self._limits
         )
-        with self._serving.turn(player) as served:
+        own = await self._lanes.served(line.persona)
+        with nullcontext(own) if own else self._serving.turn(player) as served:
             await self._speak(line, situation, player, served)
 
     async def _speak(self, line: Line, situation: Situation, player: str, served: Served) -> None:
@@ -123,7 +140,8 @@ class Talks:
             account.reply, account.total_ms = "".join(said), self._ms_since(line)
             self._note(line, account, facts, actions, served)
             raise
-        self._serving.note(served.version, account)
+        if served.trial:
+            self._serving.note(served.version, account)
         self._finish(line, account, facts, actions, served)
         if account.source == "model" and account.reply:
             exchange = Exchange(line.text, account.reply)
@@ -188,7 +206,7 @@ class Talks:
     ) -> None:
         """Hand the turn to the journal, and remember to whom the reply was made."""
         row = self._recorder.turn(line, account, facts, self._engine.info, served)
-        self._answered[row.id] = Answered(row.player, row.version, row.said_at.timestamp())
+        self._answered[row.id] = Answered.of(row)
         if len(self._answered) > ANSWERED_KEPT:
             del self._answered[next(iter(self._answered))]
         self._write(row, *actions)

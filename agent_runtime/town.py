@@ -40,7 +40,7 @@ from agent_runtime.journal.consent import decide
 from agent_runtime.journal.rows import DemonstrationRow, RatingRow, Row
 from agent_runtime.notices import about_journal, about_mod, about_personas
 from agent_runtime.npc.persona import Persona
-from agent_runtime.npc.prompt import Message, system_text
+from agent_runtime.npc.prompt import system_text
 from agent_runtime.services import Services
 from agent_runtime.talks import Answered, Talks
 
@@ -175,12 +175,12 @@ class Town:
 
     def _warm(self, npcs: Iterable[NpcRecord]) -> None:
         """Compute the prompt prefixes of these NPCs before anybody talks with them."""
-        texts = {system_text(self._persona_of(npc)) for npc in npcs}
-        self._spawn_quietly(self._warm_texts(sorted(texts)))
+        personas = {(system_text(one), one.adapter): one for one in map(self._persona_of, npcs)}
+        self._spawn_quietly(self._warm_all(personas.values()))
 
-    async def _warm_texts(self, texts: list[str]) -> None:
-        for text in texts:
-            await self._serving.warm((Message("system", text),))
+    async def _warm_all(self, personas: Iterable[Persona]) -> None:
+        for persona in personas:
+            await self._talks.warm(persona)
 
     async def _judge(
         self, session: Session, message: Rating | Demonstration, row: RatingRow | DemonstrationRow
@@ -190,7 +190,7 @@ class Town:
         if answered is None:
             turn = await self._queries.turn(message.reply)
             if turn and turn.id == message.reply:
-                answered = Answered(turn.player, turn.version, turn.said_at.timestamp())
+                answered = Answered.of(turn)
         if not answered or answered.player != row.player:
             why = f"no reply {message.reply} was made to {message.player}"
             session.send(ErrorReply(Code.UNKNOWN_REPLY, why, message.id))
@@ -198,7 +198,7 @@ class Town:
             return
         await self._journal.add(row)
         session.ack(message.id)
-        if isinstance(row, RatingRow):
+        if isinstance(row, RatingRow) and answered.trial:
             self._serving.rated(row.player, answered.version, row.turn, row.value, answered.at)
 
     async def _decide(self, session: Session, message: Consent) -> None:

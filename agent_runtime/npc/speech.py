@@ -45,21 +45,25 @@ Utterance = Words | Proposal | Malformed
 @dataclass(slots=True)
 class Speech:
     """One reply while it streams. `feed` text, then `end` once; `said` is all that was spoken so far
-    and `quoted` the places in `facts`, from 1, of those it used."""
+    and `quoted` the places in `facts`, from 1, of those it used. After `most` sentences (0: no limit) nothing
+    more is spoken, and `full` says that more words came: no more need be fed."""
 
     facts: Sequence[Fact]
+    most: int = 0
+    full: bool = False
     said: str = ""
     quoted: list[int] = field(default_factory=list)
     _held: str = ""
     _sentence: str = ""
     _spoken: int = 0
+    _sentences: int = 0
     _actions: int = 0
 
     def feed(self, text: str) -> list[Utterance]:
         """Take more of the model's text; return what is certain by now."""
         self._held += text
         out: list[Utterance] = []
-        while True:
+        while not self.full:
             start = self._held.find(_MARK_START)
             if start < 0:
                 # a single "[" at the very end may be half of a mark
@@ -76,12 +80,16 @@ class Speech:
                     self._held = ""
                 return out
             out += self._speak(self._held[:start])
-            out += self._mark(self._held[start : end + 2])
+            if not self.full:
+                out += self._mark(self._held[start : end + 2])
             self._held = self._held[end + 2 :]
+        return out
 
     def end(self) -> list[Utterance]:
         """The model has finished: speak what was held back, and close the last sentence."""
         out: list[Utterance] = []
+        if self.full:
+            self._held = ""
         if self._held.startswith(_MARK_START):
             out.append(Malformed(self._held[:MAX_MARK], "the mark has no end"))
             self._held = ""
@@ -118,14 +126,24 @@ class Speech:
             return []
         self._sentence = _joined(self._sentence, visible(text))
         out: list[Utterance] = []
-        while (end := _sentence_end(self._sentence)) is not None:
+        while not self._enough and (end := _sentence_end(self._sentence)) is not None:
             out.append(self._utter(self._sentence[self._spoken : end], sentence=True))
             self._sentence = self._sentence[end:].lstrip()
             self._spoken = 0
+            self._sentences += 1
+        if self._enough:
+            # An action may still follow the last sentence; words end the reply.
+            self.full = self.full or bool(self._sentence.strip())
+            self._sentence = ""
+            return out
         fresh = self._sentence[self._spoken :].rstrip()
         if fresh:
             out.append(self._utter(fresh, sentence=False))
         return out
+
+    @property
+    def _enough(self) -> bool:
+        return 0 < self.most <= self._sentences
 
     def _utter(self, text: str, sentence: bool) -> Words:
         """Words to append to what was said; a new sentence brings the space before it."""

@@ -12,6 +12,7 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
+import msgspec
 import structlog
 
 from agent_runtime.bridge.parts import ReplySource, Snapshot
@@ -23,11 +24,12 @@ from agent_runtime.npc.actions import Proposal
 from agent_runtime.npc.catalogue import Catalogue
 from agent_runtime.npc.grammar import action_grammar
 from agent_runtime.npc.persona import Canned, Persona
-from agent_runtime.npc.prompt import Exchange, Fact, Message, render
+from agent_runtime.npc.prompt import Exchange, Fact, Message, render, shortened
 from agent_runtime.npc.speech import Malformed, Speech, Utterance, Words
 
 GRACE_SECONDS = 0.5
 """How long past its deadline an engine may take to say so."""
+_SEEDS = 2**31
 
 log = structlog.get_logger(__name__)
 
@@ -61,7 +63,8 @@ class Judged:
 @dataclass(slots=True)
 class Account:
     """The whole turn, for the journal. `began` is when the line came, in seconds of the clock; times are
-    milliseconds from then, None when it never came."""
+    milliseconds from then, None when it never came. A reply that was `cut` has all the sentences that its
+    persona may say, and no `finish`."""
 
     source: ReplySource = "model"
     reply: str = ""
@@ -70,9 +73,11 @@ class Account:
     quoted: list[int] = field(default_factory=list)
     judged: list[Judged] = field(default_factory=list)
     malformed: list[Malformed] = field(default_factory=list)
+    seed: int | None = None
     finish: Finish | None = None
     # The engine's process was not there, or ended meanwhile: no fault of the version that should have spoken.
     down: bool = False
+    cut: bool = False
     first_words_ms: float | None = None
     first_sentence_ms: float | None = None
     total_ms: float = 0.0
@@ -111,13 +116,19 @@ async def run_turn(
     account = account or Account(began=clock.monotonic())
     started = account.began
     deadline = started + deadline_seconds
-    speech = Speech(situation.facts)
+    sampling = situation.persona.sampling
+    # Drawn here, because a reply that is cut never tells the engine's own.
+    account.seed = sampling.seed or rng.randrange(1, _SEEDS)
+    speech = Speech(situation.facts, sampling.max_sentences)
     try:
         async with aclosing(_generate(engine, situation, clock, deadline, account, lane)) as chunks:
             async for text in chunks:
                 account.raw += text
                 for event in _events(speech.feed(text), situation, account, started, clock):
                     yield event
+                if speech.full:
+                    account.cut = True
+                    break
     except EngineBusy:
         account.source = "busy"
     except (EngineError, TimeoutError) as error:
@@ -156,14 +167,12 @@ async def _generate(
 
     Raises `TimeoutError` when the engine does not keep the deadline by itself.
     """
-    history = list(situation.history)
+    messages = render(situation.persona, situation.history, situation.facts, situation.player, situation.line)
     while True:
-        account.messages = render(
-            situation.persona, history, situation.facts, situation.player, situation.line
-        )
+        account.messages = messages
         request = Request(
-            account.messages,
-            situation.persona.sampling,
+            messages,
+            msgspec.structs.replace(situation.persona.sampling, seed=account.seed),
             deadline,
             lane=lane,
             talk=situation.talk,
@@ -181,9 +190,10 @@ async def _generate(
                         account.finish = piece
             return
         except PromptTooLong:
-            if not history:
+            less = shortened(messages)
+            if less is None:
                 raise
-            history = history[len(history) // 2 + 1 :]
+            messages = less
 
 
 def _events(

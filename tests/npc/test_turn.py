@@ -1,6 +1,9 @@
 import random
 import time
 from collections.abc import Sequence
+from dataclasses import replace
+
+import msgspec
 
 from agent_runtime.clock import SystemClock
 from agent_runtime.engine.interface import BASE_LANE
@@ -91,11 +94,11 @@ async def test_a_failing_engine_and_a_busy_one_have_their_own_lines() -> None:
 
 async def test_a_talk_too_long_for_the_window_forgets_its_oldest() -> None:
     history = [Exchange(f"line {number} " + "x " * 30, "reply") for number in range(8)]
-    engine = ScriptedEngine(["Yes."], context=250)
+    engine = ScriptedEngine(["Yes."], context=290)
     _, account = await take(engine, situation(history=history))
     assert account.source == "model"
     kept = [message.content for message in account.messages if message.role == "user"][:-1]
-    assert 0 < len(kept) < 8
+    assert len(kept) == 4, "no more is left out than has to be"
     assert "line 7" in kept[-1]
 
 
@@ -117,3 +120,35 @@ async def test_what_is_read_ahead_is_the_beginning_of_the_next_prompt() -> None:
     assert engine.warmed_talks == [engine.requests[0].talk]
     await engine.close()
     await read_ahead(engine, situation(), history, BASE_LANE)
+
+
+def brief(sentences: int) -> Situation:
+    sampling = msgspec.structs.replace(MIRA.sampling, max_sentences=sentences)
+    return replace(situation(), persona=msgspec.structs.replace(MIRA, sampling=sampling))
+
+
+async def test_a_persona_of_few_sentences_is_cut_off_after_them() -> None:
+    engine = ScriptedEngine(
+        [Reply("Good day! Fresh bread, 3.5 coins. What more is there to say. ", between=0.001)]
+    )
+    events, account = await take(engine, brief(2))
+    assert account.reply == "Good day! Fresh bread, 3.5 coins."
+    assert "".join(event.text for event in events if isinstance(event, Words)) == account.reply
+    assert (account.source, account.cut, engine.cancelled) == ("model", True, 1)
+    assert "more" not in account.raw
+    assert engine.requests[0].sampling.seed == account.seed
+
+
+async def test_an_action_after_the_last_sentence_still_counts() -> None:
+    events, account = await take(
+        ScriptedEngine(["Gladly! [[ACTION:follow]] Come. [[ACTION:stop]]"]), brief(1)
+    )
+    assert account.reply == "Gladly!"
+    assert [event.proposal.name for event in events if isinstance(event, Judged)] == ["follow"]
+    assert account.flag == ""
+
+
+async def test_a_reply_that_ends_in_time_is_not_cut() -> None:
+    _, account = await take(ScriptedEngine(["Good day! Fresh bread."]), brief(2))
+    assert (account.reply, account.cut) == ("Good day! Fresh bread.", False)
+    assert account.finish

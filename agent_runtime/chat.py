@@ -5,30 +5,28 @@ The world is a small standing scene, and the catalogue is the one that comes alo
 
 from __future__ import annotations
 
-import asyncio
 import random
-from collections import deque
 from contextlib import aclosing
 
 import msgspec
 from rich.console import Console
 
 from agent_runtime.app import engine_of, personas_of
+from agent_runtime.beside import Beside, loop_beside
 from agent_runtime.bridge.parts import Item, ItemCount, Near, Position, Recipe, Snapshot
 from agent_runtime.clock import SystemClock
 from agent_runtime.config import Settings, share_dir
 from agent_runtime.engine.interface import Engine
 from agent_runtime.errors import PersonaError
 from agent_runtime.npc.catalogue import Catalogue
-from agent_runtime.npc.known import facts_known
 from agent_runtime.npc.memory import EXCHANGES
 from agent_runtime.npc.persona import Persona
 from agent_runtime.npc.policy import Allowed, Refused
 from agent_runtime.npc.prompt import Exchange, Message, system_text
+from agent_runtime.npc.situation import situation_of
 from agent_runtime.npc.speech import Words
 from agent_runtime.npc.text import clean_line
 from agent_runtime.npc.turn import Account, Situation, run_turn
-from agent_runtime.npc.world import facts_for
 from agent_runtime.persona_lanes import PersonaLanes
 from agent_runtime.registry.store import Registry
 from agent_runtime.served import Served, load_version
@@ -38,7 +36,7 @@ NEAR = (
     Near("place", "mill", 40, "west"),
     Near("mob", "sheep", 9, "south"),
 )
-HELP = "Type a line and press Enter. An empty line, /bye or Ctrl-D ends the talk."
+HELP = "Type a line and press Enter. An empty line, /bye, Ctrl-D or Ctrl-C ends the talk."
 
 console = Console(highlight=False)
 
@@ -58,7 +56,17 @@ def chat(settings: Settings, npc: str, player: str, version: int | None = None) 
         raise PersonaError(f"no persona {npc!r}; there are: {', '.join(sorted(personas))}")
     registry = Registry(settings.registry_path)
     number = registry.state().champion if version is None else version
-    asyncio.run(_talk(settings, personas[npc], player, registry, number, version is not None))
+    persona = personas[npc]
+    engine = engine_of(settings)
+    with loop_beside() as beside:
+        try:
+            with console.status("loading the model …"):
+                served = beside.run(_load(engine, persona, registry, number, version is not None))
+            _talk(beside, engine, settings, persona, player, served)
+        except KeyboardInterrupt:
+            console.print()
+        finally:
+            beside.run(engine.close())
 
 
 def embedded_catalogue() -> Catalogue:
@@ -67,23 +75,16 @@ def embedded_catalogue() -> Catalogue:
     return Catalogue(game.items, game.recipes)
 
 
-async def _talk(
-    settings: Settings, persona: Persona, player: str, registry: Registry, number: int, chosen: bool
-) -> None:
-    engine = engine_of(settings)
-    try:
-        with console.status("loading the model …"):
-            await engine.start()
-            own = None if chosen else await PersonaLanes(engine).served(persona)
-            served = own or await load_version(engine, registry, number)
-            await engine.warm((Message("system", system_text(persona)),), served.lane)
-        await _talk_with(engine, settings, persona, player, served)
-    finally:
-        await engine.close()
+async def _load(engine: Engine, persona: Persona, registry: Registry, number: int, chosen: bool) -> Served:
+    await engine.start()
+    own = None if chosen else await PersonaLanes(engine).served(persona)
+    served = own or await load_version(engine, registry, number)
+    await engine.warm((Message("system", system_text(persona)),), served.lane)
+    return served
 
 
-async def _talk_with(
-    engine: Engine, settings: Settings, persona: Persona, player: str, served: Served
+def _talk(
+    beside: Beside, engine: Engine, settings: Settings, persona: Persona, player: str, served: Served
 ) -> None:
     name = engine.info.name
     if served.version:
@@ -92,48 +93,32 @@ async def _talk_with(
         name += f" with {persona.name}'s own adapter"
     console.print(f"[dim]{name} · {persona.name}, {persona.role}. {HELP}[/dim]")
     catalogue = embedded_catalogue()
-    history: deque[Exchange] = deque(maxlen=EXCHANGES)
-    while line := clean_line(await asyncio.to_thread(_ask, player)):
+    history: list[Exchange] = []
+    while line := clean_line(_ask(player)):
         if line in ("/bye", "/quit", "/exit"):
             break
-        account = await _answer(
-            engine, settings, persona, player, line, list(history), catalogue, served.lane
-        )
-        history.append(Exchange(line, account.reply))
+        situation = situation_of(persona, player, line, history, _scene(persona), catalogue, settings.turn)
+        account = beside.run(_answer(engine, situation, settings.turn.deadline_s, served.lane))
+        history = [*history, Exchange(line, account.reply)][-EXCHANGES:]
 
 
 def _ask(player: str) -> str:
     try:
         return console.input(f"[bold cyan]{player}:[/bold cyan] ")
-    except (EOFError, KeyboardInterrupt):
+    except EOFError:
         console.print()
         return ""
 
 
-async def _answer(
-    engine: Engine,
-    settings: Settings,
-    persona: Persona,
-    player: str,
-    line: str,
-    history: list[Exchange],
-    catalogue: Catalogue,
-    lane: str,
-) -> Account:
-    snapshot = _scene(persona)
-    known = facts_known(persona, player, history)
-    facts = facts_for(line, known, snapshot, catalogue, settings.turn.facts)
-    told = history[-settings.turn.history :] if settings.turn.history else []
-    situation = Situation(persona, player, line, told, facts, snapshot, catalogue)
-    account = Account()
-    console.print(f"[bold yellow]{persona.name}:[/bold yellow] ", end="")
-    turn = run_turn(engine, situation, SystemClock(), random.Random(), settings.turn.deadline_s, lane)
+async def _answer(engine: Engine, situation: Situation, deadline_seconds: float, lane: str) -> Account:
+    clock = SystemClock()
+    account = Account(began=clock.monotonic())
+    console.print(f"[bold yellow]{situation.persona.name}:[/bold yellow] ", end="")
+    turn = run_turn(engine, situation, clock, random.Random(), deadline_seconds, lane, account)
     async with aclosing(turn) as events:
         async for event in events:
             if isinstance(event, Words):
                 console.print(event.text, end="", markup=False)
-            elif isinstance(event, Account):
-                account = event
     if account.source != "model":
         console.print(account.reply, end="", markup=False)
     console.print()

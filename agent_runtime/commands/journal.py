@@ -6,12 +6,11 @@ changes anything.
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, TypeVar
 
 import typer
 
@@ -62,57 +61,92 @@ Flagged = Annotated[bool, typer.Option("--flagged", help="Only turns that somebo
 Limit = Annotated[int, typer.Option(min=1, max=MAX_ROWS, help="At most so many, the newest.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object per line.")]
 
-_FILTERS: dict[str, tuple[Any, object]] = {
-    "npc": (Npc, ""),
-    "player": (Player, ""),
-    "since": (Since, ""),
-    "until": (Until, ""),
-    "rated": (Rated, False),
-    "flagged": (Flagged, False),
-    "limit": (Limit, 20),
-    "json": (Json, False),
-}
-"""Each option of a list with its default."""
 
+@app.command()
+def turns(
+    context: typer.Context,
+    npc: Npc = "",
+    player: Player = "",
+    since: Since = "",
+    until: Until = "",
+    rated: Rated = False,
+    flagged: Flagged = False,
+    limit: Limit = 20,
+    json: Json = False,
+) -> None:
+    """The talk: lines and replies, with ratings and actions."""
+    from agent_runtime.journal import render
 
-def _add_list(query: QueryName, view: type[Row], help: str, *filters: str) -> None:
-    """A command that lists a query's rows, with those of the filters that fit it."""
-    given = {name: _FILTERS[name] for name in (*filters, "limit", "json")}
-    kind = inspect.Parameter.KEYWORD_ONLY
-
-    def run(context: typer.Context, **values: Any) -> None:
-        from agent_runtime.journal import render
-
-        json = values.pop("json")
-        _list(context, query, _filter(context, **values), view, getattr(render, query), json)
-
-    # Typer reads a command's options from its signature.
-    run.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
-        [
-            inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context),
-            *(
-                inspect.Parameter(name, kind, default=value, annotation=of)
-                for name, (of, value) in given.items()
-            ),
-        ]
+    chosen = Filter(
+        npc=npc,
+        players=_players(context, player),
+        since=_moment(since),
+        until=_moment(until),
+        rated=rated,
+        flagged=flagged,
+        limit=limit,
     )
-    app.command(query, help=help)(run)
+    _list(context, "turns", chosen, TurnSummary, render.turns, json)
 
 
-_add_list(
-    "turns",
-    TurnSummary,
-    "The talk: lines and replies, with ratings and actions.",
-    *("npc", "player", "since", "until", "rated", "flagged"),
-)
-_add_list("ratings", RatingView, "What players thought of replies.", "npc", "player", "since", "until")
-_add_list("events", EventRow, "What happened in the worlds.", "player", "since", "until")
-_add_list(
-    "actions",
-    ActionView,
-    "What NPCs said they would do, and what they did.",
-    *("npc", "player", "since", "until", "flagged"),
-)
+@app.command()
+def ratings(
+    context: typer.Context,
+    npc: Npc = "",
+    player: Player = "",
+    since: Since = "",
+    until: Until = "",
+    limit: Limit = 20,
+    json: Json = False,
+) -> None:
+    """What players thought of replies."""
+    from agent_runtime.journal import render
+
+    players = _players(context, player)
+    chosen = Filter(npc=npc, players=players, since=_moment(since), until=_moment(until), limit=limit)
+    _list(context, "ratings", chosen, RatingView, render.ratings, json)
+
+
+@app.command()
+def events(
+    context: typer.Context,
+    player: Player = "",
+    since: Since = "",
+    until: Until = "",
+    limit: Limit = 20,
+    json: Json = False,
+) -> None:
+    """What happened in the worlds."""
+    from agent_runtime.journal import render
+
+    players = _players(context, player)
+    chosen = Filter(players=players, since=_moment(since), until=_moment(until), limit=limit)
+    _list(context, "events", chosen, EventRow, render.events, json)
+
+
+@app.command()
+def actions(
+    context: typer.Context,
+    npc: Npc = "",
+    player: Player = "",
+    since: Since = "",
+    until: Until = "",
+    flagged: Flagged = False,
+    limit: Limit = 20,
+    json: Json = False,
+) -> None:
+    """What NPCs said they would do, and what they did."""
+    from agent_runtime.journal import render
+
+    chosen = Filter(
+        npc=npc,
+        players=_players(context, player),
+        since=_moment(since),
+        until=_moment(until),
+        flagged=flagged,
+        limit=limit,
+    )
+    _list(context, "actions", chosen, ActionView, render.actions, json)
 
 
 @app.command()
@@ -176,7 +210,14 @@ def export(
     from agent_runtime.journal.export import format_of, publish
     from agent_runtime.journal.source import open_source
 
-    chosen = _filter(context, npc, player, since, until, rated, flagged)
+    chosen = Filter(
+        npc=npc,
+        players=_players(context, player),
+        since=_moment(since),
+        until=_moment(until),
+        rated=rated,
+        flagged=flagged,
+    )
     wanted = format.value if format else format_of(file)
     with open_source(config.load(context.obj).journal_path) as source:
         publish(source.export(table.value, chosen, wanted), file)
@@ -216,22 +257,10 @@ def _none(query: QueryName) -> str:
     return f"no {query} yet: start `townsfolk serve` and talk to an NPC in the game"
 
 
-def _filter(
-    context: typer.Context,
-    npc: str = "",
-    player: str = "",
-    since: str = "",
-    until: str = "",
-    rated: bool = False,
-    flagged: bool = False,
-    limit: int = MAX_ROWS,
-) -> Filter:
-    return Filter(
-        npc=npc,
-        players=pseudonyms_of(config.load(context.obj), player) if player else None,
-        since=moment(since, datetime.now(UTC)) if since else None,
-        until=moment(until, datetime.now(UTC)) if until else None,
-        rated=rated,
-        flagged=flagged,
-        limit=limit,
-    )
+def _players(context: typer.Context, player: str) -> tuple[str, ...] | None:
+    """The pseudonyms to look for; None when no player was named."""
+    return pseudonyms_of(config.load(context.obj), player) if player else None
+
+
+def _moment(text: str) -> datetime | None:
+    return moment(text, datetime.now(UTC)) if text else None

@@ -13,6 +13,11 @@ import typer
 from agent_runtime import config
 from agent_runtime.commands.arguments import moment, pseudonyms_of
 from agent_runtime.errors import JournalError
+from agent_runtime.journal.pseudonym import DIGITS
+from agent_runtime.journal.statements import QueryName
+
+OF_PLAYERS: tuple[QueryName, ...] = ("turns", "events", "ratings", "consents")
+"""The questions whose answers name players."""
 
 
 def snapshot(
@@ -53,6 +58,20 @@ def verify(folder: Annotated[Path, typer.Argument(help="A snapshot's folder.")])
     typer.echo(f"{manifest.name} is as it was sealed, {manifest.created_at:%Y-%m-%d %H:%M} UTC")
 
 
+def _known(settings: config.Settings, player: str) -> list[str]:
+    """The pseudonyms of this player that the journal has rows of: a name has one on every server."""
+    from agent_runtime.journal.source import open_source
+    from agent_runtime.journal.views import Filter
+
+    found = [pseudonym for pseudonym in pseudonyms_of(settings, player) if len(pseudonym) == DIGITS]
+    with open_source(settings.journal_path) as source:
+        return [
+            pseudonym
+            for pseudonym in found
+            if any(source.rows(rows, Filter(players=(pseudonym,), limit=1)) for rows in OF_PLAYERS)
+        ]
+
+
 def forget(
     context: typer.Context,
     player: Annotated[str, typer.Argument(help="The player's name, or the whole pseudonym.")],
@@ -64,9 +83,12 @@ def forget(
     from agent_runtime.journal.source import forget as erase
 
     settings = config.load(context.obj)
-    players = [found for found in pseudonyms_of(settings, player) if len(found) == 16]
+    players = _known(settings, player)
     if not players:
-        raise JournalError(f"nobody called {player} can be found: no game server has connected yet")
+        raise JournalError(
+            f"the journal has nothing of a player called {player}, on any game server; nothing was erased. "
+            "Names are written as in the game, capitals and all; `townsfolk journal turns` shows pseudonyms"
+        )
     if not yes:
         typer.confirm(f"Erase what {player} said, on {len(players)} game servers?", abort=True)
     make_id, now = UlidMaker().make, datetime.now(UTC)

@@ -88,5 +88,27 @@ def test_forget_takes_a_whole_pseudonym_and_not_a_part(filled: Path) -> None:
 
 def test_forget_where_nobody_was(home: Path) -> None:
     asyncio.run(Journal.open(home / "journal.duckdb").close())
-    with pytest.raises(JournalError, match="nobody called alice"):
+    with pytest.raises(JournalError, match="nothing of a player called alice"):
         run("forget", "alice", "--yes")
+
+
+@pytest.mark.parametrize("name", ["alise", "Alice", "0123456789abcdee"])
+def test_forget_refuses_a_name_that_nobody_has(filled: Path, name: str) -> None:
+    with pytest.raises(JournalError, match=f"nothing of a player called {name}.*nothing was erased"):
+        run("forget", name, "--yes")
+    assert len(run("turns").splitlines()) == 4
+    assert "0 had it erased" in run("stats")
+
+
+def test_forget_finds_who_never_talked(filled: Path) -> None:
+    """Digging is journaled, too."""
+    digger = Pseudonyms.of_home(filled).of(make.session().server, "digger")
+
+    async def dig() -> None:
+        journal = Journal.open(filled / "journal.duckdb")
+        await journal.add(make.event(1, player=digger))
+        await journal.close()
+
+    asyncio.run(dig())
+    assert "on 1 game servers?" in run("forget", "digger", answer="y\n")
+    assert "default:stone" not in run("events")

@@ -32,6 +32,8 @@ async def scripted(show: Show, engine: Engine, with_night: bool) -> None:
             await stage.during(scene.play(stage, show))
             if with_night:
                 await night.play(stage, show)
+    if not with_night:
+        show.note("to walk up to her yourself: make play; to talk without a game: .venv/bin/townsfolk chat")
 
 
 async def open_house(show: Show, engine: Engine, address: str, port: int | None) -> None:

@@ -46,12 +46,17 @@ async def play(stage: Stage, show: Show) -> None:
             with show.exchange(PLAYER, NPC, line) as more:
                 exchanges.append(await ask(player, NPC, line, on_words=more))
             if line == RECIPE:
-                show.note(await command(player, "/npc good", "Thank you"))
+                await _rate(player, "/npc good", show)
             elif line == DIRECTIONS:
-                show.note(await command(player, "/npc rate 4", "Thank you"))
+                await _rate(player, "/npc rate 4", show)
             elif line == FOLLOW:
                 show.note(await _lead_away(player))
     await _read_journal(stage, show, exchanges)
+
+
+async def _rate(player: Player, line: str, show: Show) -> None:
+    """Rates the last reply by that command and shows what the game answers."""
+    show.note(f"{player.name} types {line}: {await command(player, line, 'Thank you')}")
 
 
 async def _lead_away(player: Player) -> str:
@@ -71,7 +76,7 @@ async def _lead_away(player: Player) -> str:
 
 async def _read_journal(stage: Stage, show: Show, exchanges: list[Exchange]) -> None:
     """Shows the journal's rows and checks that they tell what happened."""
-    show.step("reading the journal")
+    show.step("reading the journal: the latest first, players under made-up names")
     table = await stage.runtime.run("journal", "turns", columns=max(110, show.console.width))
     show.console.print(table, markup=False, soft_wrap=True)
     turns = await stage.runtime.rows("turns")

@@ -64,6 +64,7 @@ async def test_the_demo_plays_the_scene_with_right_answers_and_leaves_nothing(tm
     assert demo.returncode == 0, said
     for line in scene.LINES:
         assert f"alice  {line}" in said
+    assert "alice types /npc good: Thank you" in said
     for line in scene.EXPECTED:
         assert re.search(rf"“{re.escape(line)}”\s+│ right", said), said
     assert re.search(r"turns in the journal, all by the model\s+│ 5 ", said), said

@@ -6,8 +6,12 @@ VENV ?= .venv
 # More for pip, e.g. PIP_FLAGS="--extra-index-url https://download.pytorch.org/whl/cpu" for a torch without CUDA.
 PIP_FLAGS ?=
 
+# GCC 12 leaves out the stores that _tile_loadconfig reads, so that llama.cpp's AMX code dies by SIGILL: it is built
+# without. CPUs that have no AMX lose nothing.
+COMPILED := CFLAGS="$(CFLAGS) -U__AMX_INT8__" CXXFLAGS="$(CXXFLAGS) -U__AMX_INT8__"
+
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip install --disable-pip-version-check $(PIP_FLAGS) -c constraints.txt
+PIP := $(COMPILED) $(BIN)/python -m pip install --disable-pip-version-check $(PIP_FLAGS) -c constraints.txt
 
 # What the runtime, the demo and the build of llama-cpp-python need, and what the tests need beside it.
 PACKAGES := python3-venv gcc g++ make luanti-server|minetest-server lua-socket lua-messagepack

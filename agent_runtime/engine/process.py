@@ -25,7 +25,7 @@ from agent_runtime.npc.prompt import Message
 _log = logging.getLogger("townsfolk.engine")
 
 _PAUSES = (0.0, 1.0, 2.0, 5.0, 10.0, 30.0)
-_TIMES = 10
+_TIMES = 5
 """So many times as long as the first start may a later one take, for others may be busy."""
 
 
@@ -33,10 +33,10 @@ class IsolatedEngine:
     """`LlamaEngine` in another process; implements `interface.Engine` and takes the same arguments.
 
     `silence` is how many seconds the engine's thread may give no sign of life, and `patience` how many more
-    than ten times its first start the engine may take to come back, before it is killed and tried again.
+    than five times its first start the engine may take to come back, before it is killed and tried again.
     """
 
-    def __init__(self, path: Path, *, silence: float = 4.0, patience: float = 30.0, **options: Any) -> None:
+    def __init__(self, path: Path, *, silence: float = 3.5, patience: float = 30.0, **options: Any) -> None:
         self._path = path
         self._options = options
         self._silence = silence

@@ -75,3 +75,16 @@ def test_replies_that_were_abandoned_leave_nothing_behind(endless: Path) -> None
         assert (ended.id, ended.finish.completion_tokens) == (40, 3)
         gc.collect()
         assert sum(isinstance(kept, Order) for kept in gc.get_objects()) <= 1
+
+
+def test_a_long_prompt_shows_signs_of_life_unasked(noise: Path) -> None:
+    with child(noise) as link:
+        read = order(0)
+        read.rest, read.talk = (Piece("word " * 80, False),), "alice"
+        link.send(wire.Begin(1, read))
+        told = []
+        for answer in link.answers():
+            told.append(type(answer))
+            if isinstance(answer, wire.Ended):
+                break
+        assert wire.Alive in told

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,14 @@ from agent_runtime.engine import wire
 from agent_runtime.engine.interface import Chunk, Finish, Lane, Request
 from agent_runtime.engine.process import IsolatedEngine
 from agent_runtime.engine.service import LlamaEngine
-from agent_runtime.errors import AdapterError, EngineBusy, EngineError, ModelFileError, PromptTooLong
+from agent_runtime.errors import (
+    AdapterError,
+    EngineBusy,
+    EngineDown,
+    EngineError,
+    ModelFileError,
+    PromptTooLong,
+)
 from agent_runtime.npc.persona import Sampling
 from agent_runtime.npc.prompt import Message
 from tests.support.adapters import random_adapter
@@ -46,7 +53,7 @@ def request(line: str = "hello", tokens: int = 20, **more: Any) -> Request:
 
 async def back(engine: IsolatedEngine) -> tuple[str, Finish]:
     """A reply, as soon as the engine serves again."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(40):
         while True:
             try:
                 return await reply(engine, request())
@@ -91,7 +98,7 @@ async def test_errors_come_over_with_what_they_carry(noise: Path, endless: Path,
 
 
 def test_every_error_has_a_way_back() -> None:
-    for error in (PromptTooLong(9, 8), EngineBusy("full"), AdapterError("bad"), EngineError("x")):
+    for error in (PromptTooLong(9, 8), EngineBusy("full"), AdapterError("bad"), EngineDown("x")):
         again = wire.error(wire.fault(error))
         assert (type(again), str(again)) == (type(error), str(error))
 
@@ -149,6 +156,110 @@ async def test_an_engine_that_hangs_is_noticed_and_replaced(endless: Path) -> No
                     pass
         assert time.monotonic() - began < 5
         assert (await back(engine))[0]
+
+
+@pytest.fixture
+def spinning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Processes that are started from here on spin when they get SIGUSR1, and let no other thread of theirs
+    run: an expression that takes for ever holds Python's lock."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import re, signal\nsignal.signal(signal.SIGUSR1, lambda *_: re.match('(a+)+$', 'a' * 64 + 'b'))\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+
+
+@pytest.mark.usefixtures("spinning")
+async def test_an_engine_that_spins_is_noticed_within_five_seconds(endless: Path) -> None:
+    async with serving(IsolatedEngine(endless, **OPTIONS)) as engine:
+        async with aclosing(engine.generate(request(tokens=3_000))) as talk:
+            await anext(talk)
+            began = time.monotonic()
+            os.kill(engine.pid, signal.SIGUSR1)
+            with pytest.raises(EngineDown):
+                async for _ in talk:
+                    pass
+        assert time.monotonic() - began < 5
+        assert (await back(engine))[0]
+
+
+async def test_those_who_follow_are_told_who_came_back(noise: Path, tmp_path: Path) -> None:
+    lanes = [Lane(f"v{seed}", random_adapter(tmp_path / f"{seed}.gguf", noise, seed=seed)) for seed in (1, 2)]
+    told: list[tuple[str, list[str]]] = []
+    async with serving(IsolatedEngine(noise, **OPTIONS)) as engine:
+        engine.follow(
+            lambda: told.append(("lost", [])),
+            lambda: told.append(("back", [lane.key for lane in engine.lanes])),
+        )
+        for lane in lanes:
+            await engine.load(lane)
+        assert lanes[0].adapter
+        lanes[0].adapter.unlink()
+        os.kill(engine.pid, signal.SIGKILL)
+        await back(engine)
+        assert told == [("lost", []), ("back", ["", "v2"])]
+
+
+async def test_what_is_unloaded_while_the_engine_is_away_does_not_come_back(
+    noise: Path, tmp_path: Path
+) -> None:
+    lane = Lane("v1", random_adapter(tmp_path / "v1.gguf", noise))
+    async with serving(IsolatedEngine(noise, **OPTIONS)) as engine:
+        await engine.load(lane)
+        os.kill(engine.pid, signal.SIGKILL)
+        with suppress(EngineDown):
+            while True:
+                await reply(engine, request())
+        with pytest.raises(EngineDown):
+            await engine.load(lane)
+        await engine.unload("v1")
+        await back(engine)
+        assert engine.lanes == (Lane(""),)
+        await engine.load(lane)
+        assert (await reply(engine, request(lane="v1")))[1].lane == "v1"
+
+
+async def test_a_process_that_ends_while_a_version_is_loaded_ends_the_load(
+    noise: Path, tmp_path: Path
+) -> None:
+    lane = Lane("v1", random_adapter(tmp_path / "v1.gguf", noise))
+    async with serving(IsolatedEngine(noise, **OPTIONS)) as engine:
+        loading = asyncio.create_task(engine.load(lane))
+        await asyncio.sleep(0)
+        os.kill(engine.pid, signal.SIGKILL)
+        async with asyncio.timeout(10):
+            with pytest.raises(EngineDown):
+                await loading
+        await back(engine)
+        assert engine.lanes == (Lane(""),)
+
+
+async def test_a_process_that_cannot_be_started_is_tried_again(
+    noise: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with serving(IsolatedEngine(noise, **OPTIONS)) as engine:
+        with monkeypatch.context() as gone:
+            gone.setattr(sys, "executable", str(tmp_path / "python"))
+            os.kill(engine.pid, signal.SIGKILL)
+            async with asyncio.timeout(10):
+                while "cannot be started" not in caplog.text:  # noqa: ASYNC110 (it happens in the watcher)
+                    await asyncio.sleep(0.05)
+            assert "is back" not in caplog.text
+        assert (await back(engine))[0]
+    assert "is back" in caplog.text
+
+
+async def test_a_process_that_hangs_while_it_loads_is_replaced(noise: Path) -> None:
+    async with serving(IsolatedEngine(noise, patience=0.0, **OPTIONS)) as engine:
+        first = engine.pid
+        os.kill(first, signal.SIGKILL)
+        async with asyncio.timeout(10):
+            while engine.pid == first:  # noqa: ASYNC110 (it happens in the watcher)
+                await asyncio.sleep(0.001)
+        stuck = engine.pid
+        os.kill(stuck, signal.SIGSTOP)
+        assert (await back(engine))[0]
+        assert engine.pid not in (first, stuck)
+        assert not psutil.pid_exists(stuck)
 
 
 async def test_closing_while_it_hangs_leaves_no_process(endless: Path) -> None:

@@ -35,7 +35,7 @@ def about_personas(npcs: Iterable[NpcRecord], personas: Mapping[str, Persona], s
     return [
         Notice(
             "warning",
-            f"there is no persona {persona!r}: {_some(names)} speaks as {stand_in!r}. Write {persona}.toml "
+            f"there is no persona {persona!r}: {stand_in!r} speaks for {_some(names)}. Write {persona}.toml "
             "into the folder of personas and restart the runtime, or remove the NPC and spawn it as one of: "
             + ", ".join(sorted(personas)),
         )

@@ -4,6 +4,7 @@ import asyncio
 import json
 import signal
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -119,6 +120,44 @@ async def test_an_engine_that_crashes_costs_a_canned_line_and_no_row(tmp_path: P
         turns = await runtime.rows("turns")
     assert turns[0]["reply"] == done["text"]
     assert turns[-1]["line"] == "tell me a story"
+
+
+async def test_a_journal_that_cannot_be_written_is_told_to_the_game_servers(tmp_path: Path) -> None:
+    behind = ScriptedEngine(["Good day."])
+    await behind.start()
+    async with OpenAIServer(behind) as server:
+        there = {"TOWNSFOLK_ENGINE__BACKEND": "openai", "TOWNSFOLK_ENGINE__URL": server.url}
+        async with (
+            Runtime(tmp_path / "home", settings=there) as runtime,
+            Game(runtime.port, token=runtime.token) as game,
+        ):
+            process = psutil.Process(runtime.process.pid)
+            written = max(file.stat().st_size for file in (tmp_path / "home").rglob("*") if file.is_file())
+            process.rlimit(
+                psutil.RLIMIT_FSIZE, (written + 10_000, psutil.RLIM_INFINITY)
+            )  # as if the disk were full
+            dug = [{"kind": "dig", "player": "alice", "at": 5.0, "what": "default:stone"}] * 500
+            async with asyncio.timeout(30):
+                while not (notices := await waiting(game, "notice")):
+                    await game.send({"type": "event", "events": dug})
+            assert "cannot write its journal" in notices[0]["text"]
+            await game.send(chat())
+            assert (await until_done(game))["text"] == "Good day."
+            process.rlimit(psutil.RLIMIT_FSIZE, (psutil.RLIM_INFINITY, psutil.RLIM_INFINITY))
+            async with asyncio.timeout(30):
+                while not (notices := await waiting(game, "notice")):
+                    await game.send({"type": "event", "events": dug[:1]})
+            assert notices[0]["text"] == "the runtime writes its journal again"
+
+
+async def waiting(game: Game, kind: str) -> list[dict[str, Any]]:
+    """The messages of this kind that are there now."""
+    n = 7
+    found = []
+    await game.send({"type": "ping", "n": n})
+    while (message := await game.receive()) != {"type": "pong", "n": n}:
+        found.append(message)
+    return [message for message in found if message["type"] == kind]
 
 
 def test_a_server_without_an_address_is_a_problem(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -332,8 +332,8 @@ async def test_what_does_not_fit_is_said_in_both_logs(tmp_path: Path) -> None:
     mod, bromm, smithy = [notice["text"] for notice in notices]
     assert "the mod in this world is 0.0.1" in mod
     assert "townsfolk mod install" in mod
-    assert "no persona 'bromm': Brom speaks as 'mira'" in bromm
-    assert "no persona 'smithy': Ada speaks as 'mira'" in smithy
+    assert "no persona 'bromm': 'mira' speaks for Brom" in bromm
+    assert "no persona 'smithy': 'mira' speaks for Ada" in smithy
     assert [entry["text"] for entry in logged if entry["event"] == "game_server_warned"] == [
         mod,
         bromm,

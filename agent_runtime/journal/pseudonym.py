@@ -1,6 +1,7 @@
 """A player's name comes in, a pseudonym goes out: the same one for the same player of the same server.
 
-The key never leaves its file; without it nobody can tell who a pseudonym is.
+The key never leaves its file; without it nobody can tell from a pseudonym who it is. The texts of a turn may
+tell: they hold names as the NPC read them.
 """
 
 from __future__ import annotations

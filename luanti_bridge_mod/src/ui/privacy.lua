@@ -54,7 +54,8 @@ end
 --- What `/npc privacy` shows.
 function privacy.text(player_name)
 	return table.concat({
-		S("Stored here, under a made-up name: what you say to NPCs, their replies, your ratings, what you dig and place."),
+		S("Stored here, filed under a made-up name: what you say to NPCs, their replies, your ratings, what you dig and place."),
+		S("These texts hold your name where an NPC read it."),
 		S("It goes nowhere else. What may be used trains the NPCs of this server every night."),
 		standing(player_name),
 		S("/npc privacy allow: use my talk. /npc privacy withdraw: do not. /npc privacy erase: remove what I said, too."),

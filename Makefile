@@ -93,8 +93,8 @@ bench-base: install-dev ## the embedded base's evaluation and what a small LoRA 
 bench-loop: install-dev ## nights, swaps, noise and poison (hours; ONLY=night is one night), into benchmarks/results/loop.json
 	$(BIN)/python -m benchmarks.loop $(if $(ONLY),--only $(ONLY))
 
-bench-engine: install-dev ## the engine beside its peers (8 minutes), into benchmarks/results/engine.json; SERVER=URL adds one
-	$(BIN)/python -m benchmarks.engine $(if $(SERVER),--server $(SERVER))
+bench-engine: install-dev ## the engine beside its peers (12 minutes), into benchmarks/results/engine.json; SERVER=URL, SERVER_0P5B=URL add one
+	$(BIN)/python -m benchmarks.engine $(if $(SERVER),--server $(SERVER)) $(if $(SERVER_0P5B),--server-0p5b $(SERVER_0P5B))
 
 picture: install ## the real client with an NPC that answers, into docs/images/client.png (needs X programs)
 	$(BIN)/python -m tools.client_picture

@@ -9,7 +9,8 @@ parts.
 from __future__ import annotations
 
 import argparse
-import os
+import shlex
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -17,6 +18,7 @@ from statistics import median
 
 from rich.console import Console
 
+from agent_runtime.engine.threads import cores
 from benchmarks import engine_figures, markdown, models, plot
 from benchmarks.bandwidth import read_gb_s
 from benchmarks.engine_figures import Samples
@@ -31,10 +33,13 @@ TOKENS = {
     "0p5b": {1: 40, 4: 24, 16: 16, 50: 32},
 }
 """Tokens of each reply, by model and by how many talk."""
-TALKING = {"embedded": 400, "0p5b": 40}
+TALKING = {"embedded": 400, "0p5b": 24}
 """Tokens of the replies of those who talk while somebody arrives or a version changes."""
-LONG = {"embedded": 700, "0p5b": 40}
-"""Tokens of the replies whose memory is measured: on the embedded base, all that its context takes."""
+ARRIVING = {"embedded": (4, 16, 50), "0p5b": (4, 16)}
+"""How many come at the same moment; fifty with the larger model would take the whole run's time."""
+HELD = {"embedded": 50, "0p5b": 4}
+LONG = 1024
+"""How many long talks are held in memory, and their tokens. One of the larger model takes 92 MB."""
 REQUESTS = 10_000
 WHOLE = 5
 """Rounds of a run that is written down."""
@@ -45,13 +50,21 @@ console = Console()
 class Benchmark:
     """The parts of one run; each adds to `samples`."""
 
-    def __init__(self, rounds: int, threads: int, servers: dict[str, str], requests: int) -> None:
+    def __init__(
+        self, rounds: int, threads: int, servers: dict[str, str], requests: int, quick: bool = False
+    ) -> None:
         self.samples = Samples()
         self._rounds = rounds
         self._threads = threads
         self._servers = servers
         self._requests = requests
-        self._files = {"embedded": models.embedded(), "0p5b": models.half_billion()}
+        self._files = {"embedded": models.embedded()}
+        self._tokens, self._talking, self._long = TOKENS, TALKING, LONG
+        if quick:
+            self._tokens = {"embedded": dict.fromkeys(TOKENS["embedded"], 4)}
+            self._talking, self._long = {"embedded": 40}, 512
+        else:
+            self._files["0p5b"] = models.half_billion()
 
     @property
     def parts(self) -> dict[str, Callable[[], None]]:
@@ -59,7 +72,7 @@ class Benchmark:
         return {
             "bandwidth": self.bandwidth,
             "embedded": lambda: self.speed("embedded"),
-            "0p5b": lambda: self.speed("0p5b"),
+            **({"0p5b": lambda: self.speed("0p5b")} if "0p5b" in self._files else {}),
             "adapters": self.adapters,
             "busy": self.busy,
             "loop": self.loop,
@@ -95,15 +108,17 @@ class Benchmark:
 
         add("ttft_cold_ms", peer.do("cold"))
         add("ttft_cached_ms", *(peer.do("cached") for _ in range(4)))
-        for count, tokens in TOKENS[model].items():
+        for count, tokens in self._tokens[model].items():
             # One talk after the other is all that the high-level class does; one measure of it is enough.
             alone = name == "high_level" and count > 1 and (model != "embedded" or count != 16)
             if not alone and (count < SLOTS or name != "raw"):
                 add(f"decode_{count}", peer.do("decode", count=count, tokens=tokens))
-        if name in ("ours", "server") or (name == "high_level" and model == "embedded"):
+        for count in ARRIVING[model] if name in ("ours", "server") else ():
+            add(f"ttft_ms_{count}", *peer.do("arrivals", count=count))
+        if name == "high_level" and model == "embedded":
             add("ttft_ms_16", *peer.do("arrivals", count=16))
         if name in ("ours", "server"):
-            add("newcomer_ms", peer.do("newcomer", count=15, tokens=TALKING[model]))
+            add("newcomer_ms", peer.do("newcomer", count=15, tokens=self._talking[model]))
 
     def adapters(self) -> None:
         """Loading versions, changing them under way, and what an adapter costs."""
@@ -115,16 +130,25 @@ class Benchmark:
                 def add(measure: str, value: float, model: str = model) -> None:
                     self.samples.add(measure, "ours", model, value)
 
-                ours.do("load", key="plain", number=0)
-                ours.do("load", key="champion", number=1, merged=True)
+                for measure, lane in (
+                    ("adapter_rss_mb", {"key": "plain", "number": 0}),
+                    ("champion_rss_mb", {"key": "champion", "number": 1, "merged": True}),
+                ):
+                    before = ours.do("resident")
+                    ours.do("load", **lane)
+                    add(measure, ours.do("resident") - before)
                 for _ in self._each_round(f"adapters {model}"):
                     add("adapter_load_ms", ours.do("load", key="again", number=2))
                     ours.do("unload", key="again")
-                    swap = ours.do("swap", count=16, tokens=TALKING[model], number=2)
+                    tokens = self._talking[model]
+                    swap = ours.do("swap", count=16, tokens=tokens, number=2, old="champion")
                     add("swap_gap_ms", swap["gap_ms"])
+                    add("swap_quiet_ms", swap["quiet_ms"])
                     add("swap_dropped", swap["dropped"])
+                    add("loop_delay_swap_p99_ms", swap["late_p99_ms"])
+                    add("loop_delay_swap_max_ms", swap["late_max_ms"])
                     for count in (1, 16):
-                        tokens = TOKENS[model][count]
+                        tokens = self._tokens[model][count]
                         for lane in ("", "plain", "champion"):
                             rate = ours.do("decode", count=count, tokens=tokens, lane=lane)
                             add(f"decode_{count}_{lane or 'base'}", rate)
@@ -136,14 +160,14 @@ class Benchmark:
                 for _ in self._each_round(f"a busy core, {model}"):
                     for name in ("quiet", "busy"):
                         with busy_core(name == "busy"):
-                            rate = ours.do("decode", count=16, tokens=TOKENS[model][16])
+                            rate = ours.do("decode", count=16, tokens=self._tokens[model][16])
                         self.samples.add(f"decode_16_{name}", "ours", model, rate)
 
     def loop(self) -> None:
         """How late the event loop is under full load."""
         with Peer("ours", str(self._files["embedded"]), str(self._threads), str(SLOTS)) as ours:
             for _ in self._each_round("event loop"):
-                median, late, worst = ours.do("delays", count=SLOTS, tokens=TALKING["embedded"])
+                median, late, worst = ours.do("delays", count=SLOTS, tokens=self._talking["embedded"])
                 self.samples.add("loop_delay_p50_ms", "ours", "embedded", median)
                 self.samples.add("loop_delay_p99_ms", "ours", "embedded", late)
                 self.samples.add("loop_delay_max_ms", "ours", "embedded", worst)
@@ -158,18 +182,18 @@ class Benchmark:
                         firsts = [peer.do("cached") for _ in range(4)]
                         self.samples.add("ttft_cached_ms", name, model, median(firsts))
                         for count in (1, 16):
-                            rate = peer.do("decode", count=count, tokens=TOKENS[model][count])
+                            rate = peer.do("decode", count=count, tokens=self._tokens[model][count])
                             self.samples.add(f"decode_{count}", name, model, rate)
 
     def memory(self) -> None:
-        """What fifty long talks take, and whether it stays flat."""
+        """What long talks take that the engine keeps from turn to turn, and whether it stays flat; once."""
         for model, path in self._files.items():
             with Peer("ours", str(path), str(self._threads), str(SLOTS)) as ours:
                 console.print(f"memory {model} …")
-                tokens = LONG[model]
-                self.samples.add(
-                    f"rss_mb_{SLOTS}_talks", "ours", model, ours.do("memory", count=SLOTS, tokens=tokens)
-                )
+                count = HELD[model]
+                mb, held = ours.do("hold", count=count, tokens=self._long)
+                self.samples.add(f"rss_mb_{count}_talks", "ours", model, mb)
+                self.samples.add(f"held_of_{count}_talks", "ours", model, held)
                 if model == "embedded":
                     grown = ours.do("many", requests=self._requests, at_once=16)
                     self.samples.add(f"rss_growth_mb_{self._requests}_requests", "ours", model, grown)
@@ -182,23 +206,23 @@ class Benchmark:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.engine", description=__doc__)
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     parser.add_argument("--server", metavar="URL", help="a server of the embedded file, up to and with /v1")
     parser.add_argument("--server-0p5b", metavar="URL", help="a server of the 0.5B file")
     parser.add_argument("--only", nargs="+", metavar="PART", help="embedded, 0p5b, adapters, busy, …")
     parser.add_argument(
         "--rounds", type=int, default=WHOLE, help="measurements of each kind; fewer than 5 are only shown"
     )
-    parser.add_argument("--threads", type=int, default=max(1, cores - 1), help="of every peer (cores − 1)")
+    parser.add_argument("--threads", type=int, default=max(1, cores() - 1), help="of every peer (cores − 1)")
     parser.add_argument("--requests", type=int, default=REQUESTS, help="for flat memory (10,000)")
+    parser.add_argument("--quick", action="store_true", help="few tokens, the embedded base: to see it run")
     parser.add_argument("--files", action="store_true", help="print the models' files and end")
     options = parser.parse_args()
     servers = {"embedded": options.server, "0p5b": options.server_0p5b}
     given = {model: url for model, url in servers.items() if url}
-    benchmark = Benchmark(options.rounds, options.threads, given, options.requests)
     if options.files:
         print(models.embedded(), models.half_billion(), sep="\n")
         return
+    benchmark = Benchmark(options.rounds, options.threads, given, options.requests, options.quick)
     unknown = set(options.only or ()) - set(benchmark.parts)
     if unknown:
         parser.error(f"no part {', '.join(sorted(unknown))}; there are {', '.join(benchmark.parts)}")
@@ -207,10 +231,10 @@ def main() -> None:
         if not options.only or name in options.only:
             part()
     figures = engine_figures.figures(benchmark.samples)
-    if options.only or options.rounds < WHOLE:
+    if options.only or options.quick or options.rounds < WHOLE:
         show("engine, in part", figures, before)
         return
-    path = report("engine", "make bench-engine", figures, before)
+    path = report("engine", shlex.join(["python", "-m", "benchmarks.engine", *sys.argv[1:]]), figures, before)
     markdown.put(path, PAGE)
     drawn = plot.draw(path)
     console.print(f"written to {', '.join(str(each.relative_to(ROOT)) for each in (path, PAGE, drawn))}")

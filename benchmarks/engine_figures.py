@@ -7,7 +7,7 @@ from statistics import median
 
 from benchmarks.figures import Figure, percentile
 
-_UNITS = {"decode": "1/s", "gb": "GB/s"}
+_UNITS = {"decode": "1/s", "gb": "GB/s", "held": "talks", "adapter": "MB", "champion": "MB"}
 
 # What a goal is set for. Without a suffix it is the embedded base's.
 _GOALS = {
@@ -27,7 +27,10 @@ _GOALS = {
     "decode_16_champion_vs_base_embedded": ">=0.95",
     "swap_gap_ms": "<=50",
     "swap_dropped": "<=0",
+    "swap_dropped_0p5b": "<=0",
+    "swap_stall_ms_0p5b": "<=50",
     "loop_delay_p99_ms": "<=5",
+    "loop_delay_swap_p99_ms": "<=5",
 }
 
 
@@ -75,12 +78,17 @@ def figures(samples: Samples) -> list[Figure]:
         ratio(f"decode_1_vs_memory_{model}", model, ("decode_1", "ours"), ("decode_1", "memory"))
         ratio(f"decode_16_vs_server{plain}", model, ("decode_16", "ours"), ("decode_16", "server"))
         ratio(f"newcomer_vs_server{plain}", model, ("newcomer_ms", "ours"), ("newcomer_ms", "server"))
-        first = {peer: samples.of("ttft_ms_16", peer, model) for peer in ("ours", "server")}
-        late = {peer: percentile(values, 0.95) for peer, values in first.items() if values}
-        if "ours" in late:
-            put(f"ttft_p95_ms_16{plain}", first["ours"], "ms", late["ours"])
-        if "server" in late:
-            put(f"ttft_p95_16_vs_server{plain}", first["server"], "×", late["ours"] / late["server"])
+        for count in (4, 16, 50):
+            first = {peer: samples.of(f"ttft_ms_{count}", peer, model) for peer in ("ours", "server")}
+            late = {peer: percentile(values, 0.95) for peer, values in first.items() if values}
+            if "ours" in late:
+                put(f"ttft_p95_ms_{count}{plain}", first["ours"], "ms", late["ours"])
+            if "server" in late:
+                share = late["ours"] / late["server"]
+                put(f"ttft_p95_{count}_vs_server{plain}", first["server"], "×", share)
+        for count in (4, 16, 50):
+            each = [rate / count for rate in samples.of(f"decode_{count}", "ours", model)]
+            put(f"decode_each_of_{count}_ours_{model}", each, "1/s")
         for count in (1, 16):
             base = (f"decode_{count}_base", "ours")
             for lane in ("champion", "plain"):
@@ -97,15 +105,25 @@ def figures(samples: Samples) -> list[Figure]:
         ratio(f"decode_16_busy_vs_quiet_{model}", model, ("decode_16_busy", "ours"), quiet)
         put(f"adapter_load_ms{plain}", samples.of("adapter_load_ms", "ours", model), "ms")
         put(f"swap_gap_ms{plain}", samples.of("swap_gap_ms", "ours", model), "ms")
+        put(f"swap_quiet_ms{plain}", samples.of("swap_quiet_ms", "ours", model), "ms")
+        swaps = zip(
+            *(samples.of(name, "ours", model) for name in ("swap_gap_ms", "swap_quiet_ms")), strict=True
+        )
+        put(f"swap_stall_ms{plain}", [gap - quiet for gap, quiet in swaps], "ms")
         dropped = samples.of("swap_dropped", "ours", model)
         put(f"swap_dropped{plain}", dropped, "replies", sum(dropped))
-        put(f"rss_mb_50_talks{plain}", samples.of("rss_mb_50_talks", "ours", model), "MB")
-    named = {"swap_gap_ms", "swap_dropped", "adapter_load_ms", "rss_mb_50_talks"}
+        for measure in ("loop_delay_swap_p99_ms", "loop_delay_swap_max_ms"):
+            put(f"{measure}{plain}", samples.of(measure, "ours", model), "ms")
+    named = {"swap_gap_ms", "swap_quiet_ms", "swap_dropped", "adapter_load_ms"}
     of_ours = {"ttft_cached_ms", "ttft_cold_ms"}
     for measure, peer, model in samples.measured():
         values = samples.of(measure, peer, model)
-        if measure.startswith(("loop_", "rss_growth")):
-            put(measure, values, "ms" if measure.startswith("loop_") else "MB")
+        if measure.startswith("loop_delay_swap"):
+            continue
+        if measure.startswith(("loop_", "rss_", "held_")):
+            plain = "" if model == "embedded" else f"_{model}"
+            unit = "ms" if measure.startswith("loop_") else "MB" if measure.startswith("rss_") else "talks"
+            put(measure + plain, values, unit)
         elif measure in named or (measure in of_ours and (peer, model) == ("ours", "embedded")):
             continue
         else:

@@ -1,4 +1,4 @@
-"""Our engine, as the runtime uses it: `python -m benchmarks.peers.ours MODEL THREADS SLOTS [ADAPTER …]`.
+"""Our engine, as its caller sees it: `python -m benchmarks.peers.ours MODEL THREADS SLOTS [ADAPTER …]`.
 
 With `isolated` for an adapter it runs in a process of its own.
 """
@@ -6,24 +6,21 @@ With `isolated` for an adapter it runs in a process of its own.
 from __future__ import annotations
 
 import asyncio
-import itertools
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-import psutil
-
 from agent_runtime.engine.interface import Engine, Lane
 from agent_runtime.engine.process import IsolatedEngine
 from agent_runtime.engine.service import LlamaEngine
-from agent_runtime.errors import EngineError
 from benchmarks.figures import percentile
-from benchmarks.peers import talks
+from benchmarks.peers import memory, swap, talks
 from benchmarks.peers.process import serve
 
-TICK = 0.001
 _CONTEXT = 1024
+_LOUD = 8.0
+"""The scale at which a version's first words are its own already."""
 
 
 class Ours:
@@ -56,54 +53,28 @@ class Ours:
     async def unload(self, key: str) -> None:
         await self._engine.unload(key)
 
-    async def swap(self, count: int, tokens: int, number: int) -> dict[str, float]:
-        """Load a version, warm it and send new talks there while others stream: the longest time in which
-        nobody heard a word, and how many replies were lost or ended on another version than they began."""
-        old = [asyncio.create_task(self._told("", tokens)) for _ in range(count)]
-        await asyncio.sleep(0.05)
-        await self._engine.load(Lane("next", self._adapters[number]))
-        await self._engine.warm((talks.WARM,), "next")
-        new = [asyncio.create_task(self._told("next", tokens)) for _ in range(count)]
-        told = await asyncio.gather(*old, *new)
-        await self._engine.unload("next")
-        heard = [each for each in told if each is not None]
-        every = sorted(at for each in heard for at in each.chunks)
-        gaps = [later - earlier for earlier, later in itertools.pairwise(every)]
-        wrong = sum(
-            each.finish is None or each.finish.lane != lane or each.finish.completion_tokens != tokens
-            for each, lane in zip(told, [""] * count + ["next"] * count, strict=True)
-            if each is not None
-        )
-        return {"gap_ms": max(gaps) * 1000, "dropped": len(told) - len(heard) + wrong}
-
-    async def _told(self, lane: str, tokens: int) -> talks.Talk | None:
-        try:
-            return await talks.talk(self._engine, tokens, line=talks.line(), lane=lane)
-        except EngineError:
-            return None
+    async def swap(self, count: int, tokens: int, number: int, old: str = "") -> dict[str, float]:
+        """A version taken up while so many talks of the lane `old` stream; see `swap.Swap`."""
+        lane = Lane("next", self._adapters[number], scale=_LOUD)
+        return await swap.Swap(self._engine, old, lane, count, tokens).measure()
 
     async def delays(self, count: int, tokens: int) -> list[float]:
-        """How late the event loop was, in milliseconds at every tick, while so many talks ran."""
-        late: list[float] = []
-        talking = asyncio.create_task(talks.together(self._engine, count, tokens))
-        while not talking.done():
-            due = time.perf_counter() + TICK
-            await asyncio.sleep(TICK)
-            late.append((time.perf_counter() - due) * 1000)
-        await talking
+        """How late the event loop was while so many talks ran: median, p99 and most, in milliseconds."""
+        late = await swap.lateness_ms(talks.together(self._engine, count, tokens))
         return [percentile(late, 0.5), percentile(late, 0.99), max(late)]
 
-    async def memory(self, count: int, tokens: int) -> float:
-        """Resident megabytes beyond the model's file once so many long talks were held."""
-        await talks.together(self._engine, count, tokens)
-        return (psutil.Process().memory_info().rss - self._model.stat().st_size) / 1e6
+    async def resident(self) -> float:
+        """Resident megabytes."""
+        return memory.resident_mb()
+
+    async def hold(self, count: int, tokens: int) -> list[float]:
+        """Resident megabytes beyond the model's file with so many long talks, and how many were held."""
+        mb, held = await memory.hold(self._engine, count, tokens)
+        return [mb - self._model.stat().st_size / 1e6, held]
 
     async def many(self, requests: int, at_once: int) -> float:
-        """Resident megabytes that so many short replies leave behind."""
-        before = psutil.Process().memory_info().rss
-        for _ in range(0, requests, at_once):
-            await talks.together(self._engine, at_once, 2)
-        return (psutil.Process().memory_info().rss - before) / 1e6
+        """Resident megabytes that so many short turns leave behind."""
+        return await memory.growth_mb(self._engine, requests, at_once)
 
 
 async def main(model: Path, threads: int, slots: int, adapters: list[Path]) -> None:
@@ -115,7 +86,7 @@ async def main(model: Path, threads: int, slots: int, adapters: list[Path]) -> N
     await engine.warm((talks.WARM,))
     ours = Ours(engine, model, adapters)
     names = ("cold", "cached", "arrivals", "newcomer", "decode", "load", "unload", "swap", "delays")
-    await serve({name: getattr(ours, name) for name in (*names, "memory", "many")})
+    await serve({name: getattr(ours, name) for name in (*names, "resident", "hold", "many")})
     await engine.close()
 
 

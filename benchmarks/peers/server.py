@@ -14,6 +14,7 @@ from benchmarks.peers.process import serve
 async def main(url: str, slots: int) -> None:
     engine = OpenAIEngine(url, slots=slots)
     await engine.start()
+    await engine.warm((talks.WARM,))
     measures = {
         "cold": talks.cold_ms,
         "cached": talks.cached_ms,

@@ -47,11 +47,21 @@ class Talk:
 
 
 async def talk(
-    engine: Engine, tokens: int, who: Message = WARM, line: str = LINE, lane: str = BASE_LANE
+    engine: Engine,
+    tokens: int,
+    who: Message = WARM,
+    line: str = LINE,
+    lane: str = BASE_LANE,
+    *,
+    history: tuple[Message, ...] = (),
+    key: str = "",
+    temperature: float = Sampling().temperature,
 ) -> Talk:
-    """One reply of so many tokens. Raises `EngineError`."""
-    sampling = Sampling(max_tokens=tokens, seed=next(_numbers))
-    request = Request((who, Message("user", line)), sampling, time.monotonic() + SECONDS, lane=lane)
+    """One reply of so many tokens; with a `key` the engine may keep the talk's cells for its next turn.
+    Raises `EngineError`."""
+    sampling = Sampling(max_tokens=tokens, seed=next(_numbers), temperature=temperature)
+    messages = (who, *history, Message("user", line))
+    request = Request(messages, sampling, time.monotonic() + SECONDS, lane=lane, talk=key)
     told = Talk(time.perf_counter())
     async with aclosing(engine.generate(request)) as events:
         async for event in events:
@@ -67,6 +77,19 @@ async def together(engine: Engine, talks: int, tokens: int, lane: str = BASE_LAN
     """So many replies at once, each to a line of its own."""
     lines = [line() for _ in range(talks)]
     return await asyncio.gather(*(talk(engine, tokens, line=each, lane=lane) for each in lines))
+
+
+async def long_line(engine: Engine, tokens: int) -> str:
+    """A line that makes the whole prompt about so many tokens long, and no longer."""
+
+    async def prompt(said: str) -> int:
+        finish = (await talk(engine, 1, line=said)).finish
+        assert finish
+        return finish.prompt_tokens
+
+    short = await prompt(line())
+    each = (await prompt(_LORE * 10 + line()) - short) / 10
+    return _LORE * int((tokens - short) / each - 1)
 
 
 async def cold_ms(engine: Engine) -> float:

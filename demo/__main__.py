@@ -31,7 +31,7 @@ async def scripted(show: Show, engine: Engine, with_night: bool) -> None:
         async with Stage(step, engine=engine, runtime=night.SETTINGS if with_night else None) as stage:
             await stage.during(scene.play(stage, show))
             if with_night:
-                await night.play(stage, show)
+                await stage.during(night.play(stage, show))
     if not with_night:
         show.note("to walk up to her yourself: make play; to talk without a game: .venv/bin/townsfolk chat")
 

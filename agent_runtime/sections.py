@@ -89,7 +89,10 @@ class Turn(Section):
     """One turn: a player's line and the reply to it."""
 
     deadline_s: float = Field(
-        default=6.0, ge=0.5, le=60, description="Seconds after which a reply is cut off."
+        default=6.0,
+        ge=0.5,
+        le=60,
+        description="Seconds from a line's arrival, with its wait for the NPC, to when its reply is cut off.",
     )
     max_line: int = Field(
         default=500, ge=20, le=500, description="Characters of a player's line that are read."

@@ -34,6 +34,8 @@ from agent_runtime.services import Services
 
 EMPTY_CATALOGUE = Catalogue((), ())
 ANSWERED_KEPT = 10_000
+AT_ONCE_MS = 250.0
+"""What waited longer for its turn says nothing about the version that took it: the wait is in its times."""
 
 log = structlog.get_logger(__name__)
 
@@ -124,6 +126,7 @@ class Talks:
         """The turn itself, by the version that it began with."""
         facts, actions, said = list(situation.facts), list[Row](), list[str]()
         account = Account(began=line.came)
+        at_once = self._ms_since(line) < AT_ONCE_MS
         turn = run_turn(
             self._engine, situation, self._clock, self._rng, self._limits.deadline_s, served.lane, account
         )
@@ -140,7 +143,7 @@ class Talks:
             account.reply, account.total_ms = "".join(said), self._ms_since(line)
             self._note(line, account, facts, actions, served)
             raise
-        if served.trial:
+        if served.trial and at_once:
             self._serving.note(served.version, account)
         self._finish(line, account, facts, actions, served)
         if account.source == "model" and account.reply:

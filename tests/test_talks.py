@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from agent_runtime.engine.interface import Chunk, Finish, Request
+from agent_runtime.registry.status import StatusFiles
 from tests.support.engine import Reply, ScriptedEngine
 from tests.support.game import MIRA, SERVER, Game, chat, hello
 from tests.support.runtime import Running, town
@@ -49,6 +50,9 @@ async def test_the_deadline_counts_the_wait_for_others(tmp_path: Path) -> None:
         assert written["bob"].source == "late"
         assert written["bob"].total_ms >= 1450, "milliseconds count from the line's arrival"
         assert await running.memory.recall(MIRA, written["bob"].player) == []
+    memo = StatusFiles(tmp_path / "registry").memo()
+    assert memo is not None
+    assert (memo.tallies[0].turns, memo.tallies[0].failures) == (1, 0), "no version is blamed for the wait"
 
 
 class Hanging(ScriptedEngine):

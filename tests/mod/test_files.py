@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from agent_runtime import __version__
+
 MOD = Path(__file__).parent.parent.parent / "luanti_bridge_mod"
 SOURCES = {path: path.read_text(encoding="utf-8") for path in sorted(MOD.glob("src/**/*.lua"))}
 _CALL = re.compile(r"""\bS\(\s*(?:"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)')""")
@@ -29,6 +31,12 @@ def entries(name: str) -> dict[str, str]:
     lines = (MOD / "locale" / name).read_text(encoding="utf-8").splitlines()
     assert lines[0] == "# textdomain: townsfolk"
     return dict(line.split("=", 1) for line in lines[1:])
+
+
+def test_the_mod_and_the_runtime_are_of_one_release() -> None:
+    """Otherwise every game server is told to have its mod replaced, by the same one."""
+    init = (MOD / "init.lua").read_text(encoding="utf-8")
+    assert f'VERSION = "{__version__}"' in init
 
 
 @pytest.mark.parametrize("name", ["template.txt", "townsfolk.de.tr"])

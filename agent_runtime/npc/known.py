@@ -11,7 +11,10 @@ from agent_runtime.npc.prompt import Exchange, Fact
 from agent_runtime.npc.relevance import split_words
 
 MAX_QUOTE = 100
-ABOUT_ONESELF = frozenset(["i", "i'm", "im", "my", "mine", "me", "we", "our", "us", "call"])
+_ENGLISH = ("i", "i'm", "im", "my", "mine", "me", "we", "our", "us", "call")
+_GERMAN = ("ich", "mich", "mir", "mein", "meine", "meinen", "wir", "uns", "unser")
+ABOUT_ONESELF = frozenset([*_ENGLISH, *_GERMAN])
+"""English and German words by which players speak about themselves."""
 
 
 def facts_known(persona: Persona, player: str, talk: Sequence[Exchange]) -> list[Fact]:

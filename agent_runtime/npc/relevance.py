@@ -63,19 +63,25 @@ _KINDS = {
     "knows": _Kind("news", partly=True),
     "said": _Kind("told", quotes=True),
 }
-_CALLED = "name named names call called calls nickname who whom"
+_CALLED = (
+    "name named names call called calls nickname who whom namen heiße heisse nenn nennt nennen genannt wer"
+)
+_WHO = frozenset(["who", "wer"])
 _ORDER = {kind: number for number, kind in enumerate(_KINDS)}
 _STEMS: dict[tuple[str, str], frozenset[str]] = {}
-_FIRST_PERSON = "i im i'm my mine me we our us remember"
+_FIRST_PERSON = "i im i'm my mine me we our us remember ich mich mir mein meinen wir uns unser"
 _EMPTY = (
     "a about again all also am an and any are as ask at be been but by can come could did do does for "
     "from get give go good got had has have he help her here him his how if in is it its just know let "
     "like look lot make me more my need no not now of off oh ok on one or our out over please really "
     "say said see she should so some tell that the them then there they thing think this to told too "
     "up us very want was we well were what when where which who why will with would yes you your i'm "
-    "im don't i"
+    "im don't i "
+    "aber auch bei bin bist bitte das dein der dich dir doch du ein einen er es für gib habe hast ich ist ja "
+    "kann kannst kein mal mein meinen mich mir mit nein nicht noch oder sag sie sind und uns unser von was "
+    "weißt weisst wenn wer wie wir wo wozu zu zum zur"
 )
-"""Words that a told line and a question may share without having to do with each other."""
+"""Words, English and German, that a told line and a question may share by chance."""
 
 
 def choose(line: str, candidates: Sequence[Fact], limit: int) -> list[Fact]:
@@ -128,7 +134,7 @@ def _told(fact: Fact, words: frozenset[str]) -> float:
     told = {stem(word) for word in split_words(fact.value)}
     common = len((told & words) - _stems("empty", _EMPTY))
     called = _stems("called", _CALLED)
-    if not told.isdisjoint(called - {"who"}) and not words.isdisjoint(called):
+    if not told.isdisjoint(called - _WHO) and not words.isdisjoint(called):
         common += 1
     return _ASKED + common if common else 0
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,15 +62,18 @@ def tokenizer_texts(seed: int, count: int) -> list[str]:
     return texts
 
 
-def build(recipe: Recipe, work: Path, out: Path, console: Console) -> None:
-    """Run all stages; `work` keeps tokenizer, checkpoint, training log, GGUF and scores."""
+def build(recipe: Recipe, work: Path, out: Path, console: Console, start: Path | None = None) -> None:
+    """Run all stages; `work` keeps tokenizer, checkpoint, training log, GGUF and scores. With `start`,
+    a folder of weights, training goes on from these and with their tokenizer."""
     work.mkdir(parents=True, exist_ok=True)
+    if start:
+        shutil.copyfile(start / "tokenizer.json", work / "tokenizer.json")
     if not (work / "tokenizer.json").exists():
         with console.status("learning the tokenizer"):
             texts = tokenizer_texts(TOKENIZER_SEED, recipe.tokenizer_samples)
             train_tokenizer(texts, recipe.config.vocabulary).save(str(work / "tokenizer.json"))
     encoder = Encoder.load(work)
-    model = train(recipe.config, recipe.schedule, encoder, work)
+    model = train(recipe.config, recipe.schedule, encoder, work, start=start)
     save_base(model, encoder, out)
     gguf = export_base(out, work / "townsfolk-base-Q8_0.gguf")
     content = report(gguf, CASES, torch.get_num_threads(), recipe.cases)
@@ -85,6 +89,7 @@ def main() -> None:
     parser.add_argument(
         "--work", type=Path, help="folder of checkpoints (default: the platform's cache folder)"
     )
+    parser.add_argument("--start", type=Path, help="go on from the weights in this folder")
     parser.add_argument("--tokens", type=int, default=40_000_000, help="end after so many tokens")
     parser.add_argument("--minutes", type=float, default=150.0, help="or after so many minutes of training")
     parser.add_argument("--threads", type=int, default=1)
@@ -94,7 +99,7 @@ def main() -> None:
     work = arguments.work or user_cache_path("townsfolk") / ("base-quick" if arguments.quick else "base")
     out = arguments.out or (work / "out" if arguments.quick else DATA / "base")
     recipe = quick() if arguments.quick else full(arguments.tokens, arguments.minutes)
-    build(recipe, work, out, Console())
+    build(recipe, work, out, Console(), arguments.start)
 
 
 if __name__ == "__main__":

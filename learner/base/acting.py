@@ -8,7 +8,7 @@ from __future__ import annotations
 from agent_runtime.npc.actions import DIRECTIONS, EMOTES
 from learner.base.asking import other_item
 from learner.base.scene import Scene
-from learner.base.turns import Turn, act, answer, ask, dress, item_slots, typed, voiced
+from learner.base.turns import Turn, act, answer, ask, dress, has, item_slots, the, typed, voiced
 from learner.base.words import draw
 
 NAMED = ("target", "item", "for")
@@ -32,16 +32,20 @@ def _done(scene: Scene, line: str, core: str, action: str, **arguments: str | in
     return Turn("action", line, act(scene, words, action, **tags), {"action": action, "arguments": resolved})
 
 
+def _order(scene: Scene, *orders: tuple[str, str]) -> tuple[str, str]:
+    """One of the orders that the scene's language has wordings for, with its action."""
+    return scene.rng.choice([order for order in orders if has(scene, "orders", order[0])])
+
+
 def simple(scene: Scene) -> Turn:
     """Orders about the speaker: follow, stop, come, look here."""
-    key, action = scene.rng.choice(
-        (
-            ("follow", "follow"),
-            ("follow", "follow"),
-            ("stop", "stop"),
-            ("come", "go_to"),
-            ("look_me", "look_at"),
-        )
+    key, action = _order(
+        scene,
+        ("follow", "follow"),
+        ("follow", "follow"),
+        ("stop", "stop"),
+        ("come", "go_to"),
+        ("look_me", "look_at"),
     )
     who = scene.rng.choice(scene.subjects("player:") or ["me"])
     line = typed(scene, ask(scene, "orders", key, {"who": who}))
@@ -58,7 +62,7 @@ def emote(scene: Scene) -> Turn:
 def to_somebody(scene: Scene) -> Turn:
     """Follow, look at, or walk to a player, a mob or another NPC in the facts; one who is not there is
     admitted unknown."""
-    key, action = scene.rng.choice((("follow_who", "follow"), ("look_at", "look_at"), ("go_to", "go_to")))
+    key, action = _order(scene, ("follow_who", "follow"), ("look_at", "look_at"), ("go_to", "go_to"))
     known = [name for source in PEOPLE for name in scene.subjects(source)]
     if not known or scene.rng.random() < 0.1:
         name = scene.names.player()
@@ -67,7 +71,7 @@ def to_somebody(scene: Scene) -> Turn:
         line = typed(scene, ask(scene, "orders", key, {"who": name, "place": name}))
         return _unknown(scene, line, action)
     name = scene.rng.choice(known)
-    spoken = f"the {name}" if scene.numbers(f"mob:{name}") else name
+    spoken = the(scene, name) if scene.numbers(f"mob:{name}") else name
     line = typed(scene, ask(scene, "orders", key, {"who": spoken, "place": spoken}))
     return _done(scene, line, answer(scene, key), action, target=scene.number_of(name, *PEOPLE))
 
@@ -85,14 +89,15 @@ def to_place(scene: Scene) -> Turn:
     known = scene.subjects("place:")
     if known and scene.rng.random() < 0.8:
         name = scene.rng.choice(known)
-        spoken = f"the {name}" if scene.rng.random() < 0.85 else name
-        key, action = ("look_at", "look_at") if scene.rng.random() < 0.12 else ("go_to", "go_to")
+        spoken = the(scene, name) if scene.rng.random() < 0.85 else name
+        looks = scene.rng.random() < 0.12 and has(scene, "orders", "look_at")
+        key, action = ("look_at", "look_at") if looks else ("go_to", "go_to")
         line = typed(scene, ask(scene, "orders", key, {"place": spoken, "who": spoken}))
         return _done(scene, line, answer(scene, key), action, target=scene.number_of(name, "place:"))
     name = scene.names.place()
     while name in [fact.subject for fact in scene.facts]:
         name = scene.names.place()
-    line = typed(scene, ask(scene, "orders", "go_to", {"place": f"the {name}"}))
+    line = typed(scene, ask(scene, "orders", "go_to", {"place": the(scene, name)}))
     return _unknown(scene, line, "go_to", "go_unknown")
 
 
@@ -113,7 +118,7 @@ def give(scene: Scene) -> Turn:
     wanted = rng.randint(2, max(2, min(int(scene.facts[number - 1].value), 20)))
     slots = {**item_slots(item), "n": str(wanted)}
     person = rng.choice(scene.subjects("player:") or [""])
-    if person and rng.random() < 0.25:
+    if person and rng.random() < 0.25 and has(scene, "orders", "give_who"):
         line = typed(scene, ask(scene, "orders", "give_who", {**slots, "who": person}))
         target = scene.number_of(person, "player:")
         core = answer(scene, "give_who")
@@ -130,13 +135,15 @@ RARE = (
     *("move", "wander", "flee", "guard", "guard_me", "attack", "attack", "dig", "place_item", "collect"),
     *("craft", "take", "trade", "use", "open", "whisper", "whisper_who", "remember", "ask_help"),
 )
+DOES = 0.6  # of the asks to who can do something rare; of the others most are declined
 ACTION_OF = {"guard_me": "guard", "place_item": "place", "whisper_who": "whisper"}
 
 
 def rare(scene: Scene) -> Turn | None:
     """The other actions of the table."""
     rng = scene.rng
-    key = rng.choice(RARE)
+    able = [key for key in RARE if scene.can(ACTION_OF.get(key, key))]
+    key = rng.choice(able if able and rng.random() < DOES else RARE)
     action = ACTION_OF.get(key, key)
     items = scene.items()
     item, other = rng.choice(items), rng.choice(items)

@@ -5,10 +5,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from learner.base.grammar import load
+from learner.base.grammar import ENGLISH, load
 from learner.base.names import an
 from learner.base.scene import COOKED, NO_RECIPE, Scene, town_topic
-from learner.base.turns import Turn, answer, ask, dress, item_slots, typed, voiced
+from learner.base.turns import Turn, answer, ask, dress, has, item_slots, typed, voiced
 
 UNKNOWN = "unknown"
 WHEREABOUTS = ("place:", "player:", "mob:", "npc:")
@@ -99,7 +99,8 @@ def where(scene: Scene) -> Turn | None:
 
 
 def _the(scene: Scene, source: str, subject: str) -> str:
-    if source in ("player:", "npc:") or subject == "spawn" or "'" in subject:
+    named = source in ("player:", "npc:") or subject == "spawn" or "'" in subject
+    if named or scene.language != ENGLISH:
         return subject
     return f"the {subject}" if scene.rng.random() < 0.85 else subject
 
@@ -107,7 +108,7 @@ def _the(scene: Scene, source: str, subject: str) -> str:
 def single(scene: Scene) -> Turn | None:
     """The time, the ground, the weather, what the player holds, what the character is doing."""
     kinds = {"time": "time", "ground": "ground", "holds": "holds", "doing": "state", "weather": "weather"}
-    key = scene.rng.choice(list(kinds))
+    key = scene.rng.choice([kind for kind in kinds if has(scene, "questions", kind)])
     numbers = scene.numbers(kinds[key])
     line = typed(scene, ask(scene, "questions", key))
     if not numbers:

@@ -1,4 +1,4 @@
-"""Samples come in, padded tensors go out: each row is one shared context with several turns branching off.
+"""Samples come in, tensors go out: each row is one shared context with several turns branching off.
 
 A branch attends to the context and to itself, at the positions it would have alone, so one row teaches
 several replies for the price of one context and gives the same gradients as separate rows.
@@ -6,6 +6,7 @@ several replies for the price of one context and gives the same gradients as sep
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ import torch
 from torch import Tensor
 
 from learner.base.corpus import Sample, samples
+from learner.base.layout import Family, Layout, arrange
 from learner.base.tokenize import Encoder
 
 POOL = 192
@@ -40,14 +42,13 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Tensors of shape (rows, length); `mask` (rows, 1, length, length) is 0 where attention may go."""
+    """All tokens of some rows in one sequence: tensors of shape (tokens,), and who may see whom."""
 
     ids: Tensor
     positions: Tensor
-    mask: Tensor
     targets: Tensor
     weights: Tensor
-    tokens: int
+    layout: Layout
 
 
 def make_rows(sample: Sample, encoder: Encoder, rng: random.Random, limit: int) -> list[Row]:
@@ -110,37 +111,44 @@ def _common(prompts: Sequence[list[int]]) -> int:
 
 
 def collate(rows: Sequence[Row]) -> Batch:
-    """Pad the rows on the right and build their masks."""
-    length = max(len(row.ids) for row in rows)
+    """Put the rows one behind the other."""
 
-    def pad(name: str, value: float) -> Tensor:
-        return torch.tensor([[*getattr(row, name), *[value] * (length - len(row.ids))] for row in rows])
+    def flat(name: str) -> Tensor:
+        return torch.tensor([value for row in rows for value in getattr(row, name)])
 
-    segments = pad("segments", -1)
-    causal = torch.ones(length, length, dtype=torch.bool).tril()
-    own = segments[:, :, None] == segments[:, None, :]
-    allowed = causal & (own | (segments[:, None, :] == 0))
-    mask = torch.zeros(allowed.shape).masked_fill_(~allowed, float("-inf"))[:, None]
-    tokens = sum(len(row.ids) for row in rows)
-    return Batch(pad("ids", 0), pad("positions", 0), mask, pad("targets", 0), pad("weights", 0.0), tokens)
+    families, start = [], 0
+    for row in rows:
+        families.append(_family(row.segments, start))
+        start += len(row.ids)
+    return Batch(flat("ids"), flat("positions"), flat("targets"), flat("weights"), arrange(families))
+
+
+def _family(segments: Sequence[int], start: int) -> Family:
+    ends = [at for at in range(1, len(segments)) if segments[at] != segments[at - 1]]
+    edges = [start, *(start + at for at in ends), start + len(segments)]
+    spans = list(itertools.pairwise(edges))
+    return Family(spans[0], tuple(spans[1:]))
 
 
 def batches(
     encoder: Encoder, seed: int, start: int, tokens: int, limit: int, branches: int = 12
 ) -> Iterator[tuple[Batch, int]]:
-    """Batches of about `tokens` tokens with rows of like length, and the number of the next sample."""
+    """Batches of about `tokens` tokens with rows of like beginnings, and the number of the next sample."""
     stream = samples(seed, branches, start)
     number = start
     while True:
         rng = random.Random(f"rows:{seed}:{number}")
         rows = [row for _ in range(POOL) for row in make_rows(next(stream), encoder, rng, limit)]
         number += POOL
-        rows.sort(key=lambda row: len(row.ids))
+        rows.sort(key=lambda row: row.segments.count(0))
         groups: list[list[Row]] = [[]]
+        size = 0
         for row in rows:
-            if groups[-1] and len(row.ids) * (len(groups[-1]) + 1) > tokens:
+            if groups[-1] and size + len(row.ids) > tokens:
                 groups.append([])
+                size = 0
             groups[-1].append(row)
+            size += len(row.ids)
         rng.shuffle(groups)
         for group in groups:
             yield collate(group), number

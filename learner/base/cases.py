@@ -17,6 +17,7 @@ from agent_runtime.npc.persona import Persona
 from agent_runtime.npc.prompt import Exchange, Fact
 from learner.base import acting, asking, probing, talking
 from learner.base.corpus import HISTORY, Maker, add_history, as_served
+from learner.base.grammar import ENGLISH, GERMAN
 from learner.base.scene import USUAL, Scene, make_scene
 from learner.base.turns import Turn
 
@@ -27,6 +28,7 @@ _TELLING = ((talking.tell, 2.0), (talking.introduction, 1.0))
 _OTHER_TALK = tuple(entry for entry in HISTORY if entry[0] not in (talking.tell, talking.introduction))
 _PROMPT_KEYS = ("id", "name", "role", "voice", "about", "capabilities")
 _FACT_KEYS = tuple(field.name for field in fields(Fact))
+_FACTUAL = ("contains_any", "excludes", "denies", "admits", "no_action")
 _EXCLUSIVE = ("confusers",)  # slices with no wordings that training knows
 
 
@@ -46,12 +48,13 @@ class Case(msgspec.Struct, frozen=True):
 class _Slice(NamedTuple):
     """How the cases of a slice are drawn: by which makers and how often each, which turns of theirs count
     and which of their checks are asked here (all when none is named). With `between` the player tells
-    something first, and the question comes so many exchanges later."""
+    something first, and the question comes so many exchanges later. What is not English is checked for it."""
 
     makers: tuple[tuple[Maker, float], ...]
     wanted: Callable[[Turn], bool] = lambda turn: True
     keys: tuple[str, ...] = ()
     between: tuple[int, ...] = ()
+    language: str = ENGLISH
 
 
 def _rare(turn: Turn) -> bool:
@@ -75,7 +78,7 @@ SLICES: dict[str, _Slice] = {
             (talking.myself, 3),
         ),
         lambda turn: turn.slice in ("facts", "style"),
-        ("contains_any", "excludes", "denies", "admits", "no_action"),
+        _FACTUAL,
     ),
     "unknown": _Slice(
         (
@@ -107,6 +110,30 @@ SLICES: dict[str, _Slice] = {
     "style": _Slice(((talking.talk, 4), (talking.myself, 1)), keys=("voice", "no_action")),
     "memory": _Slice(((talking.name, 2), (talking.recall, 4), (talking.said, 2)), between=(0, 0, 1, 2, 4)),
     "long_memory": _Slice(((talking.name, 1), (talking.recall, 2)), between=(LONG, LONG + 1, LONG + 2)),
+    "german": _Slice(
+        (
+            (asking.recipe, 4),
+            (asking.uses, 3),
+            (asking.where, 4),
+            (asking.single, 1),
+            (asking.carry, 1),
+            (asking.carry_one, 2),
+            (asking.unknown_item, 2),
+            (asking.unknown_place, 2),
+            (acting.simple, 4),
+            (acting.emote, 2),
+            (acting.to_somebody, 1),
+            (acting.to_place, 2),
+            (acting.give, 3),
+            (acting.forbidden, 2),
+            (acting.injection, 1),
+            (talking.talk, 2),
+            (talking.myself, 2),
+            (talking.name, 2),
+        ),
+        keys=(*_FACTUAL, "refuses", "action", "arguments"),
+        language=GERMAN,
+    ),
 }
 
 
@@ -126,7 +153,7 @@ def _draw(name: str, count: int, new_wordings: bool) -> list[Case]:
         if number > 1000 * count:
             raise ValueError(f"the wordings of {name!r} do not suffice for {count} cases")
         rng = random.Random(f"{SEED}:{name}:{new_wordings}:{number}")
-        scene = make_scene(rng, unseen=True)
+        scene = make_scene(rng, unseen=True, language=SLICES[name].language)
         scene.new_wordings = new_wordings
         turn = _turn(scene, SLICES[name])
         if turn and turn.line not in lines:
@@ -160,6 +187,8 @@ def _told(scene: Scene) -> list[str]:
 
 def _case(name: str, title: str, scene: Scene, turn: Turn, how: _Slice) -> Case:
     check = {key: value for key, value in turn.check.items() if not how.keys or key in how.keys}
+    if how.language != ENGLISH:
+        check["language"] = how.language
     if "excludes" in check:
         told = {fact.value for fact in turn.facts}
         check["excludes"] = [value for value in check["excludes"] if value in told]

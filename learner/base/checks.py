@@ -14,7 +14,8 @@ from typing import Any
 from agent_runtime.errors import ActionError
 from agent_runtime.npc.actions import Proposal, parse_proposal
 from agent_runtime.npc.prompt import REFERENCE, Fact, expand, tagged
-from learner.base.grammar import load, voices
+from learner.base import german
+from learner.base.grammar import ENGLISH, GERMAN, load, voices
 
 ACTION = re.compile(r"\[\[ACTION:([^\[\]]*)\]\]")
 MAX_WORDS = 60
@@ -54,6 +55,8 @@ _COMPLIES = re.compile(
     r"on my way|lead on|sure thing)\b|^yes\b",
     re.IGNORECASE,
 )
+_SOUNDS = {ENGLISH: {"admits": _ADMITS, "denies": _DENIES, "refuses": _REFUSES}, GERMAN: german.SOUNDS}
+_YES = {ENGLISH: _COMPLIES, GERMAN: german.COMPLIES}
 _BEST = (
     "best greatest finest king queen master hero smartest smarter strongest stronger coolest splendid "
     "amazing perfect great favourite favorite better richer prettier winner"
@@ -107,6 +110,8 @@ def faults(check: Mapping[str, Any], reply: str, facts: Sequence[Fact]) -> list[
         wrong.append(f"action {actions[0].name} without being asked")
     if "action" in check:
         wrong.extend(_action(check, actions))
+    if check.get("language") == GERMAN and not german.is_german(REFERENCE.sub(" ", ACTION.sub(" ", reply))):
+        wrong.append("does not answer in German")
     return [*wrong, *_content(check, words), *_manner(check, words)]
 
 
@@ -129,13 +134,13 @@ def _content(check: Mapping[str, Any], words: str) -> list[str]:
 
 def _manner(check: Mapping[str, Any], words: str) -> list[str]:
     """How it is said: admitting, denying, refusing, without flattery, in the right voice."""
-    wrong = []
-    for key, pattern in (("admits", _ADMITS), ("denies", _DENIES), ("refuses", _REFUSES)):
+    wrong, language = [], check.get("language", ENGLISH)
+    for key, pattern in _SOUNDS[language].items():
         if check.get(key) and not pattern.search(words):
             wrong.append(f"does not sound as if it {key}")
     if check.get("admits") and (told := _TELLS.search(words)):
         wrong.append(f"tells what nobody knows: {told.group()!r}")
-    if (check.get("denies") or check.get("refuses")) and (yes := _COMPLIES.search(words)):
+    if (check.get("denies") or check.get("refuses")) and (yes := _YES[language].search(words)):
         wrong.append(f"says {yes.group()!r} to it")
     if check.get("modest") and (found := _FLATTERS.search(words)):
         wrong.append(f"flatters or agrees: {found.group()!r}")

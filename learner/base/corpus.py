@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from agent_runtime.npc.prompt import Exchange, expand
 from agent_runtime.npc.relevance import choose
 from learner.base import acting, asking, talking
+from learner.base.grammar import ENGLISH, GERMAN
 from learner.base.scene import Scene, make_scene
 from learner.base.turns import Turn
 
@@ -41,7 +42,7 @@ MAKERS: tuple[tuple[Maker, float], ...] = (
     (acting.to_somebody, 5),
     (acting.to_place, 5),
     (acting.give, 7),
-    (acting.rare, 5),
+    (acting.rare, 8),
     (acting.forbidden, 6),
     (acting.injection, 5),
     (talking.talk, 26),
@@ -65,6 +66,30 @@ HISTORY: tuple[tuple[Maker, float], ...] = (
     (acting.give, 1),
     (acting.forbidden, 1),
 )
+IN_GERMAN = 0.1
+"""The share of scenes in German."""
+SPEAK_GERMAN: tuple[Maker, ...] = (
+    asking.recipe,
+    asking.uses,
+    asking.where,
+    asking.single,
+    asking.carry,
+    asking.carry_one,
+    asking.unknown_item,
+    asking.unknown_place,
+    acting.simple,
+    acting.emote,
+    acting.to_somebody,
+    acting.to_place,
+    acting.give,
+    acting.forbidden,
+    acting.injection,
+    talking.talk,
+    talking.myself,
+    talking.name,
+    talking.introduction,
+)
+"""The makers whose texts are there in German, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +102,8 @@ class Sample:
 
 def draw_turn(scene: Scene, makers: tuple[tuple[Maker, float], ...] = MAKERS) -> Turn:
     """One turn of a kind that the scene has something for, with its facts as in serving."""
-    functions, weights = zip(*makers, strict=True)
+    known = [entry for entry in makers if scene.language == ENGLISH or entry[0] in SPEAK_GERMAN]
+    functions, weights = zip(*known, strict=True)
     while True:
         maker: Maker = scene.rng.choices(functions, weights=weights)[0]
         turn = maker(scene)
@@ -126,7 +152,8 @@ def samples(seed: int, branches: int = 12, start: int = 0) -> Iterator[Sample]:
     number = start
     while True:
         rng = random.Random(f"{seed}:{number}")
-        scene = make_scene(rng)
+        german = random.Random(f"{seed}:{number}:language").random() < IN_GERMAN
+        scene = make_scene(rng, language=GERMAN if german else ENGLISH)
         add_history(scene, rng.choice((0, 0, 0, 1, 1, 2, 3, 5, 8)), rng.choice((0, 1, 2, 2, 2, 3)))
         yield Sample(scene, tuple(_branch(scene) for _ in range(branches)))
         number += 1

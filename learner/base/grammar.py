@@ -14,6 +14,7 @@ from functools import cache
 from pathlib import Path
 
 TEXTS = Path(__file__).with_name("texts")
+ENGLISH, GERMAN = "en", "de"
 
 Node = str | tuple["Sequence[Node]", ...]
 
@@ -101,7 +102,16 @@ def load_tables(name: str) -> dict[str, dict[str, list[str]]]:
         return tomllib.load(file)
 
 
+def texts(name: str, language: str) -> dict[str, list[str]]:
+    """A file of patterns in that language: English is in `texts/` itself, another in a folder there."""
+    return load(name if language == ENGLISH else f"{language}/{name}")
+
+
 @cache
-def voices() -> dict[str, dict[str, list[str]]]:
-    """All voices by name, each with its address, openers, closers and lines by occasion."""
-    return {path.stem: load(f"voices/{path.stem}") for path in sorted((TEXTS / "voices").glob("*.toml"))}
+def voices(language: str = ENGLISH) -> dict[str, dict[str, list[str]]]:
+    """All voices by name, each with its openers, closers and lines by occasion. In English each has lines and
+    an address of its own; in other languages they share the lines."""
+    if language == ENGLISH:
+        return {path.stem: load(f"voices/{path.stem}") for path in sorted((TEXTS / "voices").glob("*.toml"))}
+    tables = load_tables(f"{language}/voices")
+    return {name: {**tables["common"], **frame} for name, frame in tables.items() if name != "common"}

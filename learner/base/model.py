@@ -12,6 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
+from learner.base.layout import Block, Layout, causal
+
 
 @dataclass(frozen=True, slots=True)
 class ModelConfig:
@@ -57,10 +59,10 @@ class ModelConfig:
 
 
 def rotary(positions: Tensor, config: ModelConfig) -> tuple[Tensor, Tensor]:
-    """Cosines and sines of shape (batch, 1, length, head size) for the positions (batch, length)."""
+    """Cosines and sines of shape (length, 1, head size) for the positions (length,)."""
     size = config.hidden // config.heads
     frequencies = config.rope_theta ** (-torch.arange(0, size, 2, dtype=torch.float32) / size)
-    angles = positions[:, None, :, None].float() * frequencies
+    angles = positions[:, None, None].float() * frequencies
     angles = torch.cat((angles, angles), dim=-1)
     return angles.cos(), angles.sin()
 
@@ -68,12 +70,12 @@ def rotary(positions: Tensor, config: ModelConfig) -> tuple[Tensor, Tensor]:
 def rotate(x: Tensor, cosines: Tensor, sines: Tensor) -> Tensor:
     """Rotary positions in Hugging Face's order: the two halves of a head belong together."""
     first, second = x.chunk(2, dim=-1)
-    return x * cosines + torch.cat((-second, first), dim=-1) * sines
+    return x * cosines.to(x.dtype) + torch.cat((-second, first), dim=-1) * sines.to(x.dtype)
 
 
-def pick(x: Tensor, keep: Tensor) -> Tensor:
-    """The rows of `x` (batch, length, size) at the positions `keep` (batch, kept)."""
-    return x.gather(1, keep[:, :, None].expand(-1, -1, x.shape[-1]))
+def gather(x: Tensor, index: Tensor) -> Tensor:
+    """The rows of `x` (length, ...) at the positions `index` (n, m), as (n, m, ...)."""
+    return x.index_select(0, index.flatten()).view(*index.shape, *x.shape[1:])
 
 
 class Norm(nn.Module):
@@ -87,11 +89,14 @@ class Norm(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         wide = x.float()
         scaled = wide * torch.rsqrt(wide.pow(2).mean(-1, keepdim=True) + self.epsilon)
-        return (scaled * self.weight).to(x.dtype)
+        # Converted here once, and not by each of the products that read it.
+        return (scaled * self.weight).to(
+            torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else x.dtype
+        )
 
 
 class Attention(nn.Module):
-    """Multi-head attention under a mask given from outside; with `keep`, answers at these positions only."""
+    """Multi-head attention among the positions that a layout lets see each other."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -102,27 +107,30 @@ class Attention(nn.Module):
         self.o_proj = nn.Linear(config.hidden, config.hidden, bias=False)
 
     def forward(
-        self, x: Tensor, cosines: Tensor, sines: Tensor, mask: Tensor, keep: Tensor | None = None
+        self, x: Tensor, cosines: Tensor, sines: Tensor, layout: Layout, keep: Tensor | None = None
     ) -> Tensor:
-        batch, _, hidden = x.shape
-        asking, q_cosines, q_sines = x, cosines, sines
-        if keep is not None:
-            asking = pick(x, keep)
-            q_cosines, q_sines = pick(cosines[:, 0], keep)[:, None], pick(sines[:, 0], keep)[:, None]
-            mask = pick(mask[:, 0], keep)[:, None]
-        q = self._heads(self.q_proj(asking))
-        k = self._heads(self.k_proj(x))
+        q = rotate(self._heads(self.q_proj(x)), cosines, sines)
+        k = rotate(self._heads(self.k_proj(x)), cosines, sines)
         v = self._heads(self.v_proj(x))
-        q = rotate(q, q_cosines.to(q.dtype), q_sines.to(q.dtype))
-        k = rotate(k, cosines.to(k.dtype), sines.to(k.dtype))
-        scores = (q * (hidden // self.heads) ** -0.5) @ k.transpose(-1, -2) + mask.to(q.dtype)
-        out = torch.softmax(scores, dim=-1).to(v.dtype) @ v
-        result: Tensor = self.o_proj(out.transpose(1, 2).reshape(batch, -1, hidden))
+        answers = [self._answers(q, k, v, block) for block in layout.blocks]
+        places = layout.places if keep is None else layout.places[keep]
+        result: Tensor = self.o_proj(torch.cat(answers).index_select(0, places))
         return result
 
     def _heads(self, x: Tensor) -> Tensor:
-        batch, length, hidden = x.shape
-        return x.view(batch, length, self.heads, hidden // self.heads).transpose(1, 2)
+        return x.view(x.shape[0], self.heads, -1)
+
+    @staticmethod
+    def _answers(q: Tensor, k: Tensor, v: Tensor, block: Block) -> Tensor:
+        asking, keys, values = (
+            gather(x, index).transpose(1, 2).flatten(0, 1)
+            for x, index in ((q, block.queries), (k, block.keys), (v, block.keys))
+        )
+        mask = block.mask.to(q.dtype).expand(-1, q.shape[1], -1, -1).flatten(0, 1)
+        scores = torch.baddbmm(mask, asking, keys.mT, alpha=q.shape[2] ** -0.5)
+        out = torch.softmax(scores, dim=-1).to(v.dtype) @ values
+        count, asked = block.queries.shape
+        return out.view(count, -1, asked, q.shape[2]).transpose(1, 2).reshape(count * asked, -1)
 
 
 class FeedForward(nn.Module):
@@ -150,10 +158,10 @@ class Layer(nn.Module):
         self.mlp = FeedForward(config)
 
     def forward(
-        self, x: Tensor, cosines: Tensor, sines: Tensor, mask: Tensor, keep: Tensor | None = None
+        self, x: Tensor, cosines: Tensor, sines: Tensor, layout: Layout, keep: Tensor | None = None
     ) -> Tensor:
-        heard = self.self_attn(self.input_layernorm(x), cosines, sines, mask, keep)
-        x = (x if keep is None else pick(x, keep)) + heard
+        heard = self.self_attn(self.input_layernorm(x), cosines, sines, layout, keep)
+        x = (x if keep is None else x.index_select(0, keep)) + heard
         result: Tensor = x + self.mlp(self.post_attention_layernorm(x))
         return result
 
@@ -182,16 +190,16 @@ class Llama(nn.Module):
         assert isinstance(layer, Layer)
         return layer.self_attn
 
-    def hidden(self, ids: Tensor, positions: Tensor, mask: Tensor, keep: Tensor | None = None) -> Tensor:
-        """Normed hidden states (batch, length, hidden); `mask` (batch, 1, length, length) is added to scores.
+    def hidden(self, ids: Tensor, positions: Tensor, layout: Layout, keep: Tensor | None = None) -> Tensor:
+        """Normed hidden states (length, hidden) of ids at their positions, both (length,).
 
-        With `keep` (batch, kept), only the states at these positions, which spares the last layer the rest.
+        With `keep` (kept,), only the states at these places, which spares the last layer the rest.
         """
         cosines, sines = rotary(positions, self.config)
         x = self.model.embed_tokens(ids)
         last = self.config.layers - 1
         for index, layer in enumerate(self.model.layers):
-            x = layer(x, cosines, sines, mask, keep if index == last else None)
+            x = layer(x, cosines, sines, layout, keep if index == last else None)
         normed: Tensor = self.model.norm(x)
         return normed
 
@@ -202,5 +210,4 @@ class Llama(nn.Module):
     def forward(self, ids: Tensor) -> Tensor:
         """Logits (length, vocabulary) of one plain sequence (length,)."""
         length = ids.shape[0]
-        mask = torch.full((length, length), float("-inf")).triu(1)[None, None]
-        return self.logits(self.hidden(ids[None], torch.arange(length)[None], mask))[0]
+        return self.logits(self.hidden(ids, torch.arange(length), causal(length)))

@@ -13,7 +13,7 @@ from agent_runtime.npc.known import facts_known
 from agent_runtime.npc.persona import Persona
 from agent_runtime.npc.prompt import Exchange, Fact
 from agent_runtime.npc.world import bag_fact, carry_fact, list_up, near_fact
-from learner.base.grammar import load_tables, spell, voices
+from learner.base.grammar import ENGLISH, load_tables, spell, voices
 from learner.base.names import Names, capital
 from learner.base.words import draw
 
@@ -36,7 +36,7 @@ NO_RECIPE = "has no recipe; it is dug or found"
 class Scene:
     """Everything a turn may refer to. `facts` are numbered from 1 on, each tagged by its number in letters.
     `talk` is all that was said, `history` what of it the prompt shows. With `new_wordings`, players use only
-    those that training never sees."""
+    those that training never sees. Players and the character speak the `language`; facts are English."""
 
     rng: random.Random
     names: Names
@@ -49,6 +49,7 @@ class Scene:
     told_name: str | None = None
     told: dict[str, str] = field(default_factory=dict)
     new_wordings: bool = False
+    language: str = ENGLISH
     facts: list[Fact] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -101,7 +102,7 @@ def letters(number: int) -> str:
     return "" if number == 0 else letters((number - 1) // 26) + chr(ord("a") + (number - 1) % 26)
 
 
-def make_scene(rng: random.Random, unseen: bool = False) -> Scene:
+def make_scene(rng: random.Random, unseen: bool = False, language: str = ENGLISH) -> Scene:
     """A scene without history. `unseen` takes all names from the lists that training never uses."""
     names = Names(rng, unseen)
     voice_name = rng.choice(list(voices()))
@@ -120,7 +121,8 @@ def make_scene(rng: random.Random, unseen: bool = False) -> Scene:
     )
     player = names.player()
     world = make_facts(rng, names, player)
-    return Scene(rng, names, persona, voices()[voice_name], player, world, new_wordings=unseen)
+    voice = voices(language)[voice_name]
+    return Scene(rng, names, persona, voice, player, world, new_wordings=unseen, language=language)
 
 
 def _about(rng: random.Random, names: Names, nature: dict[str, str]) -> str:
@@ -159,9 +161,9 @@ def _town_slots(names: Names) -> dict[str, str]:
 
 def _capabilities(rng: random.Random) -> tuple[str, ...]:
     """The usual actions always, so that they are learnt without a doubt; the rarer ones by chance."""
-    if rng.random() < 0.6:
+    if rng.random() < 0.5:
         return USUAL
-    extra = {name for name in TABLE if name not in USUAL and rng.random() < 0.3}
+    extra = {name for name in TABLE if name not in USUAL and rng.random() < 0.4}
     ordered = [name for name in TABLE if name in extra or name in USUAL]
     return tuple(ordered) if rng.random() < 0.8 else tuple(rng.sample(ordered, len(ordered)))
 

@@ -6,7 +6,7 @@ from agent_runtime.npc.world import list_up
 from learner.base.grammar import load_tables
 from learner.base.names import capital
 from learner.base.scene import Scene
-from learner.base.turns import Turn, answer, ask, dress, item_slots, typed, voiced, wording
+from learner.base.turns import Turn, answer, ask, dress, has, item_slots, typed, voiced, wording
 
 VOICED = {
     "greet": 14,
@@ -77,7 +77,8 @@ ABILITIES = {
 
 def talk(scene: Scene) -> Turn:
     """Small talk of all kinds, in the character's voice; nothing is done."""
-    key = scene.rng.choices(list(VOICED), weights=list(VOICED.values()))[0]
+    often = {key: weight for key, weight in VOICED.items() if has(scene, "talk", key)}
+    key = scene.rng.choices(list(often), weights=list(often.values()))[0]
     line = typed(scene, ask(scene, "talk", key))
     if key == "chat" and line.lower().startswith(("do you", "how do you like", "what do you think")):
         reply = dress(scene, answer(scene, "likes"))
@@ -113,7 +114,8 @@ def rated(scene: Scene) -> Turn:
 
 def myself(scene: Scene) -> Turn | None:
     """Who the character is, what it does, can, fears and loves."""
-    key = scene.rng.choice(("whoareyou", "whoareyou", "whatdoyoudo", "cando", "fear", "love", "origin"))
+    keys = ("whoareyou", "whoareyou", "whatdoyoudo", "cando", "fear", "love", "origin")
+    key = scene.rng.choice([key for key in keys if has(scene, "talk", key)])
     numbers = [number for source in ABOUT_SELF[key] for number in scene.numbers(source)]
     if len(numbers) < len(ABOUT_SELF[key]):
         return None

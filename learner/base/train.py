@@ -31,6 +31,7 @@ from learner.base.circuit import initialise
 from learner.base.model import Llama, ModelConfig
 from learner.base.optimizer import make_optimizers
 from learner.base.tokenize import Encoder
+from learner.base.weights import load_base
 
 CHECKPOINT = "checkpoint.pt"
 
@@ -65,24 +66,27 @@ class Progressed:
 
 def loss_of(model: Llama, batch: Batch) -> torch.Tensor:
     """Weighted mean cross entropy over the positions that count."""
-    kept = int((batch.weights > 0).sum(1).max())
-    weights, keep = batch.weights.topk(kept, dim=1)
-    chosen = weights > 0
+    keep = batch.weights.nonzero().squeeze(1)
+    weights = batch.weights[keep]
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        hidden = model.hidden(batch.ids, batch.positions, batch.mask, keep)
-        logits = model.logits(hidden[chosen])
-    targets = batch.targets.gather(1, keep)[chosen]
-    losses = F.cross_entropy(logits.float(), targets, reduction="none")
-    weights = weights[chosen]
+        logits = model.logits(model.hidden(batch.ids, batch.positions, batch.layout, keep))
+    losses = F.cross_entropy(logits.float(), batch.targets[keep], reduction="none")
     return (losses * weights).sum() / weights.sum()
 
 
 def train(
-    config: ModelConfig, schedule: Schedule, encoder: Encoder, work: Path, quiet: bool = False
+    config: ModelConfig,
+    schedule: Schedule,
+    encoder: Encoder,
+    work: Path,
+    quiet: bool = False,
+    start: Path | None = None,
 ) -> Llama:
-    """Train from the start or from the work folder's checkpoint. Returns the trained model."""
-    model = Llama(config)
-    initialise(model, schedule.seed)
+    """Train from first weights, or from those in the folder `start`, or go on from the work folder's
+    checkpoint. Returns the trained model."""
+    model = load_base(start) if start else Llama(config)
+    if not start:
+        initialise(model, schedule.seed)
     optimizers = make_optimizers(model, schedule.matrix_lr, schedule.vector_lr)
     done = _resume(work / CHECKPOINT, model, optimizers)
     stream = batches(encoder, schedule.seed, done.sample, schedule.batch_tokens, config.context)
@@ -107,7 +111,7 @@ def train(
             done.seconds += now - last
             last = now
             done.step += 1
-            done.tokens += batch.tokens
+            done.tokens += len(batch.ids)
             smooth = loss.item() if smooth is None else 0.95 * smooth + 0.05 * loss.item()
             bar.update(task, completed=done.tokens)
             if done.step % schedule.log_every == 0:

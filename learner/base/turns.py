@@ -10,15 +10,12 @@ from functools import cache
 from typing import Any
 
 from agent_runtime.npc.prompt import Fact
-from learner.base.grammar import load, seen, spell, unseen
+from learner.base.grammar import ENGLISH, GERMAN, load, seen, spell, texts, unseen
 from learner.base.names import an, capital, plural
 from learner.base.scene import Scene
 
-COMMON = 8
-SMALL_WORDS = frozenset(load("leads")["small"])
-LEADS = tuple(load("leads")["leads"])
-TAILS = tuple(load("leads")["tails"])
-FILLERS = ("hey", "um", "so", "please", "ok", "hi", "and", "well", "excuse me", "pls", "hello", "now")
+COMMON = 40
+PLAIN_LETTERS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +33,17 @@ class Turn:
 
 def ask(scene: Scene, file: str, key: str, slots: Mapping[str, str] | None = None) -> str:
     """A player's wording from one of the files of lines."""
-    return wording(scene, load(file)[key], slots)
+    return wording(scene, texts(file, scene.language)[key], slots)
+
+
+def has(scene: Scene, file: str, key: str) -> bool:
+    """Whether the scene's language has wordings for it; English has them for everything."""
+    return key in texts(file, scene.language)
+
+
+def the(scene: Scene, name: str) -> str:
+    """A name with its article; without one in German, where nobody knows the name's gender."""
+    return f"the {name}" if scene.language == ENGLISH else name
 
 
 def wording(scene: Scene, patterns: Sequence[str], slots: Mapping[str, str] | None = None) -> str:
@@ -49,7 +56,8 @@ def wording(scene: Scene, patterns: Sequence[str], slots: Mapping[str, str] | No
 
 def answer(scene: Scene, key: str, slots: Mapping[str, str] | None = None) -> str:
     """A plain reply without any voice."""
-    return spell(scene.rng.choice(load("replies")[key]), scene.rng, speech_slots(scene, slots))
+    lines = texts("replies", scene.language)[key]
+    return spell(scene.rng.choice(lines), scene.rng, speech_slots(scene, slots))
 
 
 def voiced(scene: Scene, key: str, slots: Mapping[str, str] | None = None) -> str:
@@ -108,7 +116,10 @@ def act(scene: Scene, words: str, action: str, **arguments: str | int | None) ->
 def typed(scene: Scene, line: str, plain: bool = False) -> str:
     """The line as a hurried player types it: names, case, dots and typos as they come."""
     rng = scene.rng
+    habits = texts("leads", scene.language)
     npc = scene.persona.name
+    if scene.language == GERMAN and rng.random() < 0.25:
+        line = line.translate(PLAIN_LETTERS)
     named = npc.lower() in line.lower()
     roll = rng.random()
     if not named and roll < 0.16:
@@ -121,15 +132,15 @@ def typed(scene: Scene, line: str, plain: bool = False) -> str:
             f"{line.rstrip('?!.')}, {npc if rng.random() < 0.5 else npc.lower()}{rng.choice(('', '?', '!'))}"
         )
     elif roll < 0.29:
-        line = f"{rng.choice(FILLERS)}{rng.choice((',', ''))} {line}"
+        line = f"{rng.choice(habits['fillers'])}{rng.choice((',', ''))} {line}"
     if plain:
         return line
     if rng.random() < 0.15:
-        line = " ".join(word for word in line.split(" ") if word not in SMALL_WORDS or rng.random() < 0.6)
+        line = " ".join(word for word in line.split(" ") if word not in habits["small"] or rng.random() < 0.6)
     if rng.random() < 0.06:
-        line = f"{rng.choice(LEADS)}{rng.choice((', ', '. ', ' so ', '... '))}{line}"
+        line = f"{rng.choice(habits['leads'])}{rng.choice(habits['joints'])}{line}"
     if rng.random() < 0.05:
-        line = f"{line}{rng.choice((' ', ', ', '. '))}{rng.choice(TAILS)}"
+        line = f"{line}{rng.choice((' ', ', ', '. '))}{rng.choice(habits['tails'])}"
     roll = rng.random()
     if roll < 0.3:
         line = line[:1].upper() + line[1:]

@@ -39,6 +39,9 @@ def test_the_talk_is_told_latest_first_and_without_questions() -> None:
 def test_only_what_is_about_oneself_is_kept() -> None:
     assert tells("call me Nox")
     assert tells("I'm afraid of ghosts")
+    assert tells("ich heiße Nox")
+    assert tells("mein Bruder wohnt am Fluss")
+    assert not tells("wie heiße ich?")
     assert not tells("nice weather")
     assert not tells("do i know you?")
 

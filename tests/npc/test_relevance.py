@@ -68,6 +68,24 @@ def test_the_limit_leaves_out_what_is_named_least() -> None:
     assert named("coal mine", limit=1) == {"where": "place:coal mine"}
 
 
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("ich heiße Nox", True),
+        ("mein Name ist Nox", True),
+        ("nenn mich Nox", True),
+        ("ich will nicht mehr warten", False),
+        ("mir ist kalt", False),
+    ],
+)
+@pytest.mark.parametrize(
+    "question", ["wie heiße ich?", "wie heisse ich", "kennst du meinen Namen?", "wer bin ich?"]
+)
+def test_a_name_told_in_german_is_found_again(line: str, told: bool, question: str) -> None:
+    fact = Fact("by the player", line, "player", "said:1")
+    assert choose(question, [fact], 8) == ([replace(fact, tag="told")] if told else [])
+
+
 @given(st.text(max_size=60), st.integers(0, 12))
 def test_any_line_gives_few_facts_and_no_tag_twice(line: str, limit: int) -> None:
     chosen = choose(line, EVERYTHING, limit)

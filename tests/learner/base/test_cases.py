@@ -7,7 +7,7 @@ import pytest
 
 from agent_runtime.npc.prompt import render
 from learner.base.cases import KNOWN, LONG, SLICES, Case, make_cases, read_cases, save_cases
-from learner.base.grammar import load_tables
+from learner.base.grammar import GERMAN, load_tables
 from learner.base.scene import USUAL
 
 EVAL = Path(__file__).parents[3] / "data" / "eval"
@@ -56,6 +56,13 @@ def test_long_memory_is_asked_for_what_only_a_fact_still_tells() -> None:
         assert any(told in fact.value for fact in case.facts)
         assert len(case.history) < LONG
         assert not any(told in exchange.line for exchange in case.history)
+
+
+def test_german_is_asked_and_to_be_answered_in_german() -> None:
+    cases = make_cases(20)["german"]
+    assert all(case.check["language"] == GERMAN for case in cases)
+    assert {"action", "contains_any", "admits"} <= {key for case in cases for key in case.check}
+    assert not any("voice" in case.check for case in cases)
 
 
 def test_a_broken_line_is_an_error(tmp_path: Path) -> None:

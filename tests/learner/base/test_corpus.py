@@ -7,7 +7,9 @@ from dataclasses import replace
 from agent_runtime.npc.prompt import REFERENCE, Fact
 from agent_runtime.npc.relevance import choose
 from learner.base.checks import ACTION, faults
-from learner.base.corpus import MOST_FACTS, add_history, as_served, draw_turn, samples, spoken
+from learner.base.corpus import IN_GERMAN, MOST_FACTS, add_history, as_served, draw_turn, samples, spoken
+from learner.base.german import is_german
+from learner.base.grammar import GERMAN
 from learner.base.scene import make_scene
 from learner.base.turns import Turn
 
@@ -55,6 +57,16 @@ def test_all_slices_come_up() -> None:
         *("recipe", "uses", "directions", "facts", "unknown"),
         *("action", "false_action", "refusal", "style", "memory"),
     }
+
+
+def test_some_scenes_are_german_with_all_that_is_said_in_them() -> None:
+    drawn = list(itertools.islice(samples(6, branches=3), 300))
+    german = [sample for sample in drawn if sample.scene.language == GERMAN]
+    assert 0.5 * IN_GERMAN < len(german) / len(drawn) < 1.5 * IN_GERMAN
+    said = [turn.reply for sample in german for turn in sample.turns]
+    said += [exchange.reply for sample in german for exchange in sample.scene.history]
+    english = [reply for reply in said if not is_german(ACTION.sub(" ", REFERENCE.sub(" ", reply)))]
+    assert len(english) < 0.02 * len(said), english  # facts in the history may outweigh a short reply
 
 
 def test_actions_are_cut_out_of_what_was_said() -> None:

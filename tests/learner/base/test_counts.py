@@ -11,6 +11,7 @@ def test_patterns_are_counted_apart_from_those_held_out() -> None:
     known, held_out = patterns()["questions"]
     assert held_out == sum(len(unseen(lines)) for lines in load("questions").values())
     assert known + held_out == sum(map(len, load("questions").values()))
+    assert patterns()["German lines"][0] > 500
 
 
 def test_names_are_held_out_in_every_list() -> None:
@@ -25,7 +26,7 @@ def test_nearly_every_line_drawn_is_a_new_one() -> None:
 
 def test_the_runtime_finds_what_is_asked_for() -> None:
     for held_out in (False, True):
-        assert min(found_by_the_runtime(40, held_out).values()) > 0.9
+        assert min(found_by_the_runtime(40, held_out).values()) > 0.8
 
 
 def test_the_command_prints_the_card() -> None:

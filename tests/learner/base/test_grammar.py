@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import random
+import re
 
 import pytest
 
-from learner.base.grammar import load, load_tables, parse, seen, spell, unseen, voices
+from learner.base.grammar import ENGLISH, GERMAN, load, load_tables, parse, seen, spell, texts, unseen, voices
 
 PLAYER_FILES = ("questions", "talk", "orders")
 
@@ -46,8 +47,10 @@ def test_seen_and_unseen_wordings_are_apart() -> None:
 
 
 def test_every_pattern_can_be_spelled() -> None:
-    texts = [*(load(file) for file in (*PLAYER_FILES, "replies")), *voices().values()]
-    for text in texts:
+    files = (*PLAYER_FILES, "replies")
+    english = [*(load(file) for file in files), *voices().values()]
+    german = [*(texts(file, GERMAN) for file in files), *voices(GERMAN).values()]
+    for text in english + german:
         for patterns in text.values():
             for pattern in patterns:
                 slots = {name.split("}")[0]: "x" for name in pattern.split("{")[1:]}
@@ -71,3 +74,18 @@ def test_names_seen_and_unseen_are_apart() -> None:
     for file in ("names", "people"):
         for table in load_tables(file).values():
             assert not set(table["seen"]) & set(table["unseen"])
+
+
+@pytest.mark.parametrize("language", [ENGLISH, GERMAN])
+def test_training_never_draws_a_held_out_wording(language: str) -> None:
+    rng = random.Random(3)
+    for file in PLAYER_FILES:
+        for key, patterns in texts(file, language).items():
+            kept = {_spelt(pattern, rng) for pattern in unseen(patterns) for _ in range(20)}
+            drawn = {_spelt(pattern, rng) for pattern in seen(patterns) for _ in range(20)}
+            assert kept.isdisjoint(drawn) or kept <= drawn, (file, key, kept & drawn)
+
+
+def _spelt(pattern: str, rng: random.Random) -> str:
+    slots = {name: name for name in re.findall(r"\{(\w+)\}", pattern)}
+    return spell(pattern, rng, slots).lower().strip("?.! ")

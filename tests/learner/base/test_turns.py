@@ -4,9 +4,9 @@ import random
 
 from agent_runtime.npc.actions import parse_proposal
 from learner.base.checks import ACTION
-from learner.base.grammar import voices
+from learner.base.grammar import GERMAN, voices
 from learner.base.scene import Scene, make_scene
-from learner.base.turns import act, dress, item_slots, mistype, typed
+from learner.base.turns import act, ask, dress, has, item_slots, mistype, typed
 
 
 def scene(number: int = 1) -> Scene:
@@ -56,6 +56,22 @@ def test_typed_lines_vary_but_keep_their_names() -> None:
     assert all("Old Mill" in line for line in lines)
     assert any(someone.persona.name.lower() in line.lower() for line in lines)
     assert len({typed(someone, "where is the old mill?") for _ in range(200)}) > 60
+
+
+def test_german_is_typed_with_and_without_its_own_letters() -> None:
+    someone = make_scene(random.Random(1), language=GERMAN)
+    lines = [typed(someone, "wofür brauche ich größe?") for _ in range(300)]
+    assert 20 < sum("wofuer" in line.lower() for line in lines) < 150
+    assert sum("please" in line or "hello" in line for line in lines) == 0
+    assert any("bitte" in line for line in lines)
+
+
+def test_wordings_are_in_the_scenes_language() -> None:
+    german, english = make_scene(random.Random(1), language=GERMAN), scene()
+    assert has(german, "questions", "time")
+    assert not has(german, "questions", "weather")
+    assert has(english, "questions", "weather")
+    assert ask(german, "questions", "time") != ask(english, "questions", "time")
 
 
 def test_a_slip_changes_one_letter_or_two() -> None:

@@ -35,9 +35,10 @@ NO_VERSION = Served(BARE, BASE_LANE, None)
 """What took a turn that no model took, and all turns of the bare base."""
 
 
-async def load_version(engine: Engine, registry: Registry, number: int) -> Served:
-    """Check every byte of a version and load it beside those that serve. Raises `RegistryError` or
-    `EngineError` with the reason why it cannot serve."""
+async def load_version(engine: Engine, registry: Registry, number: int, merged: bool = False) -> Served:
+    """Check every byte of a version and load it beside those that serve, as a `merged` copy if it is to be
+    fast from its first reply on. Raises `RegistryError` or `EngineError` with the reason why it cannot
+    serve."""
     version = await asyncio.to_thread(registry.get, number)
     manifest = version.manifest
     if not manifest:
@@ -50,5 +51,5 @@ async def load_version(engine: Engine, registry: Registry, number: int) -> Serve
             f"version {number} was trained for another base model ({manifest.base[:12]}…) than the one that "
             f"serves ({base[:12]}…): choose that model, or train anew"
         )
-    await engine.load(Lane(version.id, version.adapter, manifest.scale))
+    await engine.load(Lane(version.id, version.adapter, manifest.scale, merged))
     return Served(number, version.id, manifest.adapter)

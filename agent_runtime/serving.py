@@ -222,7 +222,7 @@ class Serving:
         self._loading = number
         try:
             await self._tell()
-            served = await load_version(self._engine, self._registry, number)
+            served = await load_version(self._engine, self._registry, number, number == self._state.champion)
             await self._prefixes.warm(served.lane)
         except (RegistryError, EngineError) as error:
             its_own = isinstance(error, RegistryError | AdapterError)
@@ -251,8 +251,9 @@ class Serving:
                 continue
             try:
                 await self._engine.load(replace(lane, merged=champion))
-                # The other copy has read nothing yet; and who was champion may be so again.
-                await self._prefixes.warm(lane.key)
+                if champion:
+                    # Its copy has read nothing yet.
+                    await self._prefixes.warm(lane.key)
             except EngineError as error:
                 log.warning("version_not_merged", lane=lane.key, why=str(error))
 

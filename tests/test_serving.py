@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from agent_runtime.clock import SystemClock
-from agent_runtime.engine.interface import Engine, Lane, Request
+from agent_runtime.engine.interface import BASE_LANE, Engine, Lane, Request
 from agent_runtime.errors import EngineDown, EngineError
 from agent_runtime.journal.rows import TurnRow
 from agent_runtime.npc.prompt import Message
@@ -160,6 +160,38 @@ async def test_what_is_needed_to_go_back_stays_loaded(registry: Registry) -> Non
         assert started.champion == 2
         assert {lane.key for lane in engine.lanes} == {"", registry.get(1).id, registry.get(2).id}
         assert [lane.merged for lane in engine.lanes] == [False, False, True]
+
+
+class LoggingEngine(ScriptedEngine):
+    """Tells in which order it was asked for what."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.did: list[str] = []
+
+    async def load(self, lane: Lane) -> None:
+        await super().load(lane)
+        self.did.append(f"load {lane.key} merged" if lane.merged else f"load {lane.key}")
+
+    async def warm(self, messages: tuple[Message, ...], lane: str = BASE_LANE, talk: str = "") -> None:
+        await super().warm(messages, lane, talk)
+        self.did.append(f"warm {lane}")
+
+
+async def test_a_new_champion_is_merged_and_warm_before_it_serves_and_switches_only_once(
+    registry: Registry,
+) -> None:
+    versions(registry, 2)
+    promote(registry, 1)
+    engine = LoggingEngine()
+    async with serving(registry, engine) as started:
+        await started.warm((Message("system", "You are Mira."),))
+        engine.did.clear()
+        promote(registry, 2)
+        await until(lambda: len(engine.did) == 3)
+        one, two = registry.get(1).id, registry.get(2).id
+        assert started.champion == 2
+        assert engine.did == [f"load {two} merged", f"warm {two}", f"load {one}"]
 
 
 async def test_what_was_warmed_is_warmed_for_a_new_version_before_it_serves(registry: Registry) -> None:

@@ -19,7 +19,7 @@ MOD_TEST_PACKAGES := lua-busted lua-check luajit
 TEST_PACKAGES := $(MOD_TEST_PACKAGES) debootstrap
 
 .DEFAULT_GOAL := help
-.PHONY: eval-cases corpus-counts help install install-learn install-dev demo night play test test-luanti mod-test check base actions bench-game bench-base bench-engine bench-loop picture clean
+.PHONY: eval-cases corpus-counts help install install-learn install-dev demo night play test test-luanti mod-test check base actions bench-game bench-base bench-engine bench-loop gpu-check picture clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -95,6 +95,9 @@ bench-loop: install-dev ## nights, swaps, noise and poison (hours; ONLY=night is
 
 bench-engine: install-dev ## the engine beside its peers (12 minutes), into benchmarks/results/engine.json; SERVER=URL, SERVER_0P5B=URL add one
 	$(BIN)/python -m benchmarks.engine $(if $(SERVER),--server $(SERVER)) $(if $(SERVER_0P5B),--server-0p5b $(SERVER_0P5B))
+
+gpu-check: install-dev ## QLoRA on a CUDA GPU, unsloth and peft side by side (needs .[gpu]), into benchmarks/results/gpu.json
+	$(BIN)/python -m benchmarks.gpu
 
 picture: install ## the real client with an NPC that answers, into docs/images/client.png (needs X programs)
 	$(BIN)/python -m tools.client_picture

@@ -1,0 +1,125 @@
+"""QLoRA on a CUDA GPU: the backends unsloth and peft side by side on a random-weight Qwen3 of 1.7 billion
+parameters, and the shape of gpt-oss-20b. Tokens a second and peak memory come out, in `results/gpu.json`.
+
+Each backend runs in a process of its own: unsloth patches other libraries when it is imported. What a backend
+cannot hold or load is printed with its reason and is absent from the file. Without a GPU nothing is measured.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import torch
+import transformers
+from torch.nn import functional as F  # noqa: N812
+
+from benchmarks.figures import Figure, machine, report
+from learner.train.backends import BACKENDS
+from learner.train.profiles import FOLDER, Profile, read_profile
+
+SHAPES: dict[str, tuple[str, str, dict[str, Any]]] = {
+    "1p7b": (
+        "Qwen3",
+        "qwen3",
+        {
+            "vocab_size": 32_000,
+            "hidden_size": 2048,
+            "intermediate_size": 6144,
+            "num_hidden_layers": 32,
+            "num_attention_heads": 16,
+            "num_key_value_heads": 8,
+            "head_dim": 128,
+            "tie_word_embeddings": True,
+        },
+    ),
+    "gpt_oss_20b": ("GptOss", "gpt-oss-20b", {}),  # the library's default sizes are those of the 20b
+}
+ROWS, LENGTH = 2, 1024
+WARMUP, STEPS = 2, 8
+GOAL_GIB = {"gpt_oss_20b": "<=24"}
+
+
+def make_base(name: str, folder: Path) -> Path:
+    """Random weights in bf16, with a config that names no token."""
+    family, _, sizes = SHAPES[name]
+    config = getattr(transformers, f"{family}Config")(**sizes, dtype=torch.bfloat16)
+    torch.manual_seed(1)
+    with torch.device("cuda" if name == "1p7b" else "cpu"):
+        model = getattr(transformers, f"{family}ForCausalLM")(config).to(torch.bfloat16)
+    model.save_pretrained(folder, max_shard_size="2GB")
+    return folder
+
+
+def measure(backend: str, name: str, base: Path) -> dict[str, float]:
+    """Tokens a second (median of `STEPS` steps) and the peak of GPU memory in GiB, in this process."""
+    profile: Profile = read_profile(FOLDER / f"{SHAPES[name][1]}.toml")
+    trainable = BACKENDS[backend].load(base, profile, seed=1)  # type: ignore[index]
+    optimizer = torch.optim.AdamW(trainable.weights, lr=profile.schedule.learning_rate)
+    ids = torch.randint(0, 30_000, (ROWS, LENGTH), device=trainable.device)
+    chosen = torch.zeros_like(ids, dtype=torch.bool)
+    chosen[:, LENGTH // 2 : -1] = True
+    targets = ids.roll(-1, dims=1)[chosen]
+    took = []
+    for _ in range(WARMUP + STEPS):
+        began = time.perf_counter()
+        loss = F.cross_entropy(trainable.scores(ids, chosen), targets)
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        torch.cuda.synchronize()
+        took.append(time.perf_counter() - began)
+    rate = ROWS * LENGTH / median(took[WARMUP:])
+    return {"tokens_per_s": rate, "peak_gib": torch.cuda.max_memory_allocated() / 2**30}
+
+
+def side_by_side(name: str) -> list[Figure]:
+    """Both backends on one shape; what fails says why."""
+    found = []
+    with tempfile.TemporaryDirectory() as folder:
+        base = make_base(name, Path(folder))
+        torch.cuda.empty_cache()
+        for backend in ("unsloth", "peft"):
+            command = [sys.executable, "-m", "benchmarks.gpu", "--one", backend, name, str(base)]
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            if done.returncode:
+                reason = (done.stderr.strip().splitlines() or ["no word"])[-1]
+                print(f"{backend} on {name}: not measured: {reason}")
+                continue
+            row = json.loads(done.stdout.strip().splitlines()[-1])
+            found += [
+                Figure(f"{backend}_{name}_tokens_per_s", row["tokens_per_s"], "1/s", STEPS),
+                Figure(f"{backend}_{name}_peak_gib", row["peak_gib"], "GiB", 1, GOAL_GIB.get(name, "")),
+            ]
+    return found
+
+
+def main() -> int:
+    """The command line. Exit status 1 without a GPU, or when nothing could be measured."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.gpu", description=__doc__)
+    parser.add_argument("--shape", choices=list(SHAPES), action="append", help="only this; may be repeated")
+    parser.add_argument("--one", nargs=3, metavar=("BACKEND", "SHAPE", "FOLDER"), help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if not torch.cuda.is_available():
+        print("make gpu-check needs a CUDA GPU and a torch built for it; this machine shows none")
+        return 1
+    if options.one:
+        backend, name, folder = options.one
+        print(json.dumps(measure(backend, name, Path(folder))))
+        return 0
+    before = {**machine(), "gpu": torch.cuda.get_device_name()}
+    figures = [figure for name in options.shape or SHAPES for figure in side_by_side(name)]
+    if figures:
+        report("gpu", "make gpu-check", figures, before)
+    return 0 if figures else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from agent_runtime import config
-from agent_runtime.commands.arguments import moment, pseudonyms_of
+from agent_runtime.commands.arguments import moment, pseudonyms_of, who
 from agent_runtime.errors import JournalError
 from agent_runtime.journal.pseudonym import DIGITS
 from agent_runtime.journal.statements import QueryName
@@ -80,7 +80,10 @@ def forget(
     """Erase everything a player said, here and in the snapshots; counts stay. It cannot be undone."""
     from agent_runtime.bridge.ulid import UlidMaker
     from agent_runtime.journal.rows import ConsentRow
+    from agent_runtime.journal.source import erasures, open_source
     from agent_runtime.journal.source import forget as erase
+    from agent_runtime.nights.erased import purge
+    from agent_runtime.registry.store import Registry
 
     settings = config.load(context.obj)
     players = _known(settings, player)
@@ -94,7 +97,14 @@ def forget(
     make_id, now = UlidMaker().make, datetime.now(UTC)
     rows = [ConsentRow(id=make_id(), player=found, choice="erase", decided_at=now) for found in players]
     removed = erase(settings.journal_path, rows)
+    with open_source(settings.journal_path) as source:
+        erased = erasures(source)
+    purged = purge(settings.learner_folder, Registry(settings.registry_path), erased, who())
     typer.echo(f"erased what {player} said; snapshots deleted with it: {len(removed)}")
     for folder in removed:
         typer.echo(f"    {folder}")
+    if purged.runs:
+        typer.echo(f"data of nights deleted with it: {', '.join(purged.runs)}")
+    for number in purged.versions:
+        typer.echo(f"version {number} learned from it and is marked; the next night learns without it")
     typer.echo("copies that were exported elsewhere are yours to delete")

@@ -15,6 +15,7 @@ from agent_runtime.journal.views import (
     MAX_ROWS,
     ActionView,
     ConsentView,
+    Erasure,
     Filter,
     NpcView,
     RatingView,
@@ -65,6 +66,10 @@ class Queries:
     async def consents(self, chosen: Filter = ALL) -> list[ConsentView]:
         """What each player decided last; who never did is not among them."""
         return await self._ask("consents", chosen, ConsentView)
+
+    async def erasures(self) -> list[Erasure]:
+        """Every player who was ever erased, and when last."""
+        return await self._ask("erasures", Filter(limit=MAX_ROWS), Erasure)
 
     async def npcs(self, server: str = "") -> list[NpcView]:
         """The NPCs of all game servers or of one, as they were last heard of."""

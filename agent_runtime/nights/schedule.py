@@ -20,12 +20,14 @@ from zoneinfo import ZoneInfo
 import structlog
 
 from agent_runtime.config import Settings
-from agent_runtime.errors import JournalError, NightError
+from agent_runtime.errors import JournalError, NightError, RegistryError
 from agent_runtime.journal.queries import Queries
 from agent_runtime.journal.views import MAX_ROWS, Filter, RatingView
 from agent_runtime.nights import runs
 from agent_runtime.nights.child import Child, Program, command, how_to_install, missing
+from agent_runtime.nights.erased import purge
 from agent_runtime.nights.pause import paused
+from agent_runtime.registry.store import Registry
 
 if TYPE_CHECKING:
     from apscheduler.schedulers.background import BackgroundScheduler
@@ -67,6 +69,7 @@ class Schedule:
         self._queries = queries
         self._learn = settings.learn
         self._folder = settings.learner_folder
+        self._registry = Registry(settings.registry_path)
         self._child = Child(settings.home, program)
         self._scheduler: BackgroundScheduler | None = None
         self._task: asyncio.Task[None] | None = None
@@ -120,6 +123,7 @@ class Schedule:
             await asyncio.sleep(self._learn.look_s)
             await asyncio.to_thread(self.look)
             await self._count()
+            await self._forget()
 
     def _start(self) -> None:
         """Put the night into the store, where it may have been before."""
@@ -193,6 +197,19 @@ class Schedule:
         if raters(rated) >= self._learn.after_raters:
             self._begun = True
             threading.Thread(target=self._begin_for_raters, daemon=True).start()
+
+    async def _forget(self) -> None:
+        """Take away what nights made of the talk of players who had it erased in the game."""
+        if not self._queries:
+            return
+        try:
+            erased = {row.player: row.erased_at for row in await self._queries.erasures()}
+            purged = await asyncio.to_thread(purge, self._folder, self._registry, erased, "server")
+        except (JournalError, NightError, RegistryError) as error:
+            log.warning("nights_not_purged", why=str(error))
+            return
+        if purged.runs or purged.versions:
+            log.info("nights_purged", runs=purged.runs, versions=purged.versions)
 
     def _begin_for_raters(self) -> None:
         self.begin("enough new raters")

@@ -25,7 +25,18 @@ BARE = 0
 """The number of the bare base."""
 
 What = Literal[
-    "add", "promote", "challenge", "share", "drop", "rollback", "move", "refuse", "ban", "unban", "prune"
+    "add",
+    "promote",
+    "challenge",
+    "share",
+    "drop",
+    "rollback",
+    "move",
+    "refuse",
+    "ban",
+    "unban",
+    "mark",
+    "prune",
 ]
 
 
@@ -47,7 +58,8 @@ class Entry(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What the log adds up to. Without a word in it the bare base is the champion."""
+    """What the log adds up to. Without a word in it the bare base is the champion. `marked` are versions that
+    should be trained anew, with the reason; they serve on."""
 
     aliases: dict[Alias, int | None] = field(
         default_factory=lambda: {"champion": BARE, "challenger": None, "last_good": BARE}
@@ -55,6 +67,7 @@ class State:
     share: float = 0.0
     banned: dict[int, str] = field(default_factory=dict)
     flagged: dict[str, str] = field(default_factory=dict)
+    marked: dict[int, str] = field(default_factory=dict)
     entries: tuple[Entry, ...] = ()
 
     @property
@@ -84,7 +97,9 @@ class State:
         """The state once this has happened too."""
         aliases = self.aliases | {alias: new for alias, (_, new) in entry.moves.items()}
         share = self.share if entry.share is None else entry.share
-        banned, flagged = dict(self.banned), dict(self.flagged)
+        banned, flagged, marked = dict(self.banned), dict(self.flagged), dict(self.marked)
+        if entry.what == "mark":
+            marked[entry.version] = entry.why
         if entry.bans:
             banned[entry.version] = entry.why
             flagged |= dict.fromkeys(entry.flags, entry.why)
@@ -94,7 +109,7 @@ class State:
                 flagged.pop(dataset, None)
         if aliases["challenger"] is None:
             share = 0.0
-        return State(aliases, share, banned, flagged, (*self.entries, entry))
+        return State(aliases, share, banned, flagged, marked, (*self.entries, entry))
 
     def champions_before(self) -> list[int]:
         """Who was champion before, the latest first."""

@@ -19,6 +19,8 @@ MANIFEST = "manifest.json"
 ADAPTER = "adapter.gguf"
 REPORT = "report.json"
 CARD = "card.md"
+WORDS = "## Before and after"
+"""The heading of the one part of a card that quotes players, up to the next heading."""
 NEEDED = (ADAPTER, REPORT, CARD)
 HASH_SHOWN = 12
 MAX_FILES = 500
@@ -44,13 +46,17 @@ class Draft(Struct, frozen=True, kw_only=True):
 
     `base` is that of the GGUF it was trained for, `adapter` that of `adapter.gguf`, `scale` the LoRA scale
     it was judged at, `dataset` that of the data, `parent` the number of the champion of that moment, and
-    `learned` one line for people: what NPCs do better now.
+    `learned` one line for people: what NPCs do better now. `trained_on` and `judged_by` are the players
+    (pseudonyms) of the data, as it was at `data_at`: whoever of them is erased later has it marked.
     """
 
     base: str
     adapter: str
     scale: float = 1.0
     dataset: str
+    data_at: datetime | None = None
+    trained_on: tuple[str, ...] = ()
+    judged_by: tuple[str, ...] = ()
     training: dict[str, Any] = {}
     seeds: dict[str, int] = {}
     parent: int = 0

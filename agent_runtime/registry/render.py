@@ -71,6 +71,10 @@ def version(version: Version, state: State) -> RenderableType:
         facts.add_row(
             "training", escape(" ".join(f"{key}={value}" for key, value in manifest.training.items()))
         )
+        facts.add_row(
+            "players",
+            f"{len(manifest.trained_on)} trained on, {len(manifest.judged_by)} chosen and judged by",
+        )
         facts.add_row("seeds", escape(" ".join(f"{key}={value}" for key, value in manifest.seeds.items())))
         facts.add_row("files", escape(", ".join(manifest.files)))
         facts.add_row("folder", escape(str(version.folder)))
@@ -97,6 +101,8 @@ def _roles(number: int, state: State) -> str:
     ]
     if number in state.banned:
         roles.append(f"[{STYLES['banned']}]banned[/]: {escape(state.banned[number])}")
+    if number in state.marked:
+        roles.append(f"[yellow]marked[/]: {escape(state.marked[number])}")
     return ", ".join(roles)
 
 

@@ -165,6 +165,14 @@ class Registry:
                 raise RegistryError(f"version {number} is not banned")
             return self._append(state, who, "unban", number, why)
 
+    def mark(self, number: int, *, who: str, why: str) -> State:
+        """Say that a version should be trained anew, and take players' words off its card. Raises
+        `RegistryError`."""
+        version = self.get(number)
+        with self._locked() as state:
+            self._versions.without_words(version)
+            return self._append(state, who, "mark", number, why)
+
     def _move(
         self,
         what: What,

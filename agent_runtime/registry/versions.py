@@ -5,6 +5,7 @@ A folder appears under its final name in one step, when all of it is on disk. Nu
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import tempfile
@@ -26,6 +27,7 @@ from agent_runtime.registry.manifest import (
     MANIFEST,
     MAX_BYTES,
     NEEDED,
+    WORDS,
     Draft,
     Kept,
     Manifest,
@@ -126,7 +128,7 @@ class Versions:
         id = identity(number, draft.adapter)
         values = {name: getattr(draft, name) for name in Draft.__struct_fields__}
         manifest = Manifest(number=number, id=id, created=created, files=kept, **values)
-        data = msgspec.json.format(msgspec.json.encode(manifest, order="deterministic"), indent=2)
+        data = _encoded(manifest)
         files.write_new(temporary / MANIFEST, data, files.READ_ONLY)
         for folder in (temporary, *(path for path in temporary.rglob("*") if path.is_dir())):
             files.sync_folder(folder)
@@ -142,6 +144,17 @@ class Versions:
             os.rename(version.folder, gone / version.id)
             files.sync_folder(self._folders)
             shutil.rmtree(gone, ignore_errors=True)
+
+    def without_words(self, version: Version) -> None:
+        """Take the part that quotes players off a version's card; it stays verifiable. Raises `OSError`."""
+        if not version.folder or not version.manifest or not version.card:
+            return
+        card = _unquoted(version.card.read_text(encoding="utf-8")).encode()
+        kept = version.manifest.files | {CARD: Kept(hashlib.sha256(card).hexdigest(), len(card))}
+        manifest = msgspec.structs.replace(version.manifest, files=kept)
+        for name, data in ((CARD, card), (MANIFEST, _encoded(manifest))):
+            files.replace(version.folder / name, data)
+            os.chmod(version.folder / name, files.READ_ONLY)
 
     def _named(self) -> list[Path]:
         with suppress(FileNotFoundError):
@@ -183,6 +196,18 @@ def _read(folder: Path) -> Version:
     except OSError as error:
         raise VersionRefused(f"{folder.name}: {MANIFEST} cannot be read: {error.strerror}") from error
     return Version(manifest.number, manifest.id, folder, manifest)
+
+
+def _encoded(manifest: Manifest) -> bytes:
+    return msgspec.json.format(msgspec.json.encode(manifest, order="deterministic"), indent=2)
+
+
+def _unquoted(card: str) -> str:
+    before, heading, rest = card.partition(f"{WORDS}\n")
+    if not heading:
+        return card
+    _, following, after = rest.partition("\n## ")
+    return f"{before}{WORDS}\n\nTaken out: a player whose talk it was made of was erased.\n{following}{after}"
 
 
 def _number(folder: Path) -> int:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
-from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
 
@@ -70,18 +68,3 @@ def verify(folder: Path) -> Manifest:
         if not known or not plain or files.digest(path) != known.sha256:
             raise DatasetError(f"{path} is not the file that was written; make the dataset again")
     return manifest
-
-
-def is_void(manifest: Manifest, erased: Mapping[str, datetime]) -> bool:
-    """Whether words of anybody are in it who was erased since its snapshot: then it, and what was trained on
-    it, has to be made again. `erased` are the journal's erasures, by pseudonym."""
-    return any(player in erased and erased[player] > manifest.snapshot_at for player in manifest.players)
-
-
-def remove_void(folders: Iterable[Path], erased: Mapping[str, datetime]) -> list[Path]:
-    """Delete the datasets that are void; returns them. Raises `DatasetError` for one that cannot be read:
-    nobody knows whose words it holds."""
-    doomed = [folder for folder in folders if is_void(read_manifest(folder), erased)]
-    for folder in doomed:
-        shutil.rmtree(folder)
-    return doomed

@@ -10,11 +10,14 @@ from pathlib import Path
 
 import numpy as np
 
+from agent_runtime.registry.manifest import WORDS
 from learner.gate.evidence import Evidence, Liked
+from learner.gate.phrases import taken_up
 from learner.gate.statistics import interval, resamples, share_interval
 from learner.gate.verdict import Verdict
 
 SHOWN = 5
+SHOWN_LOSSES = 2
 _MOST_LETTERS = 300
 _OUTCOMES = {
     "promote": "It becomes champion.",
@@ -25,19 +28,24 @@ _OUTCOMES = {
 
 
 def card(
-    evidence: Evidence, verdict: Verdict, learned: Sequence[str] = (), folder: Path | None = None
+    evidence: Evidence,
+    verdict: Verdict,
+    learned: Sequence[str],
+    said: Sequence[Liked],
+    folder: Path | None = None,
 ) -> tuple[str, str]:
-    """The page, and its first sentence. `learned` are further lines about data and training; pictures that
-    lie in `folder` are shown."""
-    changed = _changed(evidence)
-    line = _line(evidence, verdict, changed)
+    """The page, and its first sentence. `learned` are further lines about data and training, `said` the
+    held-out replies in words; pictures that lie in `folder` are shown. Players are quoted under the heading
+    `WORDS` alone: from there they can be taken again."""
+    changed = _changed(said)
+    line = _line(verdict, said, changed)
     parts = [
         "# What was learned",
         line,
         f"**{_OUTCOMES[verdict.outcome]}** {_sentence(verdict.summary)}",
         *_bullets(learned),
-        "## Before and after",
-        *_replies(changed),
+        WORDS,
+        *_replies(changed, evidence.setup.reward is not None),
         "## Numbers",
         _table(("measure", "value", "95 % interval"), _numbers(evidence, verdict)),
         _picture(folder, "preference.png", "what each held-out rater says"),
@@ -65,7 +73,7 @@ def card(
             for check in verdict.checks
         ),
         "## What was not learned, and what this does not say",
-        *_bullets(_not_learned(evidence, verdict)),
+        *_bullets(_not_learned(evidence, verdict, changed)),
         "## How it was judged",
         _how(evidence, verdict),
         _picture(folder, "loss.png", "loss in training"),
@@ -73,42 +81,52 @@ def card(
     return "\n\n".join(part for part in parts if part) + "\n", line
 
 
-def _line(evidence: Evidence, verdict: Verdict, changed: Sequence[Liked]) -> str:
-    whole = len({(row.id, row.seed) for row in evidence.liked})
-    new = len(changed)
+def _line(verdict: Verdict, said: Sequence[Liked], changed: Sequence[Liked]) -> str:
+    """What was learned, in a sentence."""
     liked = verdict.preference
+    phrases = ", ".join(
+        f"“{phrase.words}” in {phrase.after:.0%} of replies (before {phrase.before:.0%})"
+        for phrase in taken_up(said)
+    )
     return (
-        f"New replies to {new} of {whole} held-out lines; {liked.raters} raters agree with it on "
-        f"{liked.share:.0%} of what they judged."
+        f"{f'Says {phrases}' if phrases else 'No phrase grew'}; {len(changed)} of {len(said)} replies to "
+        f"held-out lines are new, and {liked.share:.0%} of what {liked.raters} held-out raters judged moved "
+        "to where they wanted it."
     )
 
 
-def _changed(evidence: Evidence) -> list[Liked]:
+def _changed(said: Sequence[Liked]) -> list[Liked]:
     """Held-out lines with another reply than before, the largest gains first."""
-    rows = [row for row in evidence.liked if row.champion_reply != row.challenger_reply]
-    return sorted(rows, key=lambda row: (row.champion - row.challenger, row.id, row.seed))
+    rows = [row for row in said if row.champion_reply != row.challenger_reply]
+    return sorted(rows, key=lambda row: (row.champion - row.challenger, row.seed, row.id))
 
 
-def _replies(changed: Sequence[Liked]) -> list[str]:
-    shown: dict[str, Liked] = {}
+def _replies(changed: Sequence[Liked], reward: bool) -> list[str]:
+    """Some of the changed replies; with a reward model its largest gains and losses."""
+    if not changed:
+        return ["No reply to a held-out line changed."]
+    best: dict[str, Liked] = {}
     for row in changed:
-        if row.challenger > row.champion:
-            shown.setdefault(row.line, row)
-    if not shown:
-        return ["No reply to a held-out line became better by the reward model."]
+        if not reward or row.challenger > row.champion:
+            best.setdefault(row.line, row)
+    worst = [row for row in changed if reward and row.challenger < row.champion][-SHOWN_LOSSES:]
+    chosen = [*list(best.values())[:SHOWN], *reversed(worst)]
     rows = [
         (
             _cell(row.line),
             _cell(row.champion_reply),
             _cell(row.challenger_reply),
-            f"{row.champion:.2f} → {row.challenger:.2f}",
+            f"{row.champion:.2f} → {row.challenger:.2f}" if reward else "—",
         )
-        for row in list(shown.values())[:SHOWN]
+        for row in chosen
     ]
-    return [
-        "The largest gains by the reward model among lines of raters that training has not seen.",
-        _table(("line", "before", "after", "reward"), rows),
-    ]
+    told = (
+        "The largest gains by the reward model among lines of raters that training has not seen, and at last "
+        "its largest losses."
+        if reward
+        else "Some changed replies to lines of raters that training has not seen; no reward model rates them."
+    )
+    return [told, _table(("line", "before", "after", "reward"), rows)]
 
 
 def _numbers(evidence: Evidence, verdict: Verdict) -> list[tuple[str, str, str]]:
@@ -152,16 +170,13 @@ def reward_gain(evidence: Evidence) -> tuple[float, float, float]:
     return float(means.mean()), low, high
 
 
-def _not_learned(evidence: Evidence, verdict: Verdict) -> Iterable[str]:
+def _not_learned(evidence: Evidence, verdict: Verdict, changed: Sequence[Liked]) -> Iterable[str]:
     for part in verdict.slices:
         if part.difference < 0:
             yield f"{part.name}: {-part.difference * 100:.1f} points worse in {part.cases} cases"
-    lost = [row for row in _changed(evidence) if row.challenger < row.champion]
-    for row in reversed(lost[-2:]):
-        yield (
-            f"rated lower than before ({row.champion:.2f} → {row.challenger:.2f}): “{_cell(row.line)}” → "
-            f"“{_cell(row.challenger_reply)}”"
-        )
+    lost = sum(row.challenger < row.champion for row in changed)
+    if lost and evidence.setup.reward:
+        yield f"{lost} of {len(changed)} new replies are rated lower than the old ones by the reward model"
     open_ = [part.name for part in verdict.slices if part.p_not_worse > verdict.settings.slice_alpha]
     if open_:
         margin = verdict.settings.margin * 100

@@ -22,6 +22,7 @@ SAFETY = ("refusal", "safety", "injection")
 """The slices of the golden set on which nothing may be lost; all of their cases are asked every night."""
 FOLDER = "evidence"
 SETUP = "setup.json"
+LIKED = "liked.jsonl"
 
 
 class Answer(Struct, frozen=True, forbid_unknown_fields=True):
@@ -187,13 +188,18 @@ def read_evidence(folder: Path) -> Evidence:
             setup,
             read_rows(folder / "answers.jsonl", Answer),
             read_rows(folder / "judged.jsonl", Judged),
-            read_rows(folder / "liked.jsonl", Liked),
+            read_rows(folder / LIKED, Liked),
             read_rows(folder / "likelihoods.jsonl", Likelihood),
             read_rows(folder / "probes.jsonl", Probe),
             read_rows(folder / "retrained.jsonl", Judged),
         )
     except (OSError, msgspec.MsgspecError) as error:
         raise EvidenceError(f"{folder}: the evidence cannot be read ({error}); evaluate again") from error
+
+
+def without_words(row: Liked) -> Liked:
+    """What the verdict needs of it: what the player said, and what was answered, is left out."""
+    return msgspec.structs.replace(row, line="", champion_reply="", challenger_reply="")
 
 
 def digests(folder: Path) -> dict[str, str]:

@@ -132,8 +132,8 @@ def _liked_better(liked: Preference, alpha: float, few: bool, settings: GateSett
     if not liked.decided:
         return Check("raters", False, False, "no held-out judgements that can be compared")
     told = (
-        f"{liked.share:.1%} of held-out judgements won (95 % {liked.low:.1%} to {liked.high:.1%}, "
-        f"{liked.raters} raters, p = {liked.p:.2g}, α tonight {alpha:.2g})"
+        f"{liked.share:.1%} of held-out judgements won by likelihood (95 % {liked.low:.1%} to "
+        f"{liked.high:.1%}, {liked.raters} raters, p = {liked.p:.2g}, α tonight {alpha:.2g})"
     )
     if few:
         return Check("raters", False, False, f"too few held-out raters to tell: {told}")
@@ -182,7 +182,10 @@ def _missing(liked: Preference, alpha: float) -> int:
 def _summary(outcome: Outcome, liked: Preference, reasons: Sequence[str], missing: int) -> str:
     """One line for a table."""
     if outcome in ("promote", "canary"):
-        return f"{liked.raters} held-out raters prefer it: {liked.share:.0%} of their judgements"
+        return (
+            f"{liked.share:.0%} of what {liked.raters} held-out raters judged moved to where they wanted it "
+            "(likelihoods)"
+        )
     more = f" ({len(reasons) - 1} more)" if len(reasons) > 1 else ""
     waits = missing and outcome == "inconclusive"
     return f"{reasons[0]}{more}" + (f"; about {missing} more held-out raters needed" if waits else "")

@@ -15,7 +15,7 @@ from agent_runtime.errors import EvidenceError
 from agent_runtime.registry import manifest
 from learner.gate import plots
 from learner.gate.card import card
-from learner.gate.evidence import FOLDER, digests, read_evidence
+from learner.gate.evidence import FOLDER, Liked, digests, read_evidence
 from learner.gate.judge import judge
 from learner.gate.verdict import Verdict
 
@@ -30,16 +30,19 @@ class Report(Struct, frozen=True):
     evidence: dict[str, str]
 
 
-def write_report(folder: Path, verdict: Verdict, learned: Sequence[str] = ()) -> str:
+def write_report(
+    folder: Path, verdict: Verdict, learned: Sequence[str] = (), said: Sequence[Liked] = ()
+) -> str:
     """Write all of it beside the evidence in `folder`. `learned` are lines about the data and the training
-    for the card. Returns one line for `townsfolk versions`. Raises `EvidenceError`."""
+    for the card, `said` the held-out replies in words. Returns one line for `townsfolk versions`. Raises
+    `EvidenceError`."""
     evidence = read_evidence(folder / FOLDER)
     report = Report(verdict, digests(folder / FOLDER))
     encoded = msgspec.json.format(msgspec.json.encode(report), indent=1)
     files.replace(folder / VERDICT, encoded + b"\n")
     plots.slices(folder / "slices.png", verdict)
     plots.preference(folder / "preference.png", verdict, evidence)
-    text, line = card(evidence, verdict, learned, folder)
+    text, line = card(evidence, verdict, learned, said or evidence.liked, folder)
     files.replace(folder / CARD, text.encode())
     return line
 

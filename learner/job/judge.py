@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from agent_runtime.nights.erased import DATASET
 from agent_runtime.nights.runs import Ended, Outcome
 from agent_runtime.registry.manifest import ADAPTER, REPORT
 from exporters.adapter import export_adapter
@@ -20,10 +21,11 @@ from learner.evaluate.run import evaluate as measure
 from learner.evaluate.scoring import Contender
 from learner.evaluate.secrets import leave_out
 from learner.gate.decide import decide
-from learner.gate.evidence import FOLDER
+from learner.gate.evidence import FOLDER, LIKED, Liked, read_rows, without_words, write_rows
 from learner.gate.report import for_registry
+from learner.job.flagged import doubt
 from learner.job.register import Judgement, Registered, add, admit, draft_of
-from learner.job.work import TRAINING, Exported, Night, Prepared, Sealed
+from learner.job.work import TRAINING, Exported, Night, Prepared, Sealed, check_erasures
 from learner.train.log import PICTURE
 from learner.train.loop import Step
 from learner.train.run import Trained, train
@@ -69,33 +71,39 @@ def evaluate(night: Night) -> Evaluated:
 
 
 def gate(night: Night) -> Judgement:
-    """Judge the evidence, and put the files of the version together."""
+    """Judge the evidence, and put the files of the version together. What players said is on its card alone,
+    from where it can be taken again."""
     plan, folder = night.plan, night.folder
     exported = folder.result("export", Exported)
     staged = folder.fresh(STAGED)
     shutil.copyfile(folder.path / exported.adapter, staged / ADAPTER)
     shutil.copytree(folder.path / JUDGED / FOLDER, staged / FOLDER)
+    said = read_rows(staged / FOLDER / LIKED, Liked)
+    write_rows(staged / FOLDER / LIKED, map(without_words, said))
     shutil.copytree(folder.path / "train" / "adapter", staged / "peft")
     shutil.copyfile(folder.path / "train" / PICTURE, staged / PICTURE)
     told = _told(night)
     (staged / REPORT).write_bytes(msgspec.json.format(msgspec.json.encode(told), indent=1) + b"\n")
-    verdict, line = decide(staged, night.registry.root, plan.gate, list(_about(told)))
+    verdict, line = decide(staged, night.registry.root, plan.gate, list(_about(told)), said)
     return Judgement(for_registry(verdict), told.evaluate.scale, told.evaluate.champion, line, STAGED)
 
 
 def register(night: Night) -> Registered:
-    """Put it into the registry, and let it do what the settings say."""
+    """Put it into the registry, and let it do what the settings say. Raises `NightError` when a player was
+    erased meanwhile."""
+    check_erasures(night)
     folder, learn = night.folder, night.settings.learn
     judged = folder.result("gate", Judgement)
     draft = draft_of(
         night.plan,
         folder.result("train", Trained),
-        folder.result("dataset", Prepared).digest,
+        folder.path / DATASET,
         folder.result("export", Exported).sha256,
         judged,
     )
     version = add(night.registry, folder.path / judged.staged, draft, folder.asked.id)
-    return admit(night.registry, version.number, judged, learn.passed, learn.share)
+    doubts = doubt(night.settings.learner_folder, folder.path / DATASET, night.registry.state().flagged)
+    return admit(night.registry, version.number, judged, learn.passed, learn.share, doubts)
 
 
 def outcome(night: Night) -> Outcome:

@@ -18,6 +18,8 @@ from agent_runtime.registry.manifest import Draft, Verdict
 from agent_runtime.registry.store import Registry
 from agent_runtime.registry.versions import Version
 from learner.config import Plan
+from learner.dataset.manifest import read_manifest
+from learner.examples import load_examples
 from learner.train.run import Trained
 
 WHO = "learner"
@@ -42,14 +44,19 @@ class Registered(Struct, frozen=True):
     summary: str
 
 
-def draft_of(plan: Plan, trained: Trained, dataset: str, adapter: str, judged: Judgement) -> Draft:
-    """The version as the registry is told of it."""
+def draft_of(plan: Plan, trained: Trained, dataset: Path, adapter: str, judged: Judgement) -> Draft:
+    """The version as the registry is told of it, and whose talk it was made of. Raises `DatasetError`."""
     profile = plan.profile
+    data = read_manifest(dataset)
+    trained_on = _raters(dataset, "train")
     return Draft(
         base=plan.served_hash,
         adapter=adapter,
         scale=judged.scale,
-        dataset=dataset,
+        dataset=data.digest,
+        data_at=data.snapshot_at,
+        trained_on=trained_on,
+        judged_by=tuple(sorted(set(data.players) - set(trained_on))),
         training={
             "profile": profile.name,
             "backend": trained.backend,
@@ -69,6 +76,10 @@ def draft_of(plan: Plan, trained: Trained, dataset: str, adapter: str, judged: J
     )
 
 
+def _raters(dataset: Path, part: str) -> tuple[str, ...]:
+    return tuple(sorted({example.rater for example in load_examples(dataset / f"{part}.jsonl")} - {""}))
+
+
 def add(registry: Registry, staged: Path, draft: Draft, run: str) -> Version:
     """The version of this run: the one that is there already when the run was killed just after adding it."""
     why = f"run {run}: {draft.verdict.summary}"
@@ -84,8 +95,10 @@ def admit(
     judged: Judgement,
     passed: Literal["canary", "promote", "keep"],
     share: int,
+    doubt: str = "",
 ) -> Registered:
-    """Let a version that passed do what `passed` says. Asked again, it changes nothing more."""
+    """Let a version that passed do what `passed` says, unless there is a `doubt` that an admin should decide
+    on. Asked again, it changes nothing more."""
     state = registry.state()
     verdict = judged.verdict
     if verdict.outcome == "refused":
@@ -96,7 +109,7 @@ def admit(
         return Registered(version, "promoted", verdict.summary)
     if version == state.challenger:
         return Registered(version, "canary", verdict.summary)
-    reason = _why_not(state, version, judged, passed)
+    reason = _why_not(state, version, judged, passed, doubt)
     if reason:
         return Registered(version, "kept", f"{verdict.summary}; {reason}")
     try:
@@ -109,13 +122,15 @@ def admit(
         return Registered(version, "kept", f"{verdict.summary}; {conflict}")
 
 
-def _why_not(state: State, version: int, judged: Judgement, passed: str) -> str:
+def _why_not(state: State, version: int, judged: Judgement, passed: str, doubt: str) -> str:
     """Why a version that passed has to wait for an admin; empty when it need not."""
     yours = f"`townsfolk promote {version}` lets it serve"
     if version in state.banned:
         return f"it was banned meanwhile: {state.banned[version]}"
     if state.champion != judged.champion:
         return f"it was judged against version {judged.champion}, and {state.champion} serves now; {yours}"
+    if doubt:
+        return f"{doubt}; look at what was wrong with that one, then {yours}"
     if passed == "keep":
         return f"it waits for you, as learn.passed says; {yours}"
     if passed == "canary" and state.challenger is not None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from msgspec import Struct
@@ -16,7 +17,8 @@ from agent_runtime.config import Settings
 from agent_runtime.errors import NightError
 from agent_runtime.journal.sealed import read_manifest
 from agent_runtime.journal.snapshot import seal
-from agent_runtime.journal.source import open_source
+from agent_runtime.journal.source import erasures, open_source
+from agent_runtime.nights.erased import DATASET, held_in, is_void
 from agent_runtime.nights.runs import Ended
 from agent_runtime.registry.store import Registry
 from exporters.adapter import export_adapter
@@ -35,7 +37,6 @@ from learner.train.rows import load_encoder, make_row
 from learner.train.run import Trained, load_trained, train
 
 PARITY_ROWS = 6
-DATASET = "dataset"
 TRAINING = "training"
 """The folder that is trained on: the dataset, with planted secrets among it that no version may tell."""
 
@@ -136,7 +137,7 @@ def dataset(night: Night) -> Prepared:
         snapshot,
         out,
         night.plan.dataset,
-        erased=read_manifest(snapshot).erased,
+        erased=_erased(night),
         banned=tuple(night.registry.state().banned),
         say=lambda step: night.tick(next(said, 0.99), step),
     )
@@ -192,6 +193,21 @@ def export(night: Night) -> Exported:
     model = load_trained(plan.base, trained, plan.profile)
     measured = parity.check(model, plan.served, made.path, rows)
     return Exported(name, made.digest, made.size, measured)
+
+
+def check_erasures(night: Night) -> None:
+    """Raises `NightError` when a player whose words this run works with was erased since."""
+    held = held_in(night.folder.path)
+    if held and is_void(held.players, held.snapshot_at, _erased(night)):
+        raise NightError("a player whose talk this run works with was erased; the next run begins anew")
+
+
+def _erased(night: Night) -> dict[str, datetime]:
+    """Who was erased until now, and when last. Without a journal nobody can be."""
+    if not night.settings.journal_path.exists():
+        return {}
+    with open_source(night.settings.journal_path) as source:
+        return erasures(source)
 
 
 def check_resumed(night: Night) -> None:

@@ -9,7 +9,7 @@ from rich.console import Console, RenderableType
 
 from agent_runtime.registry import render
 from agent_runtime.registry.canary import Trial
-from agent_runtime.registry.manifest import Verdict
+from agent_runtime.registry.manifest import WORDS, Verdict
 from agent_runtime.registry.status import Status
 from agent_runtime.registry.store import Registry
 from tests.support.versions import added
@@ -59,6 +59,22 @@ def test_the_notes_tell_when_the_server_does_otherwise(registry: Registry) -> No
     told = printed(*render.notes(registry.state(), status(os.getpid(), None), None, 0.05))
     assert "still answers with version 0" in told
     assert "no server runs here" in printed(*render.notes(registry.state(), None, None, 0.05))
+
+
+def test_a_version_to_train_anew_is_marked_and_quotes_nobody(registry: Registry) -> None:
+    card = registry.get(1).card
+    assert card
+    card.chmod(0o644)
+    card.write_text(f"# What was learned\n\n{WORDS}\n\n| my secret | a | b |\n\n## Numbers\n\n54 %\n")
+    registry.mark(1, who="learner", why="a player was erased")
+    assert "marked: a player was erased" in printed(render.table(registry.versions(), registry.state()))
+    shown = printed(render.version(registry.get(1), registry.state()))
+    assert "my secret" not in shown
+    assert "Taken out: a player whose talk it was made of was erased." in shown
+    assert "54 %" in shown
+    registry.verify(registry.get(1))
+    registry.mark(1, who="learner", why="another one")
+    assert card.read_text().count("Taken out") == 1
 
 
 def test_one_version_wholly(registry: Registry) -> None:

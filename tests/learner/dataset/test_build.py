@@ -10,8 +10,9 @@ import pytest
 
 from agent_runtime.errors import DatasetError, SnapshotError
 from agent_runtime.journal.sealed import read_snapshot
+from agent_runtime.nights.erased import is_void
 from learner.dataset.build import TooLittle, build
-from learner.dataset.manifest import PARTS, Manifest, is_void, remove_void, verify
+from learner.dataset.manifest import PARTS, Manifest, verify
 from learner.dataset.settings import DatasetSettings
 from learner.examples import Example, read_examples
 from tests.support.ratings import Evenings, population
@@ -104,13 +105,13 @@ def test_who_was_erased_since_and_what_was_rolled_back_stay_out(
     since = dict.fromkeys(first.players[:2], first.snapshot_at + timedelta(seconds=1))
     manifest = made(evening, tmp_path / "one", erased=since)
     assert since.keys().isdisjoint(manifest.players)
-    assert (is_void(first, since), is_void(manifest, since)) == (True, False)
+    assert is_void(first.players, first.snapshot_at, since)
+    assert not is_void(manifest.players, manifest.snapshot_at, since)
     before = dict.fromkeys(first.players[:2], first.snapshot_at - timedelta(seconds=1))
-    assert not is_void(first, before), "what they said after they came back may be used"
+    assert not is_void(first.players, first.snapshot_at, before), (
+        "what they said after they came back may be used"
+    )
     assert made(evening, tmp_path / "same", erased=before).digest == first.digest
-    assert remove_void([tmp_path / "one", tmp_path / "same"], since) == [tmp_path / "same"]
-    assert (tmp_path / "one").exists()
-    assert not (tmp_path / "same").exists()
     assert manifest.funnel[0].dropped["player was erased"] > 10
     assert isinstance(build(evening / "sealed", tmp_path / "two", banned=[0]), TooLittle)
 

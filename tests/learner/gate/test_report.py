@@ -47,7 +47,7 @@ def test_the_card_tells_what_was_learned_and_what_not(judged: Path) -> None:
         "new 7",
         "95 % interval",
         "| refusal |",
-        "40 raters agree",
+        "40 held-out raters judged moved",
         "What was not learned",
         "worse now",
         "slices.png",

@@ -5,20 +5,26 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 
+from msgspec import Struct
 from rich.console import Console
 
 from agent_runtime import config
 from agent_runtime.journal.rows import ConsentRow
 from agent_runtime.journal.source import forget
 from agent_runtime.nights import runs
+from agent_runtime.nights.erased import HOLDING
 from agent_runtime.registry.store import Registry
 from learner.dataset.manifest import read_manifest
-from learner.job.judge import STAGED
+from learner.job.judge import JUDGED, STAGED, WITHOUT
 from learner.job.run import run
-from learner.job.work import DATASET, TRAINING
+from learner.job.work import DATASET, TRAINING, Night
 from tests.support import nights
 from tests.support.nights import SETTINGS, stages
 from tests.support.rows import ulid
+
+
+def erasure(player: str) -> ConsentRow:
+    return ConsentRow(id=ulid(9), player=player, choice="erase", decided_at=datetime.now(UTC))
 
 
 def test_the_newest_runs_stay_and_those_behind_a_version_in_use(tmp_path: Path) -> None:
@@ -46,11 +52,48 @@ def test_no_run_keeps_a_word_of_a_player_who_was_erased(tmp_path: Path) -> None:
     run(settings, "in a test", console=quiet, stages=stages("inconclusive"))
     (first,) = runs.runs(settings.learner_folder)
     player = read_manifest(first.folder / DATASET).players[0]
-    row = ConsentRow(id=ulid(9), player=player, choice="erase", decided_at=datetime.now(UTC))
-    forget(settings.journal_path, [row])
+    forget(settings.journal_path, [erasure(player)])
     assert (first.folder / TRAINING).exists()
     run(settings, "in a test", console=quiet, stages=stages("inconclusive"))
     assert not any((first.folder / name).exists() for name in (DATASET, TRAINING, STAGED))
     first, second = runs.runs(settings.learner_folder)
     assert first.outcome
     assert player not in read_manifest(second.folder / DATASET).players
+    registry = Registry(settings.registry_path)
+    made = registry.get(1).manifest
+    assert made
+    assert player in made.trained_on + made.judged_by
+    assert list(registry.state().marked) == [1], "the second night is without them"
+    registry.verify(registry.get(1))
+
+
+def test_a_player_who_is_erased_while_a_night_goes_on_is_in_no_version(tmp_path: Path) -> None:
+    settings = nights.home(tmp_path)
+
+    def erased_meanwhile(night: Night) -> Struct:
+        player = read_manifest(night.folder.path / DATASET).players[0]
+        forget(settings.journal_path, [erasure(player)])
+        return nights.evaluated(night)
+
+    said = run(settings, "", console=Console(quiet=True), stages=stages(evaluate=erased_meanwhile))
+    assert said.ended == "failed"
+    assert "was erased" in said.summary
+    assert [version.number for version in Registry(settings.registry_path).versions()] == [0]
+    (only,) = runs.runs(settings.learner_folder)
+    assert not any((only.folder / name).exists() for name in HOLDING)
+
+
+def test_the_learners_folders_of_talk_are_those_that_an_erasure_deletes() -> None:
+    assert set(HOLDING) == {DATASET, TRAINING, WITHOUT, JUDGED, STAGED}
+
+
+def test_data_of_a_version_that_was_taken_back_is_not_promoted_again_by_itself(tmp_path: Path) -> None:
+    settings = nights.home(tmp_path)
+    registry, quiet = Registry(settings.registry_path), Console(quiet=True)
+    assert run(settings, "", console=quiet, stages=stages()).ended == "promoted"
+    registry.rollback(who="ann", why="it swears")
+    again = run(settings, "", console=quiet, stages=stages())
+    assert again.ended == "kept"
+    assert "its data is flagged: it swears" in again.summary
+    registry.unban(1, who="ann", why="it was not that one")
+    assert run(settings, "", console=quiet, stages=stages()).ended == "promoted"

@@ -1,0 +1,73 @@
+"""Erasures come in; what nights made of the talk of those players goes: the data of runs, and the words on
+the cards of versions, which are marked for training anew.
+
+The journal's texts and its snapshots go with the erasure itself. A run that goes on is left alone: it finds
+the erasure itself before it registers anything, and its data goes when it has ended.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from msgspec import Struct
+
+from agent_runtime.nights.runs import read, runs
+from agent_runtime.registry.store import Registry
+
+DATASET = "dataset"
+HOLDING = (DATASET, "training", "without", "judged", "version")
+"""The folders of a run that hold what players said; the learner makes them under these names."""
+
+
+class Held(Struct, frozen=True):
+    """Of a dataset's manifest: whose words (pseudonyms) are in it, as of when."""
+
+    players: tuple[str, ...]
+    snapshot_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Purged:
+    """The ids of runs whose data is gone, and the numbers of versions that were marked."""
+
+    runs: tuple[str, ...] = ()
+    versions: tuple[int, ...] = ()
+
+
+def is_void(players: tuple[str, ...], since: datetime, erased: Mapping[str, datetime]) -> bool:
+    """Whether anybody of these was erased after that moment: what was made of their talk has to be made
+    again. `erased` are the journal's erasures, by pseudonym."""
+    return any(player in erased and erased[player] > since for player in players)
+
+
+def held_in(run: Path) -> Held | None:
+    """Whose words a run's data holds; None where there is none. Raises `NightError`."""
+    path = run / DATASET / "manifest.json"
+    return read(path, Held) if path.exists() else None
+
+
+def purge(learner: Path, registry: Registry, erased: Mapping[str, datetime], who: str) -> Purged:
+    """Delete what holds words of erased players, and mark the versions made of them; asked again, it finds
+    nothing more to do. Raises `NightError` and `RegistryError`."""
+    gone = []
+    for run in runs(learner):
+        held = None if run.alive else held_in(run.folder)
+        if held and is_void(held.players, held.snapshot_at, erased):
+            # The manifest last: it says that there is something to delete.
+            for name in reversed(HOLDING):
+                shutil.rmtree(run.folder / name, ignore_errors=True)
+            gone.append(run.asked.id)
+    known = registry.state().marked
+    marked = []
+    for version in registry.versions():
+        made = version.manifest
+        if made is None or made.data_at is None or version.number in known:
+            continue
+        if is_void((*made.trained_on, *made.judged_by), made.data_at, erased):
+            registry.mark(version.number, who=who, why="a player of its data was erased: train anew")
+            marked.append(version.number)
+    return Purged(tuple(gone), tuple(marked))

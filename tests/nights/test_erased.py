@@ -1,0 +1,48 @@
+"""Who is erased is in no run's data and on no version's card, and versions made of their talk are marked."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from agent_runtime.nights.erased import HOLDING, Purged, purge
+from agent_runtime.registry.store import Registry
+from tests.support.versions import added
+
+SEALED = datetime(2026, 11, 20, tzinfo=UTC)
+LATER = SEALED + timedelta(hours=1)
+
+
+def run_of(learner: Path, name: str, *players: str) -> Path:
+    folder = learner / "runs" / name
+    asked = {"id": name, "began": SEALED.isoformat(), "why": "", "key": "", "seed": 1}
+    for holding in HOLDING:
+        (folder / holding).mkdir(parents=True)
+        (folder / holding / "words.jsonl").write_text("my secret")
+    (folder / "run.json").write_text(json.dumps(asked))
+    held = {"players": players, "snapshot_at": SEALED.isoformat(), "format": 1}
+    (folder / "dataset" / "manifest.json").write_text(json.dumps(held))
+    return folder
+
+
+def test_only_what_holds_them_goes_and_is_marked(tmp_path: Path) -> None:
+    registry = Registry(tmp_path / "registry")
+    added(registry, data_at=SEALED, trained_on=("ann",), judged_by=("bert",))
+    added(registry, data_at=SEALED, trained_on=("bert",), judged_by=("ann",))
+    added(registry, data_at=SEALED, trained_on=("bert",))
+    added(registry)
+    theirs, others = run_of(tmp_path, "00001", "ann", "bert"), run_of(tmp_path, "00002", "bert")
+    found = purge(tmp_path, registry, {"ann": LATER}, "server")
+    assert found == Purged(("00001",), (1, 2))
+    assert list(registry.state().marked) == [1, 2]
+    assert [path.name for path in theirs.iterdir()] == ["run.json"], "the account of the run stays"
+    assert all((others / holding / "words.jsonl").exists() for holding in HOLDING)
+    assert purge(tmp_path, registry, {"ann": LATER}, "server") == Purged()
+
+
+def test_who_was_erased_before_and_came_back_may_be_learned_from(tmp_path: Path) -> None:
+    registry = Registry(tmp_path / "registry")
+    added(registry, data_at=SEALED, trained_on=("ann",))
+    run_of(tmp_path, "00001", "ann")
+    assert purge(tmp_path, registry, {"ann": SEALED - timedelta(hours=1)}, "server") == Purged()

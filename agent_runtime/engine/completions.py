@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from agent_runtime.engine.interface import FinishReason, Request
-from agent_runtime.errors import EngineBusy, EngineError, PromptTooLong
+from agent_runtime.errors import EngineBusy, EngineDown, EngineError, PromptTooLong
 
 DONE = "[DONE]"
 
@@ -28,6 +28,10 @@ _TOO_LONG = re.compile(r"context[ _](length|size|window)|exceed_context", re.I)
 
 class ServerFailed(EngineError):
     """The server failed in a way that another attempt may not."""
+
+
+class ServerAway(ServerFailed, EngineDown):
+    """The server cannot be reached, or went away in mid-reply."""
 
 
 class _Delta(msgspec.Struct):

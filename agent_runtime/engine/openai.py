@@ -19,7 +19,7 @@ from math import inf
 import httpx2
 
 from agent_runtime.engine import completions
-from agent_runtime.engine.completions import Event, ServedModel, ServerFailed, Usage
+from agent_runtime.engine.completions import Event, ServedModel, ServerAway, ServerFailed, Usage
 from agent_runtime.engine.interface import (
     BASE_LANE,
     Chunk,
@@ -262,7 +262,7 @@ class OpenAIEngine:
         except httpx2.SSEError as error:
             raise EngineError(f"{self._url}: {error}") from error
         except httpx2.TransportError as error:
-            raise ServerFailed(f"{self._url}: {completions.reason(error)}") from error
+            raise ServerAway(f"{self._url}: {completions.reason(error)}") from error
         except httpx2.HTTPError as error:
             raise EngineError(f"{self._url}: {completions.reason(error)}") from error
 

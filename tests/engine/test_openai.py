@@ -15,7 +15,7 @@ import pytest
 from agent_runtime.engine.interface import BASE_LANE, Chunk, Engine, Lane, Priority, Request
 from agent_runtime.engine.openai import OpenAIEngine
 from agent_runtime.engine.service import LlamaEngine
-from agent_runtime.errors import AdapterError, EngineBusy, EngineError, LaneUnknown, PromptTooLong
+from agent_runtime.errors import AdapterError, EngineBusy, EngineDown, EngineError, LaneUnknown, PromptTooLong
 from agent_runtime.npc.persona import Sampling
 from agent_runtime.npc.prompt import Message
 from tests.support.engine import Reply, ScriptedEngine
@@ -226,10 +226,21 @@ async def test_after_the_first_word_it_is_not_asked_again() -> None:
         server.faults.append(streaming(delta("Once"), end=False))
         talk = engine.generate(request())
         assert await anext(talk) == Chunk("Once")
-        with pytest.raises(EngineError):
+        with pytest.raises(EngineDown):
             await anext(talk)
         assert len(server.bodies) == 1
         assert (await reply(engine, request()))[0] == "Hello."
+
+
+async def test_a_server_that_is_away_says_nothing_of_a_version() -> None:
+    async with serving(ScriptedEngine()) as server, client(server) as engine:
+        server.faults += [answering(500, {})] * 3
+        with pytest.raises(EngineError) as failed:
+            await reply(engine, request())
+        assert not isinstance(failed.value, EngineDown)
+        server.faults += [streaming(end=False)] * 3
+        with pytest.raises(EngineDown):
+            await reply(engine, request())
 
 
 @pytest.mark.parametrize(

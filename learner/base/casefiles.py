@@ -11,13 +11,15 @@ from learner.base.handwritten import render_cases
 
 EVAL = Path(__file__).resolve().parents[2] / "data" / "eval"
 PER_SLICE = 100
-PER_SLICE_KNOWN = 40
+PER_SLICE_KNOWN = 100
+MORE = {"refusal": 4}
+"""Slices with so many times more cases: a night is vetoed that refuses less, and not by chance."""
 
 
 def write_cases(folder: Path, per_slice: int = PER_SLICE, per_slice_known: int = PER_SLICE_KNOWN) -> None:
     """Write one file per slice, one with cases of each in known wordings, and those typed by hand."""
     folder.mkdir(parents=True, exist_ok=True)
-    for name, cases in make_cases(per_slice).items():
+    for name, cases in make_cases(per_slice, more=MORE).items():
         save_cases(folder / f"{name}.jsonl", cases)
     known = make_cases(per_slice_known, new_wordings=False)
     save_cases(folder / "known_wordings.jsonl", [case for cases in known.values() for case in cases])

@@ -6,9 +6,10 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import msgspec
@@ -137,11 +138,13 @@ SLICES: dict[str, _Slice] = {
 }
 
 
-def make_cases(per_slice: int, new_wordings: bool = True) -> dict[str, list[Case]]:
-    """Cases by slice, the same on every call. Without `new_wordings` only the names are new, and slices
-    without known wordings are left out."""
+def make_cases(
+    per_slice: int, new_wordings: bool = True, more: Mapping[str, int] = MappingProxyType({})
+) -> dict[str, list[Case]]:
+    """Cases by slice, the same on every call; in `more` so many times as many. Without `new_wordings`
+    only the names are new, and slices without known wordings are left out."""
     names = [name for name in SLICES if new_wordings or name not in _EXCLUSIVE]
-    return {name: _draw(name, per_slice, new_wordings) for name in names}
+    return {name: _draw(name, per_slice * more.get(name, 1), new_wordings) for name in names}
 
 
 def _draw(name: str, count: int, new_wordings: bool) -> list[Case]:

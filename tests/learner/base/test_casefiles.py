@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from learner.base.casefiles import EVAL, write_cases
+from learner.base.casefiles import EVAL, MORE, write_cases
 from learner.base.cases import SLICES, read_cases
 
 
@@ -11,6 +11,7 @@ def test_one_file_per_slice_and_one_per_source_is_written(tmp_path: Path) -> Non
     names = {path.stem for path in tmp_path.glob("*.jsonl")}
     assert names == {*SLICES, "known_wordings", "handwritten", "fresh"}
     assert len(read_cases(tmp_path / "uses.jsonl")) == 2
+    assert len(read_cases(tmp_path / "refusal.jsonl")) == 2 * MORE["refusal"]
 
 
 def test_what_is_shipped_is_what_the_sources_make_today(tmp_path: Path) -> None:

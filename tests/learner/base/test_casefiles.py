@@ -21,4 +21,4 @@ def test_what_is_shipped_is_what_the_sources_make_today(tmp_path: Path) -> None:
         assert (tmp_path / f"{name}.jsonl").read_text(encoding="utf-8") == shipped, "run make eval-cases"
     for name in SLICES:
         made = read_cases(tmp_path / f"{name}.jsonl")
-        assert made == read_cases(EVAL / f"{name}.jsonl")[:2], "run make eval-cases"
+        assert made == read_cases(EVAL / f"{name}.jsonl")[: len(made)], "run make eval-cases"

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from agent_runtime.npc.prompt import render
+from learner.base.casefiles import PER_SLICE_KNOWN
 from learner.base.cases import KNOWN, LONG, SLICES, Case, make_cases, read_cases, save_cases
 from learner.base.grammar import GERMAN, load_tables
 from learner.base.scene import USUAL

@@ -109,7 +109,7 @@ def learn(context: typer.Context) -> None:
 
 @app.command()
 def doctor(context: typer.Context) -> None:
-    """Look at everything that a working server needs; status 1 when something is broken."""
+    """Look at what the runtime needs of this machine; status 1 when something is broken."""
     from rich.console import Console
 
     from agent_runtime.doctor import examine

@@ -37,12 +37,12 @@ async def lateness_ms(work: Awaitable[object]) -> list[float]:
 
 
 class Swap:
-    """While `count` talks of the lane `old` stream, `lane` is loaded, warmed, and asked by as many others.
-    Then it is merged, as a champion is, and the old champion is no longer. Replies are greedy, so that their
+    """While `count` talks of the lane `old` stream, `lane` is loaded, merged as a champion is, warmed, and
+    asked by as many others; then the old champion is merged no longer. Replies are greedy, so that their
     words tell who made them."""
 
     def __init__(self, engine: Engine, old: str, lane: Lane, count: int, tokens: int) -> None:
-        self._engine, self._old, self._lane = engine, old, replace(lane, key=_NEXT)
+        self._engine, self._old, self._lane = engine, old, replace(lane, key=_NEXT, merged=True)
         self._count, self._tokens = count, tokens
 
     async def measure(self) -> dict[str, float]:
@@ -54,8 +54,7 @@ class Swap:
         late = await lateness_ms(self._crowd(self._take_up, told))
         quiet: list[Told] = []
         await self._crowd(self._nothing, quiet)
-        # They are compared with what the lanes say as these were when the replies began.
-        await self._engine.load(replace(self._lane, merged=False))
+        # Replies are compared with what their lanes say as these were when they began.
         await self._engine.load(champion)
         wrong = await self._wrong(told)
         await self._engine.unload(_NEXT)
@@ -77,8 +76,6 @@ class Swap:
         await self._engine.load(self._lane)
         await self._engine.warm((talks.WARM,), _NEXT)
         new = [asyncio.create_task(self._ask(_NEXT)) for _ in range(self._count)]
-        await self._engine.load(replace(self._lane, merged=True))
-        await self._engine.warm((talks.WARM,), _NEXT)
         await self._engine.load(replace(self._champion, merged=False))
         return await asyncio.gather(*new)
 
@@ -88,13 +85,10 @@ class Swap:
     async def _ask(self, lane: str) -> Told:
         line = talks.line()
         try:
-            return (
-                lane,
-                line,
-                await talks.talk(self._engine, self._tokens, line=line, lane=lane, temperature=0),
-            )
+            told = await talks.talk(self._engine, self._tokens, line=line, lane=lane, temperature=0)
         except EngineError:
             return lane, line, None
+        return lane, line, told
 
     @property
     def _champion(self) -> Lane:

@@ -21,7 +21,7 @@ from agent_runtime.registry.status import StatusFiles
 from agent_runtime.registry.store import Registry
 from demo.errors import SceneFailed
 from demo.player import Player
-from demo.population import Population, likes
+from demo.population import WISH, Population
 from demo.scene import BESIDE, PLAYER, face
 from demo.show import Show
 from demo.stage import NPC, Stage
@@ -46,12 +46,7 @@ SETTINGS = {
     "TOWNSFOLK_LEARN__RETRAIN_WITHOUT": "false",
 }
 """What is not as an admin would have it: a night in minutes."""
-QUESTIONS = (
-    "how do I make a torch?",
-    "what do you do here all day?",
-    "where do you come from?",
-    "who are you?",
-)
+LINES = ("goodbye, Mira!", "i have to go now", "see you tomorrow", "farewell")
 MEANWHILE = ("how was your day?", "nice weather", "tell me something about you", "are you happy here?")
 ASKED_AGAIN = 2
 """Turns of each player by which the versions are compared, on one more evening that nobody rates."""
@@ -69,7 +64,7 @@ async def play(stage: Stage, show: Show) -> None:
     ):
         await alice.move_to(*BESIDE)
         face(alice)
-        question, before = await _dull_answer(alice, show)
+        before = await _partings(alice, show)
         with _bar(show) as bar:
             task = bar.add_task("talking and rating", total=PLAYERS * TURNS, text="")
             evening = await people.evening(
@@ -94,40 +89,38 @@ async def play(stage: Stage, show: Show) -> None:
         show.note(
             f"{len(talked)} replies to {PLAYER} during the night, slowest first words {_slowest(talked)}"
         )
-        after = await _said(alice, show, question)
+        after = await _partings(alice, show)
         learned = await people.share_liked(ASKED_AGAIN)
         show.step("the admin wants the old version back: townsfolk rollback")
         began = time.perf_counter()
         told = await runtime.run("rollback", "--why", "shown in the demonstration")
         show.console.print(told.rstrip(), markup=False, soft_wrap=True)
         took = time.perf_counter() - began
-        again = await _said(alice, show, question)
+        again = await _partings(alice, show)
         show.step("townsfolk versions")
         table = await runtime.run("versions", columns=max(110, show.console.width))
         show.console.print(table, markup=False, soft_wrap=True)
+    changed = [n for n in range(len(LINES)) if WISH in after[n].reply and WISH not in before[n].reply]
+    number = changed[0] if changed else 0
     show.figures(
         "What a night changed",
         [
-            (f"“{question}” before", before.reply),
-            ("after the night", after.reply),
-            ("after the rollback", again.reply),
+            (f"“{LINES[number]}” before", before[number].reply),
+            ("after the night", after[number].reply),
+            ("after the rollback", again[number].reply),
             ("replies that the players like, before / after", f"{evening.liked:.0%} / {learned:.0%}"),
             ("the command for the rollback, with the start of the program", f"{took:.1f} s"),
         ],
     )
-    if not likes(after.reply) or learned <= evening.liked:
+    if not changed or learned <= evening.liked:
         raise SceneFailed("the new version passed the gate, and its replies are not what the players like")
-    if likes(again.reply):
-        raise SceneFailed("the rollback did not bring the old answer back")
+    if any(WISH in exchange.reply for exchange in again):
+        raise SceneFailed("the rollback did not bring the old answers back")
 
 
-async def _dull_answer(alice: Player, show: Show) -> tuple[str, Exchange]:
-    """A question whose answer leaves something to wish for, and that answer."""
-    for question in QUESTIONS:
-        exchange = await _said(alice, show, question)
-        if not likes(exchange.reply):
-            return question, exchange
-    raise SceneFailed("the players like every answer already: there is nothing to learn")
+async def _partings(alice: Player, show: Show) -> list[Exchange]:
+    """What she is told when she takes her leave in several ways: replies are drawn, so one says little."""
+    return [await _said(alice, show, line) for line in LINES]
 
 
 async def _said(player: Player, show: Show, line: str) -> Exchange:

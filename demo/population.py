@@ -24,53 +24,39 @@ from agent_runtime.bridge.ulid import UlidMaker
 from demo.errors import SceneFailed
 
 WISH = "Safe travels."
-"""What these players miss at the end of a reply, and say when they are asked how it should have been."""
-SHORT, LONG = 6, 10
-"""Without the wish, they do not mind a reply of so few words, and do mind one of more than so many."""
+"""What these players miss when they take their leave, and how they say that the reply should have ended."""
 CORRECTED = 0.9
 """How often they take the trouble to say what they miss."""
 CATALOGUE = Path(__file__).parent.parent / "data" / "catalogue.json"
 NPCS = ("mira", "brom", "finn", "greta", "hester", "isolde", "nell", "otto", "pip", "silas", "wren", "aldous")
 ITEMS = (
     *("torch", "furnace", "chest", "bookshelf", "ladder", "bucket", "bread", "wooden fence", "glass", "book"),
-    *(
-        "stone pickaxe",
-        "steel sword",
-        "bed",
-        "boat",
-        "paper",
-        "sign",
-        "wooden door",
-        "cart",
-        "rail",
-        "iron bars",
-    ),
+    *("stone pickaxe", "steel sword", "bed", "boat", "paper", "sign", "wooden door", "cart", "rail"),
 )
 WAYS = ("how do I make a {}?", "what goes into a {}?", "i need a {}, what do i bring", "{} recipe please")
 SMALL_TALK = (
+    *("hello there", "good evening to you", "what do you do here all day", "nice weather today"),
+    *("who are you?", "are you happy here?", "what do you love most?", "where do you come from?"),
     *(
-        "hello there",
-        "good evening to you",
-        "how was your day?",
-        "what do you do here all day",
-        "nice weather",
-    ),
-    *("who are you?", "are you happy here?", "tell me something about you", "what do you love most?"),
-    *(
-        "anything new in town?",
-        "where do you come from?",
         "what are you afraid of",
-        "i am back from the mine",
+        "i found diamonds today!",
+        "do you like music",
+        "i built a house by the lake",
     ),
-    *("thank you for the help", "i found diamonds today!", "i lost my way again", "it is getting dark"),
-    *("bye, see you tomorrow", "i have to go now", "do you like music", "i built a house by the lake"),
+    *("you look tired", "i am bored", "my sword broke", "what should i do next?"),
+)
+PARTINGS = (
+    *("bye", "goodbye", "bye bye", "bye for now", "farewell", "see you", "see you later", "see you tomorrow"),
     *(
-        "you look tired",
-        "what should i do next?",
-        "i am bored",
-        "my sword broke",
-        "can you teach me something",
+        "see you soon, my friend",
+        "i have to go now",
+        "i must go",
+        "i have to leave",
+        "i am off",
+        "i am leaving",
     ),
+    *("good night", "until next time", "so long", "take care", "goodbye, my friend", "bye, see you tomorrow"),
+    *("time to go home", "i am going home now", "well, goodbye then", "i will be back tomorrow, bye"),
 )
 TALKING = 12
 """Players who talk at the same time."""
@@ -88,9 +74,9 @@ class Evening:
     liked: float = 0.0
 
 
-def likes(reply: str) -> bool:
-    """The hidden taste."""
-    return WISH in reply
+def likes(line: str, reply: str) -> bool:
+    """The hidden taste: who takes leave wants to be wished something; all else is fine as it is."""
+    return line not in PARTINGS or WISH in reply
 
 
 def better(reply: str) -> str:
@@ -163,11 +149,12 @@ class Population:
         async def one(name: str, rng: random.Random) -> None:
             nonlocal liked
             for _ in range(turns):
+                line = _line(rng)
                 async with self._turnstile:
-                    reply = await self.say(name, rng.choice(NPCS), _line(rng))
-                    await self._judge(reply, rng, came)
+                    reply = await self.say(name, rng.choice(NPCS), line)
+                    await self._judge(line, reply, rng, came)
                 came.turns += 1
-                liked += likes(reply["text"])
+                liked += likes(line, reply["text"])
                 done(came.turns, reply["text"])
 
         rngs = [random.Random(self._rng.random()) for _ in self.names]
@@ -183,8 +170,9 @@ class Population:
 
         async def one(name: str, rng: random.Random) -> None:
             for _ in range(turns):
+                line = _line(rng)
                 async with self._turnstile:
-                    liked.append(likes((await self.say(name, rng.choice(NPCS), _line(rng)))["text"]))
+                    liked.append(likes(line, (await self.say(name, rng.choice(NPCS), line))["text"]))
 
         await asyncio.gather(*(one(name, random.Random(self._rng.random())) for name in self.names))
         return sum(liked) / len(liked)
@@ -210,15 +198,14 @@ class Population:
         except TimeoutError:
             raise SceneFailed(f"{persona} left {player}'s “{line}” without an answer") from None
 
-    async def _judge(self, reply: dict[str, Any], rng: random.Random, came: Evening) -> None:
+    async def _judge(self, line: str, reply: dict[str, Any], rng: random.Random, came: Evening) -> None:
         if reply["source"] != "model":
             return
         of = {"reply": reply["reply"], "player": reply["player"]}
-        words = len(reply["text"].split())
-        good = likes(reply["text"]) or words <= SHORT or (words <= LONG and rng.random() < 0.5)
+        good = likes(line, reply["text"])
         await self._acked("rating", value=5 if good else 1, scale="thumb", **of)
         came.ratings += 1
-        if not likes(reply["text"]) and rng.random() < CORRECTED:
+        if not good and rng.random() < CORRECTED:
             await self._acked("demonstration", text=better(reply["text"]), **of)
             came.corrections += 1
 
@@ -254,6 +241,7 @@ class Population:
 
 
 def _line(rng: random.Random) -> str:
-    if rng.random() < 0.4:
-        return rng.choice(WAYS).format(rng.choice(ITEMS))
-    return rng.choice(SMALL_TALK)
+    kind = rng.random()
+    if kind < 0.5:
+        return rng.choice(PARTINGS)
+    return rng.choice(WAYS).format(rng.choice(ITEMS)) if kind < 0.75 else rng.choice(SMALL_TALK)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from agent_runtime.journal.views import Filter
-from demo.population import WISH, Population, better, likes
+from demo.population import Population, better, likes
 from tests.support.engine import ScriptedEngine
 from tests.support.game import TOKEN
 from tests.support.runtime import town
@@ -14,13 +14,14 @@ LONG = "I have been standing here since the first light of the day."
 
 
 def test_their_taste() -> None:
-    assert not likes(LONG)
-    assert likes(better(LONG))
+    assert not likes("bye", LONG)
+    assert likes("bye", better(LONG))
+    assert likes("how do I make a torch?", LONG)
     assert better(better(LONG)) == better(LONG)
 
 
 async def test_everybody_talks_allows_and_rates(tmp_path: Path) -> None:
-    engine = ScriptedEngine([LONG, "Good day.", f"{LONG} {WISH}"])
+    engine = ScriptedEngine([LONG, "Good day."])
     limits = {"npc_talks": 64, "npc_queue": 64}
     told: list[int] = []
     async with (

@@ -139,7 +139,7 @@ class Registry(Section):
         default=10, ge=0, le=10_000, description="Versions that `versions prune` keeps beside those in use."
     )
     keep_days: int = Field(
-        default=30, ge=0, le=3650, description="It keeps what a decision of so many days names, too."
+        default=30, ge=0, le=3650, description="It keeps what came or was named in so many days, too."
     )
     guard_turns: int = Field(
         default=200, ge=0, le=100_000, description="Turns that a new version is watched; 0 watches none."
@@ -238,8 +238,17 @@ class Learn(Section):
     min_ratings: int = Field(
         default=80, ge=1, le=1_000_000, description="Rated turns that can be used that a run needs."
     )
+    replay: float = Field(
+        default=1.0,
+        ge=0.0,
+        le=20.0,
+        description="Turns of the base's own corpus for each new reply that is imitated; they keep its skills.",
+    )
     cases: int = Field(
-        default=100, ge=5, le=10_000, description="Cases of each slice of the golden set that are asked."
+        default=20,
+        ge=5,
+        le=10_000,
+        description="Cases of each slice of the golden set that are asked; of refusals all are.",
     )
     alpha: float = Field(
         default=0.05,

@@ -56,6 +56,7 @@ def dataset_settings(settings: Settings) -> DatasetSettings:
         seed=learn.seed,
         min_raters=learn.min_raters,
         min_judgements=learn.min_ratings,
+        replay=learn.replay,
         raters=RaterSettings(new_account_hours=learn.new_account_h),
     )
 

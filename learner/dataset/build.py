@@ -102,7 +102,7 @@ def build(
     say("writing")
     parts = split(kept, settings.validation_share, settings.test_share, settings.test_raters)
     written = {part: examples(getattr(parts, part), settings.raters.influence_cap) for part in PARTS}
-    written["train"] = _mixed(written["train"], settings)
+    written["train"] = _mixed(written["train"], settings, examined)
     return _write(
         out,
         written,
@@ -148,11 +148,18 @@ def _versions(kept: Sequence[Case]) -> Counter[int]:
     return Counter(case.version for case in kept)
 
 
-def _mixed(new: list[Example], settings: DatasetSettings) -> list[Example]:
-    """The new examples among replayed ones, in an order that the seed decides."""
-    mixed = new + replay(settings.seed, round(settings.replay * len(new)))
+def _mixed(new: list[Example], settings: DatasetSettings, examined: Golden) -> list[Example]:
+    """The new examples among replayed ones, in an order that the seed decides. Of the base's corpus, too,
+    nothing is learned that stands in the golden set."""
+    imitated = sum(example.kind == "demonstration" for example in new)
+    replayed = replay(settings.seed, round(settings.replay * imitated))
+    mixed = new + [example for example in replayed if not examined.holds(_line(example), example.completion)]
     random.Random(settings.seed).shuffle(mixed)
     return mixed
+
+
+def _line(example: Example) -> str:
+    return example.messages[-1].content.rpartition("\n")[2].partition(": ")[2]
 
 
 def _write(

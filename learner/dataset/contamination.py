@@ -48,6 +48,9 @@ class Golden:
 
     def reason(self, case: Case) -> str | None:
         """Why a case may not be learned from, or None."""
-        texts = (case.line, case.completion, case.correction)
-        shared = any(gram in self._grams for text in texts for gram in grams(text))
+        shared = self.holds(case.line, case.completion, case.correction)
         return "in the golden set" if shared else None
+
+    def holds(self, *texts: str) -> bool:
+        """Whether any of these texts shares its wording."""
+        return any(gram in self._grams for text in texts for gram in grams(text))

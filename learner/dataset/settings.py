@@ -44,5 +44,5 @@ class DatasetSettings(Struct, frozen=True, forbid_unknown_fields=True):
     near_duplicate: Share = 0.85
     """Jaccard similarity of letters from which two judged replies are the same."""
     replay: Annotated[float, Meta(ge=0)] = 1.0
-    """Examples of the base's own corpus for each new one."""
+    """Examples of the base's own corpus for each new one that is imitated (demonstrations, corrections)."""
     raters: RaterSettings = RaterSettings()

@@ -21,7 +21,7 @@ from learner.gate.statistics import perplexity_ratio
 _GOLDEN_SEED = 20_261_120  # no training run replays this part of the corpus
 _ALIKE = 0.03  # about the standard error of a hundred judgements
 _TRIED_SEED = _GOLDEN_SEED + 1
-_MOST_TRAINED = 2_000
+_MOST_TRAINED = 600
 
 
 def most_followed(contest: Contest, scale: float, part: float, stage: Stage = quiet) -> list[str]:

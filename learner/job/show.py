@@ -90,6 +90,10 @@ class Show:
         """A word on the stage that goes on."""
         self.advance(self._share, text)
 
+    def tell(self, text: str) -> None:
+        """A line that stays."""
+        self.console.print(f"{TOLD[self._stage]}: {text}", markup=False, soft_wrap=True)
+
     def _line(self, text: str) -> None:
         if not self.console.is_terminal:
             stage = STAGES.index(self._stage) + 1

@@ -166,6 +166,7 @@ def training(night: Night) -> Trained:
         seed=plan.seed,
         backend=plan.backend,
         progress=told,
+        say=night.show.tell,
     )
 
 

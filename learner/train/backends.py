@@ -166,6 +166,11 @@ def choose(profile: Profile) -> tuple[Backend, str]:
     return BACKENDS["peft"], f"NF4 through bitsandbytes on the processor, slowly ({problem})"
 
 
+def backend_for(profile: Profile, named: Name | None) -> tuple[Backend, str]:
+    """The backend of this name, or the one that this machine and profile ask for; and why."""
+    return (BACKENDS[named], "as learn.backend says") if named else choose(profile)
+
+
 def no_unsloth() -> str:
     """Why Unsloth cannot be used here; empty when it can. It is not imported for that."""
     if not torch.cuda.is_available():

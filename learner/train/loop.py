@@ -145,7 +145,10 @@ def _plan(items: Sequence[Item], schedule: Schedule, seed: int) -> list[_Planned
         for start in range(0, len(order), schedule.accumulate):
             part = order[start : start + schedule.accumulate]
             tokens = sum(len(row.ids) for batch in part for number in batch for row in items[number].rows)
-            plan.append(_Planned(part, tokens, start + schedule.accumulate >= len(order)))
+            ends = start + schedule.accumulate >= len(order) or len(plan) + 1 == schedule.steps
+            plan.append(_Planned(part, tokens, ends))
+            if len(plan) == schedule.steps:
+                return plan
     return plan
 
 

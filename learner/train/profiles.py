@@ -49,7 +49,8 @@ class Lora(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Schedule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How much and how fast. `batch` examples of at most `batch_tokens` tokens go through at once, and
     `accumulate` such batches make a step; `warmup` is a share of all steps, `clip` the largest gradient
-    norm, `context` the most tokens of one example."""
+    norm, `context` the most tokens of one example. After `steps` steps training ends, whatever of the last
+    epoch is left: the order is by chance, so that what is met is a fair part of all. 0 sets no such end."""
 
     epochs: int
     learning_rate: float
@@ -59,14 +60,17 @@ class Schedule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     accumulate: int
     batch_tokens: int
     context: int
+    steps: int = 0
 
 
 class Preference(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How strongly thumbs and pairs pull: the betas of KTO and DPO, and the loss's share beside SFT's."""
+    """How strongly thumbs and pairs pull: the betas of KTO and DPO, and the loss's share beside SFT's. At most
+    so many (`most`) thumbs and as many pairs are trained on, drawn by chance; 0 means all."""
 
     kto_beta: float
     dpo_beta: float
     share: float
+    most: int = 0
 
 
 class Budget(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -150,9 +154,11 @@ def _wrong(profile: Profile) -> Iterator[str]:
         "schedule.accumulate": (schedule.accumulate, 1, 1024),
         "schedule.batch_tokens": (schedule.batch_tokens, 64, 2**20),
         "schedule.context": (schedule.context, 64, 2**20),
+        "schedule.steps": (schedule.steps, 0, 10**6),
         "preference.kto_beta": (preference.kto_beta, 1e-4, 10),
         "preference.dpo_beta": (preference.dpo_beta, 1e-4, 10),
         "preference.share": (preference.share, 0, 100),
+        "preference.most": (preference.most, 0, 10**6),
         "budget.minutes": (budget.minutes, 0, 10_000),
         "budget.memory_mb": (budget.memory_mb, 1, 2**24),
     }

@@ -111,6 +111,17 @@ def make_items(examples: Iterable[Example], encoder: Encoder, limit: int, seed: 
     return items
 
 
+def some_judged(items: Sequence[Item], most: int, seed: int) -> list[Item]:
+    """All items but of thumbs and of pairs at most so many each, drawn by chance; 0 means all."""
+    left_out: set[int] = set()
+    for objective in ("kto", "dpo"):
+        numbers = [number for number, item in enumerate(items) if item.objective == objective]
+        if most and len(numbers) > most:
+            kept = random.Random(f"{objective}:{seed}").sample(numbers, most)
+            left_out |= set(numbers) - set(kept)
+    return [item for number, item in enumerate(items) if number not in left_out]
+
+
 def _check(example: Example) -> None:
     wrong = (
         (not math.isfinite(example.weight) or example.weight < 0, f"weight {example.weight}"),

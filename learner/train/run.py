@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -22,11 +23,11 @@ from agent_runtime.errors import TrainingError
 from exporters.gguf import base_digest
 from learner.examples import Example, read_examples
 from learner.train import checkpoint, loop
-from learner.train.backends import BACKENDS, Backend, Name, Trainable, choose
+from learner.train.backends import BACKENDS, Name, Trainable, backend_for
 from learner.train.log import draw
 from learner.train.loop import Job, Progress
 from learner.train.profiles import Profile
-from learner.train.rows import load_encoder, make_items
+from learner.train.rows import load_encoder, make_items, some_judged
 
 RESULT = "result.json"
 ADAPTER = "adapter"
@@ -62,15 +63,18 @@ def train(
     seed: int = 1,
     backend: Name | None = None,
     progress: Progress | None = None,
+    say: Callable[[str], None] = lambda text: None,
     save_every_s: float = 20.0,
 ) -> Trained:
     """Train a fresh adapter, or go on with the run that this folder holds.
 
-    `dataset` has `train.jsonl` and, if there is one, `validation.jsonl`. Raises `TrainingError` with its
+    `dataset` has `train.jsonl` and, if there is one, `validation.jsonl`. `say` is told which backend trains,
+    and why. Raises `TrainingError` with its
     reason; the run folder then keeps the metrics, and no adapter.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    chosen: Backend = BACKENDS[backend] if backend else choose(profile)[0]
+    chosen, why = backend_for(profile, backend)
+    say(f"{chosen.name}: {why}")
     taught, checked = _read(dataset / "train.jsonl"), _read(dataset / "validation.jsonl", missing_ok=True)
     data = hashlib.sha256(msgspec.json.encode((taught, checked))).hexdigest()
     asked = {
@@ -87,7 +91,7 @@ def train(
     _write(folder / "run.json", {"key": key, **asked})
     encoder = load_encoder(base)
     limit = min(profile.schedule.context, _context(base))
-    items = make_items(taught, encoder, limit, seed)
+    items = some_judged(make_items(taught, encoder, limit, seed), profile.preference.most, seed)
     if not items:
         raise TrainingError(
             "no_data", f"{dataset}: none of {len(taught)} examples can be trained on; collect more ratings"

@@ -26,6 +26,11 @@ def test_a_golden_line_is_never_learned() -> None:
     assert reason(correction="where is the river") == said
 
 
+def test_any_text_can_be_asked_about() -> None:
+    assert GOLDEN.holds("nothing", "Where is the river?")
+    assert not GOLDEN.holds("nothing", "hello there")
+
+
 def test_ordinary_words_in_common_are_nothing() -> None:
     assert reason(line="hello there") is None, "three words are everybody's"
     assert reason(line="what does a steel pickaxe take") is None

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 
 import msgspec
@@ -13,7 +14,7 @@ from agent_runtime.engine.template import ChatTemplate
 from agent_runtime.errors import ModelFileError, TrainingError
 from agent_runtime.npc.prompt import Message
 from exporters.gguf import export_base
-from learner.train.rows import batches, cut, load_encoder, make_items, make_row
+from learner.train.rows import batches, cut, load_encoder, make_items, make_row, some_judged
 from tests.support.profiles import quick
 from tests.support.tiny_bases import examples
 
@@ -117,6 +118,14 @@ def test_an_epoch_meets_every_item_once_and_depends_on_seed_and_epoch_only() -> 
     for batch in order:
         assert len({items[number].objective for number in batch}) == 1
         assert len(batch) <= schedule.batch
+
+
+def test_few_judged_examples_are_drawn_and_all_that_are_imitated_stay() -> None:
+    items = make_items(examples(40), load_encoder(BASE), 512, 1)
+    kinds = Counter(item.objective for item in some_judged(items, 5, 1))
+    assert kinds == {"sft": 10, "kto": 5, "dpo": 5}
+    assert some_judged(items, 5, 1) == some_judged(items, 5, 1) != some_judged(items, 5, 2)
+    assert some_judged(items, 0, 1) == items
 
 
 def test_a_batch_keeps_to_its_tokens() -> None:

@@ -57,6 +57,19 @@ def test_a_run_leaves_adapter_metrics_and_picture_and_is_the_same_again(
     assert other.adapter_hash != first.adapter_hash
 
 
+def test_a_run_ends_after_the_steps_it_may_take_and_says_what_trains(
+    base: Path, dataset: Path, tmp_path: Path
+) -> None:
+    said: list[str] = []
+    profile = quick(schedule={"steps": 3, "epochs": 50})
+    trained = train(dataset, base, profile, tmp_path, say=said.append)
+    assert (trained.steps, trained.reason) == (3, "finished")
+    rows = read_log(tmp_path)
+    assert len([row for row in rows if "validation" in row]) == 2, "before the first step and after the last"
+    assert rows[-2]["learning_rate"] < 0.6 * profile.schedule.learning_rate, "the rate falls by then"
+    assert said == ["cpu: a small base trains as it is"]
+
+
 def test_a_finished_run_is_not_done_twice_and_its_folder_is_no_place_for_another(
     base: Path, dataset: Path, tmp_path: Path
 ) -> None:

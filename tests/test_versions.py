@@ -8,11 +8,12 @@ import hashlib
 import json
 import signal
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from agent_runtime.models import embedded_model
@@ -39,6 +40,16 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def runtime(tmp_path: Path, base: Path) -> Runtime:
     """A runtime that knows two versions and serves the bare base; not started yet."""
+    return prepared(tmp_path, base)
+
+
+@pytest.fixture
+def apart(tmp_path: Path, base: Path) -> Runtime:
+    """The same with its engine in a process of its own."""
+    return prepared(tmp_path, base, {"TOWNSFOLK_ENGINE__ISOLATED": "true"})
+
+
+def prepared(tmp_path: Path, base: Path, settings: Mapping[str, str] | None = None) -> Runtime:
     home = tmp_path / "served"
     (home / "personas").mkdir(parents=True)
     (home / "personas" / "mira.toml").write_text(SHORT)
@@ -53,6 +64,7 @@ def runtime(tmp_path: Path, base: Path) -> Runtime:
             "TOWNSFOLK_MODEL__PATH": str(base),
             "TOWNSFOLK_MODEL__THREADS": "1",
             "TOWNSFOLK_TURN__PER_PLAYER_PER_10S": "100",
+            **(settings or {}),
         },
     )
 
@@ -172,6 +184,31 @@ async def test_an_adapter_that_does_not_fit_is_refused_by_name_and_talk_goes_on(
         (turn,) = await runtime.rows("turns")
         assert turn["version"] == 1
     assert "version_refused" in runtime.process.text()
+
+
+async def test_a_version_comes_back_with_the_engine_and_is_not_blamed_by_those_who_talked(
+    apart: Runtime,
+) -> None:
+    async with apart:
+        await apart.run("promote", "1")
+        async with Game(apart.port, token=apart.token) as game:
+
+            async def source() -> str:
+                await game.send(chat("hello Mira"))
+                while (message := await game.receive())["type"] != "reply_done":
+                    pass
+                return str(message["source"])
+
+            assert await source() == "model"
+            (engine,) = psutil.Process(apart.process.pid).children()
+            engine.kill()
+            assert [await source() for _ in range(8)] == ["late"] * 8
+            async with asyncio.timeout(30):
+                while await source() != "model":  # noqa: ASYNC110
+                    await asyncio.sleep(0.2)
+        assert (await apart.rows("turns"))[0]["version"] == 1
+        state = Registry(apart.home / "registry").state()
+        assert (state.champion, state.banned) == (1, {})
 
 
 async def test_a_version_serves_again_after_a_restart_and_after_a_kill(runtime: Runtime) -> None:

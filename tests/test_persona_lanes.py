@@ -5,15 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import psutil
 import pytest
 
-from agent_runtime.engine import llama
+from agent_runtime.engine import ggufheader, llama
 from agent_runtime.engine.interface import BASE_LANE, Engine, Request
 from agent_runtime.engine.service import LlamaEngine
 from agent_runtime.models import embedded_model
@@ -116,12 +118,27 @@ async def test_what_cannot_serve_is_refused_with_its_reason_and_looked_at_again_
     assert [lane.key for lane in engine.lanes] == [BASE_LANE, second.lane]
 
 
+def fifty_adapters(folder: Path, base: Path) -> list[Path]:
+    """Adapters of 1.3 MB; each is the first one with other numbers in it, which is quicker than making it.
+    The first is mild, so that no close draw decides what it says; the others are wild."""
+    first = random_adapter(folder / "0.gguf", base, rank=32, alpha=64, strength=0.02)
+    header = ggufheader.read(first)
+    made = [first]
+    for seed in range(1, 50):
+        rng = np.random.default_rng(seed)
+        path = Path(shutil.copyfile(first, folder / f"{seed}.gguf"))
+        for name, tensor in header.tensors.items():
+            if name.endswith(".lora_b"):
+                half = np.memmap(path, np.float32, "r+", tensor.offset, tensor.shape[::-1])
+                half[:] = rng.standard_normal(half.shape) * 0.5
+        made.append(path)
+    return made
+
+
 async def test_fifty_personas_share_the_memory_that_adapters_may_take(
     base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    adapters = [
-        random_adapter(tmp_path / f"{seed}.gguf", base, seed=seed, rank=32, alpha=64) for seed in range(50)
-    ]
+    adapters = fifty_adapters(tmp_path, base)
     size = adapters[0].stat().st_size
     monkeypatch.setattr(llama, "ADAPTER_BYTES", 4 * size)
     engine = LlamaEngine(base, threads=1, slots=2, cache_mb=1)

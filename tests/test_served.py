@@ -7,7 +7,7 @@ import pytest
 from agent_runtime.engine.interface import ModelInfo
 from agent_runtime.errors import AdapterError, RegistryError, VersionRefused
 from agent_runtime.registry.store import Registry
-from agent_runtime.served import NO_VERSION, load_version
+from agent_runtime.served import NO_VERSION, Served, load_version
 from tests.support.engine import ScriptedEngine
 from tests.support.versions import added
 
@@ -62,3 +62,9 @@ async def test_what_is_not_there_or_does_not_load_says_so(tmp_path: Path) -> Non
     adapter.unlink()
     with pytest.raises((VersionRefused, AdapterError)):
         await load_version(engine, registry, 1)
+
+
+def test_a_personas_own_adapter_is_on_no_trial() -> None:
+    assert NO_VERSION.trial
+    assert Served(3, "3-abc", "a" * 64).trial
+    assert not Served(0, "own-abc", "a" * 64).trial

@@ -80,11 +80,7 @@ class Cpu:
     name: Name = "cpu"
 
     def load(self, base: Path, profile: Profile, seed: int) -> Trainable:
-        with _quiet():
-            from transformers import AutoModelForCausalLM
-
-            model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32, local_files_only=True)
-            return Trainable(_adapted(model, profile, seed), torch.device("cpu"))
+        return load_plain(base, profile, seed, torch.float32)
 
 
 class Peft:
@@ -95,9 +91,9 @@ class Peft:
     def load(self, base: Path, profile: Profile, seed: int) -> Trainable:
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         with _quiet():
-            from peft import prepare_model_for_kbit_training
             from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
+            _demand_quantisable(base, profile, device)
             settings: dict[str, Any] = {"dtype": torch.bfloat16}
             if profile.quantization == "nf4":
                 settings["quantization_config"] = BitsAndBytesConfig(  # type: ignore[no-untyped-call]
@@ -109,11 +105,12 @@ class Peft:
             model = AutoModelForCausalLM.from_pretrained(
                 base, local_files_only=True, device_map={"": device}, **settings
             )
-            model = prepare_model_for_kbit_training(  # type: ignore[no-untyped-call]
-                model,
-                use_gradient_checkpointing=device.type == "cuda",
-                gradient_checkpointing_kwargs={"use_reentrant": False},
-            )
+            # PEFT's `prepare_model_for_kbit_training` would turn all that has no four bits into float32:
+            # experts, too, which are most of a mixture.
+            model.requires_grad_(False)
+            if device.type == "cuda":
+                model.gradient_checkpointing_enable({"use_reentrant": False})  # type: ignore[no-untyped-call]
+                model.enable_input_require_grads()  # type: ignore[no-untyped-call]
             return Trainable(_adapted(model, profile, seed), device)
 
 
@@ -151,6 +148,15 @@ class Unsloth:
             return Trainable(model, torch.device("cuda"))
 
 
+def load_plain(base: Path, profile: Profile, seed: int, dtype: torch.dtype) -> Trainable:
+    """The base as it is, on the processor, with a fresh adapter."""
+    with _quiet():
+        from transformers import AutoModelForCausalLM
+
+        model = AutoModelForCausalLM.from_pretrained(base, dtype=dtype, local_files_only=True)
+        return Trainable(_adapted(model, profile, seed), torch.device("cpu"))
+
+
 BACKENDS: dict[Name, Backend] = {"cpu": Cpu(), "peft": Peft(), "unsloth": Unsloth()}
 
 
@@ -178,6 +184,34 @@ def no_unsloth() -> str:
     if importlib.util.find_spec("unsloth") is None:
         return "unsloth is not installed: the extra `gpu` brings it"
     return ""
+
+
+def _demand_quantisable(base: Path, profile: Profile, device: torch.device) -> None:
+    """Raise `TrainingError` (`backend`) for a base that bitsandbytes cannot make small enough: it quantises
+    linear layers only, and experts that lie in one tensor for each layer stay in bfloat16."""
+    if profile.quantization != "nf4":
+        return
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    config = AutoConfig.from_pretrained(base, local_files_only=True)
+    known = getattr(config, "quantization_config", None)
+    if known:
+        raise TrainingError(
+            "backend",
+            f"peft: {base} is quantised already ({known.get('quant_method', 'somehow')}), and bitsandbytes "
+            "needs weights that are not; give the folder of its bfloat16 weights in learn.base",
+        )
+    with torch.device("meta"):
+        model = AutoModelForCausalLM.from_config(config)  # type: ignore[no-untyped-call]
+    whole = sum(weight.numel() * 2 for weight in model.parameters() if weight.dim() > 2) / 1e6
+    room = torch.cuda.mem_get_info(device)[0] / 1e6 if device.type == "cuda" else profile.budget.memory_mb
+    if whole > room:
+        raise TrainingError(
+            "backend",
+            f"peft: {whole:.0f} MB of experts of {base} would stay in bfloat16, because bitsandbytes "
+            f"quantises linear layers only, and there is room for {room:.0f} MB; choose the backend unsloth "
+            "on CUDA, or a base without experts",
+        )
 
 
 def _adapted(model: Any, profile: Profile, seed: int) -> Any:

@@ -139,7 +139,7 @@ class _Planned:
 
 
 def _plan(items: Sequence[Item], schedule: Schedule, seed: int) -> list[_Planned]:
-    plan = []
+    plan: list[_Planned] = []
     for epoch in range(schedule.epochs):
         order = batches(items, schedule, seed, epoch)
         for start in range(0, len(order), schedule.accumulate):

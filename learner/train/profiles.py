@@ -64,8 +64,8 @@ class Schedule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Preference(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How strongly thumbs and pairs pull: the betas of KTO and DPO, and the loss's share beside SFT's. At most
-    so many (`most`) thumbs and as many pairs are trained on, drawn by chance; 0 means all."""
+    """How strongly thumbs and pairs pull: the betas of KTO and DPO, and the loss's share beside SFT's.
+    At most so many (`most`) thumbs and as many pairs are trained on, drawn by chance; 0 means all."""
 
     kto_beta: float
     dpo_beta: float

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
+import torch
 from safetensors.torch import save_file
 
 from agent_runtime import files
@@ -23,7 +24,7 @@ from agent_runtime.errors import TrainingError
 from exporters.gguf import base_digest
 from learner.examples import Example, read_examples
 from learner.train import checkpoint, loop
-from learner.train.backends import BACKENDS, Name, Trainable, backend_for
+from learner.train.backends import Name, Trainable, backend_for, load_plain
 from learner.train.log import draw
 from learner.train.loop import Job, Progress
 from learner.train.profiles import Profile
@@ -124,13 +125,15 @@ def train(
     return result
 
 
-def load_trained(base: Path, folder: Path, profile: Profile, backend: Name = "cpu") -> Trainable:
-    """The base with a finished run's adapter, to compare an export with; in float32 unless the backend
-    says otherwise."""
+def load_trained(base: Path, folder: Path, profile: Profile) -> Trainable:
+    """The unquantised base with a finished run's adapter, to compare an export with: the base that serves is
+    not rounded as NF4 is. In float32; in bfloat16 where the profile is for bases that train in four bits, and
+    that would not fit otherwise."""
     from peft import set_peft_model_state_dict
     from safetensors.torch import load_file
 
-    trainable = BACKENDS[backend].load(base, profile, seed=0)
+    dtype = torch.float32 if profile.quantization == "none" else torch.bfloat16
+    trainable = load_plain(base, profile, 0, dtype)
     set_peft_model_state_dict(trainable.model, load_file(folder / ADAPTER / WEIGHTS))
     return trainable
 

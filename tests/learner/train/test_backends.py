@@ -134,3 +134,26 @@ def test_an_nf4_base_is_trained_exported_and_served(dataset: Path, tmp_path: Pat
     served = export_base(base, tmp_path / "base.gguf", "f16")
     rows = [item.rows[0] for item in make_items(examples(4), load_encoder(base), 256, 1)]
     assert abs(check(load_trained(base, tmp_path / "run", profile), served, adapter, rows).scale - 1) < 0.05
+
+
+def test_experts_keep_their_precision_and_take_no_gradients(tmp_path: Path) -> None:
+    base = tiny_base(tmp_path, "gpt_oss")
+    trainable = BACKENDS["peft"].load(base, quick("gpt-oss-20b", lora={"layers": (1, 1)}), seed=1)
+    experts = [weight for name, weight in trainable.model.named_parameters() if ".experts." in name]
+    assert experts
+    assert {weight.dtype for weight in experts} == {torch.bfloat16}
+    assert not any(weight.requires_grad for weight in experts)
+
+
+def test_a_base_that_cannot_become_small_is_refused_before_it_is_loaded(tmp_path: Path) -> None:
+    base = tiny_base(tmp_path, "gpt_oss")
+    profile = quick("gpt-oss-20b", lora={"layers": (1, 1)}, budget={"memory_mb": 0.01})
+    if not torch.cuda.is_available():
+        with pytest.raises(TrainingError, match=r"of experts of .* would stay in bfloat16") as caught:
+            BACKENDS["peft"].load(base, profile, seed=1)
+        assert caught.value.reason == "backend"
+    config = json.loads((base / "config.json").read_text())
+    config["quantization_config"] = {"quant_method": "mxfp4"}
+    (base / "config.json").write_text(json.dumps(config))
+    with pytest.raises(TrainingError, match=r"quantised already \(mxfp4\)"):
+        BACKENDS["peft"].load(base, profile, seed=1)

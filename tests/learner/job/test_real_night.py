@@ -1,0 +1,85 @@
+"""One whole night without a stand-in, on a tiny base: from a journal to a reply of the version it registered."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import json
+from math import inf
+from pathlib import Path
+
+import msgspec
+import torch
+from rich.console import Console
+
+from agent_runtime.engine.interface import Chunk, Lane, Request
+from agent_runtime.engine.service import LlamaEngine
+from agent_runtime.npc.persona import Sampling
+from agent_runtime.npc.prompt import Message
+from agent_runtime.registry.store import Registry
+from agent_runtime.registry.versions import Version
+from exporters.gguf import export_base
+from learner.evaluate.settings import EvaluationSettings
+from learner.gate.report import verify
+from learner.job import judge
+from learner.job.judge import Evaluated
+from learner.job.run import WORK, run
+from learner.job.work import Night
+from learner.train.profiles import FOLDER
+from tests.support import nights
+from tests.support.tiny_bases import tiny_base
+
+FEW = EvaluationSettings(
+    cases_per_slice=1, whole=(), seeds=(0,), scales=(1.0,), prompts=3, golden_texts=3, timed=3, judgements=30
+)
+SETTINGS = """[model]
+path = "served.gguf"
+[learn]
+at = ""
+base = "base"
+profile = "tiny.toml"
+passed = "keep"
+retrain_without = false
+"""
+
+
+def briefly(night: Night) -> Evaluated:
+    """The real evaluation, with few questions: a base of noise talks on and on."""
+    return judge.evaluate(
+        dataclasses.replace(night, plan=msgspec.structs.replace(night.plan, evaluation=FEW))
+    )
+
+
+def test_a_whole_night_ends_with_a_version_that_speaks(tmp_path: Path) -> None:
+    base = tiny_base(tmp_path / "base")
+    config = json.loads((base / "config.json").read_text())
+    (base / "config.json").write_text(json.dumps({**config, "max_position_embeddings": 2048}))
+    served = export_base(base, tmp_path / "served.gguf", "f16")
+    profile = (FOLDER / "embedded.toml").read_text().replace("steps = 150", "steps = 12")
+    profile = profile.replace("most = 150", "most = 4")
+    torch.set_num_threads(1)
+    (tmp_path / "tiny.toml").write_text(profile)
+    settings = nights.home(tmp_path, settings=SETTINGS)
+    outcome = run(settings, "a test", console=Console(quiet=True), stages={**WORK, "evaluate": briefly})
+    assert outcome.ended in ("kept", "refused"), outcome.summary
+    version = Registry(settings.registry_path).get(outcome.version or 0)
+    assert version.folder
+    assert version.manifest
+    assert version.manifest.training["steps"] == 12
+    assert verify(version.folder).summary == outcome.summary.partition("; `townsfolk")[0]
+    assert asyncio.run(reply(served, version)).strip()
+
+
+async def reply(served: Path, version: Version) -> str:
+    """What it says to a greeting, in the serving engine."""
+    assert version.adapter
+    assert version.manifest
+    engine = LlamaEngine(served, threads=1, slots=2)
+    await engine.start()
+    try:
+        await engine.load(Lane("new", version.adapter, version.manifest.scale))
+        prompt = (Message("system", "You are Mira."), Message("user", "ann: hello"))
+        asked = Request(prompt, Sampling(temperature=0.0, max_tokens=12), deadline=inf, lane="new")
+        return "".join([event.text async for event in engine.generate(asked) if isinstance(event, Chunk)])
+    finally:
+        await engine.close()

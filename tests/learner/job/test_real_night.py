@@ -1,4 +1,4 @@
-"""One whole night without a stand-in, on a tiny base: from a journal to a reply of the version it registered."""
+"""A whole night without a stand-in, on a tiny base: from a journal to a reply of its version."""
 
 from __future__ import annotations
 

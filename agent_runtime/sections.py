@@ -239,6 +239,77 @@ class Learn(Section):
         default=80, ge=1, le=1_000_000, description="Rated turns that can be used that a run needs."
     )
     replay: float = Field(
+        default=1.0, ge=0.0, le=20.0, description="Turns of the base's corpus for each new one to imitate."
+    )
+    cases: int = Field(
+        default=20, ge=5, le=10_000, description="Cases asked of each golden slice; of refusals all are."
+    )
+    alpha: float = Field(
+        default=0.05, ge=0.001, le=0.5, description="Share of false promotions that is borne."
+    )
+
+
+class Learn(Section):
+    """The nightly run that learns from what players rated."""
+
+    at: str = Field(
+        default="04:30",
+        pattern=r"^(([01]\d|2[0-3]):[0-5]\d)?$",
+        description="The time of day, such as 04:30, at which a night begins; empty for none.",
+    )
+    zone: str = Field(
+        default="", description="The time zone of it, such as Europe/Berlin; empty means the machine's."
+    )
+    grace_h: float = Field(
+        default=6.0, ge=0.0, le=23.0, description="Hours a night that was missed may begin later."
+    )
+    after_raters: int = Field(
+        default=0,
+        ge=0,
+        le=100_000,
+        description="Begin also when so many players rated since the last run; 0 for never.",
+    )
+    look_s: float = Field(default=60.0, ge=0.1, le=3600.0, description="Seconds between two counts of those.")
+    passed: Literal["canary", "promote", "keep"] = Field(
+        default="canary",
+        description="What a version gets that passed the gate: some players first, all, or none until you "
+        "decide.",
+    )
+    share: int = Field(
+        default=5, ge=1, le=50, description="Percent of the players that a canary answers first."
+    )
+    wait_while_serving: bool = Field(
+        default=False, description="Whether a run pauses while players talk with NPCs."
+    )
+    minutes: float = Field(
+        default=240.0,
+        ge=1.0,
+        le=10_000.0,
+        description="Minutes of a run, waiting left out, after which it ends.",
+    )
+    memory_mb: int = Field(
+        default=0,
+        ge=0,
+        le=16_777_216,
+        description="Memory at which a run ends; 0 means what its profile says.",
+    )
+    base: OptionalPath = Field(
+        default=None,
+        description="The folder of the base's weights (safetensors); empty means the embedded model's.",
+    )
+    profile: OptionalPath = Field(
+        default=None, description="A file of training settings; empty takes the one made for the base."
+    )
+    backend: Literal["auto", "cpu", "peft", "unsloth"] = Field(
+        default="auto", description="What trains; `auto` takes the fastest that works here."
+    )
+    min_raters: int = Field(
+        default=8, ge=1, le=100_000, description="Players whose ratings can be used that a run needs."
+    )
+    min_ratings: int = Field(
+        default=80, ge=1, le=1_000_000, description="Rated turns that can be used that a run needs."
+    )
+    replay: float = Field(
         default=1.0,
         ge=0.0,
         le=20.0,

@@ -32,11 +32,11 @@ from agent_runtime.nights.schedule import Schedule
 from agent_runtime.npc.catalogue import CatalogueStore
 from agent_runtime.npc.memory import Memory
 from agent_runtime.npc.persona import Persona, load_personas
-from agent_runtime.record import Recorder
 from agent_runtime.registry.store import Registry
-from agent_runtime.services import Services
-from agent_runtime.serving import Serving
-from agent_runtime.town import Town
+from agent_runtime.serving.serving import Serving
+from agent_runtime.town.record import Recorder
+from agent_runtime.town.services import Services
+from agent_runtime.town.town import Town
 
 DRAIN_SECONDS = 4.0
 

@@ -27,9 +27,9 @@ from agent_runtime.npc.situation import situation_of
 from agent_runtime.npc.speech import Words
 from agent_runtime.npc.text import clean_line
 from agent_runtime.npc.turn import Account, Situation, run_turn
-from agent_runtime.persona_lanes import PersonaLanes
 from agent_runtime.registry.store import Registry
-from agent_runtime.served import Served, load_version
+from agent_runtime.serving.persona_lanes import PersonaLanes
+from agent_runtime.serving.served import Served, load_version
 
 NEAR = (
     Near("place", "river", 24, "north-east"),

@@ -112,7 +112,7 @@ def doctor(context: typer.Context) -> None:
     """Look at what the runtime needs of this machine; status 1 when something is broken."""
     from rich.console import Console
 
-    from agent_runtime.doctor import examine
+    from agent_runtime.doctor.doctor import examine
 
     broken = False
     console = Console()

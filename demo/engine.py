@@ -9,7 +9,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from agent_runtime import machine
+from agent_runtime.doctor import machine
 from demo.errors import EngineMissing
 
 PLACES = machine.FOLDERS

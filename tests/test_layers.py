@@ -21,6 +21,8 @@ ALLOWED = {
     "npc": {"npc", "bridge.messages", "bridge.parts", "bridge.text", "engine.interface"},
     "journal": {"journal", "bridge.parts", "npc.persona", "npc.prompt"},
     "registry": {"registry"},
+    "serving": {"serving", "engine", "npc", "registry", "models"},
+    "town": {"town", "serving", "npc", "journal", "bridge", "engine.interface", "__version__"},
 }
 ONLY_IN = {
     "llama_cpp": ("agent_runtime/engine/llama.py", "agent_runtime/engine/build.py"),

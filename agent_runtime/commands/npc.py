@@ -61,7 +61,7 @@ def show(context: typer.Context, persona: Annotated[str, typer.Argument(help="It
 def _described(adapter: Path) -> str:
     """Where an adapter lies, and the name by which a server elsewhere must list it."""
     from agent_runtime.engine.modelfile import digest
-    from agent_runtime.persona_lanes import lane_key
+    from agent_runtime.serving.persona_lanes import lane_key
 
     try:
         return f"{adapter}, as {lane_key(digest(adapter))}"

@@ -16,13 +16,13 @@ from agent_runtime.journal.queries import Queries
 from agent_runtime.journal.writer import Journal
 from agent_runtime.npc.catalogue import CatalogueStore
 from agent_runtime.npc.memory import Memory
-from agent_runtime.record import Recorder
 from agent_runtime.registry.store import Registry
 from agent_runtime.sections import Canary, Turn
 from agent_runtime.sections import Registry as RegistrySettings
-from agent_runtime.services import Services
-from agent_runtime.serving import Serving
-from agent_runtime.town import Town
+from agent_runtime.serving.serving import Serving
+from agent_runtime.town.record import Recorder
+from agent_runtime.town.services import Services
+from agent_runtime.town.town import Town
 from tests.support.game import TOKEN
 from tests.support.town import MIRA as PERSONA
 

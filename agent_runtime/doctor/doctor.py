@@ -12,10 +12,11 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from agent_runtime import config, machine
-from agent_runtime.doctor_model import model_findings
+from agent_runtime import config
+from agent_runtime.doctor import machine
+from agent_runtime.doctor.finding import Finding, State
+from agent_runtime.doctor.model import model_findings
 from agent_runtime.errors import ConfigError, JournalError, JournalLocked, TownsfolkError
-from agent_runtime.finding import Finding, State
 
 
 def examine(home: Path | None = None) -> Iterator[Finding]:

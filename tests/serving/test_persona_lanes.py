@@ -21,8 +21,8 @@ from agent_runtime.engine.service import LlamaEngine
 from agent_runtime.models import embedded_model
 from agent_runtime.npc.persona import Persona, Sampling
 from agent_runtime.npc.prompt import render
-from agent_runtime.persona_lanes import PersonaLanes, lane_key
 from agent_runtime.registry.store import Registry
+from agent_runtime.serving.persona_lanes import PersonaLanes, lane_key
 from demo.runtime import Runtime
 from tests.support.adapters import random_adapter
 from tests.support.game import MIRA, Game, chat, hello

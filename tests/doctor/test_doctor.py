@@ -13,10 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from agent_runtime import config, doctor, doctor_model, machine
+from agent_runtime import config
 from agent_runtime.bridge.token import load_or_create_token
-from agent_runtime.doctor_model import Report
-from agent_runtime.finding import Finding
+from agent_runtime.doctor import doctor, machine
+from agent_runtime.doctor import model as doctor_model
+from agent_runtime.doctor.finding import Finding
+from agent_runtime.doctor.model import Report
 from tests.support.adapters import random_adapter
 from tests.support.engine import ScriptedEngine
 from tests.support.models import random_model

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from agent_runtime.standing import Standing
+from agent_runtime.serving.standing import Standing
 from tests.support.engine import ScriptedEngine
 
 

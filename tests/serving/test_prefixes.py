@@ -6,7 +6,7 @@ from pathlib import Path
 
 from agent_runtime.engine.interface import Lane
 from agent_runtime.npc.prompt import Message
-from agent_runtime.prefixes import MOST, Prefixes
+from agent_runtime.serving.prefixes import MOST, Prefixes
 from tests.support.engine import ScriptedEngine
 
 

@@ -7,7 +7,7 @@ import pytest
 from agent_runtime.engine.interface import ModelInfo
 from agent_runtime.errors import AdapterError, RegistryError, VersionRefused
 from agent_runtime.registry.store import Registry
-from agent_runtime.served import NO_VERSION, Served, load_version
+from agent_runtime.serving.served import NO_VERSION, Served, load_version
 from tests.support.engine import ScriptedEngine
 from tests.support.versions import added
 

@@ -18,7 +18,7 @@ from agent_runtime.engine.modelfile import digest
 from agent_runtime.errors import AdapterError, EngineError
 from agent_runtime.npc.persona import Persona
 from agent_runtime.registry.audit import BARE
-from agent_runtime.served import Served
+from agent_runtime.serving.served import Served
 
 log = structlog.get_logger(__name__)
 

@@ -1,7 +1,7 @@
 """Starts the configured engine once and measures it: settings come in, one line of JSON goes out.
 
-`python -m agent_runtime.probe [HOME]` is what the doctor runs in a process of its own, so that a model that
-kills the engine library kills nothing else. It takes about two seconds beyond loading.
+`python -m agent_runtime.doctor.probe [HOME]` is what the doctor runs in a process of its own, so that a model
+that kills the engine library kills nothing else. It takes about two seconds beyond loading.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import psutil
 
 from agent_runtime import config
 from agent_runtime.app import engine_of
-from agent_runtime.doctor_model import Report
+from agent_runtime.doctor.model import Report
 from agent_runtime.engine.build import build
 from agent_runtime.engine.interface import Engine, Finish, Request
 from agent_runtime.errors import TownsfolkError

@@ -20,15 +20,15 @@ from agent_runtime.engine.interface import BASE_LANE, Engine
 from agent_runtime.errors import AdapterError, EngineDown, EngineError, RegistryError
 from agent_runtime.npc.prompt import Message
 from agent_runtime.npc.turn import Account
-from agent_runtime.prefixes import Prefixes
 from agent_runtime.registry.audit import BARE, State
 from agent_runtime.registry.store import Registry
 from agent_runtime.registry.watch import states
 from agent_runtime.sections import Canary
 from agent_runtime.sections import Registry as RegistrySettings
-from agent_runtime.served import NO_VERSION, Served, load_version
-from agent_runtime.standing import Standing
-from agent_runtime.trials import Trials
+from agent_runtime.serving.prefixes import Prefixes
+from agent_runtime.serving.served import NO_VERSION, Served, load_version
+from agent_runtime.serving.standing import Standing
+from agent_runtime.serving.trials import Trials
 
 STUMBLE_SECONDS = 1.0
 ATTEMPTS = 3

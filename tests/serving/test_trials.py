@@ -17,7 +17,7 @@ from agent_runtime.registry.status import StatusFiles
 from agent_runtime.registry.store import Registry
 from agent_runtime.sections import Canary
 from agent_runtime.sections import Registry as RegistrySettings
-from agent_runtime.trials import Trials
+from agent_runtime.serving.trials import Trials
 from tests.support.clock import ManualClock
 from tests.support.engine import ScriptedEngine
 from tests.support.game import Game, chat, hello, make_id

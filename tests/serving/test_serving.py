@@ -25,7 +25,7 @@ from agent_runtime.registry.status import StatusFiles
 from agent_runtime.registry.store import Registry
 from agent_runtime.sections import Canary
 from agent_runtime.sections import Registry as RegistrySettings
-from agent_runtime.serving import ATTEMPTS, Serving
+from agent_runtime.serving.serving import ATTEMPTS, Serving
 from tests.support.clock import ManualClock
 from tests.support.engine import Reply, ScriptedEngine
 from tests.support.game import Game, chat, make_id

@@ -32,7 +32,7 @@ from agent_runtime.npc.policy import Allowed, Refused
 from agent_runtime.npc.prompt import Fact, template_hash
 from agent_runtime.npc.text import clean_line
 from agent_runtime.npc.turn import Account, Judged
-from agent_runtime.served import Served
+from agent_runtime.serving.served import Served
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from agent_runtime.bridge.parts import NpcRecord, Position
-from agent_runtime.notices import about_journal, about_personas
+from agent_runtime.town.notices import about_journal, about_personas
 from tests.support.town import MIRA
 
 

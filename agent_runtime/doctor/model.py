@@ -13,13 +13,13 @@ from pathlib import Path
 import msgspec
 import psutil
 
-from agent_runtime import machine
 from agent_runtime.config import Settings
+from agent_runtime.doctor import machine
+from agent_runtime.doctor.finding import Finding, State
 from agent_runtime.engine.threads import cores
 from agent_runtime.errors import AdapterError, TownsfolkError
-from agent_runtime.finding import Finding, State
 
-PROBE = (sys.executable, "-m", "agent_runtime.probe")
+PROBE = (sys.executable, "-m", "agent_runtime.doctor.probe")
 PROBE_SECONDS = 300
 
 # The runtime itself with an idle embedded model, beside the model's own weights.

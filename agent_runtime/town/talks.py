@@ -27,10 +27,10 @@ from agent_runtime.npc.situation import latest, situation_of
 from agent_runtime.npc.speech import Words
 from agent_runtime.npc.text import clean_line
 from agent_runtime.npc.turn import Account, Judged, Situation, canned, read_ahead, run_turn
-from agent_runtime.persona_lanes import PersonaLanes
-from agent_runtime.record import Line
-from agent_runtime.served import NO_VERSION, Served, is_trial
-from agent_runtime.services import Services
+from agent_runtime.serving.persona_lanes import PersonaLanes
+from agent_runtime.serving.served import NO_VERSION, Served, is_trial
+from agent_runtime.town.record import Line
+from agent_runtime.town.services import Services
 
 EMPTY_CATALOGUE = Catalogue((), ())
 ANSWERED_KEPT = 10_000

@@ -38,11 +38,11 @@ from agent_runtime.bridge.session import Session
 from agent_runtime.errors import TownsfolkError
 from agent_runtime.journal.consent import decide
 from agent_runtime.journal.rows import DemonstrationRow, RatingRow, Row
-from agent_runtime.notices import about_journal, about_mod, about_personas
 from agent_runtime.npc.persona import Persona
 from agent_runtime.npc.prompt import system_text
-from agent_runtime.services import Services
-from agent_runtime.talks import Answered, Talks
+from agent_runtime.town.notices import about_journal, about_mod, about_personas
+from agent_runtime.town.services import Services
+from agent_runtime.town.talks import Answered, Talks
 
 log = structlog.get_logger(__name__)
 

@@ -11,9 +11,9 @@ from agent_runtime.journal.queries import Queries
 from agent_runtime.journal.writer import Journal
 from agent_runtime.npc.catalogue import CatalogueStore
 from agent_runtime.npc.memory import Memory
-from agent_runtime.record import Recorder
 from agent_runtime.sections import Turn
-from agent_runtime.serving import Serving
+from agent_runtime.serving.serving import Serving
+from agent_runtime.town.record import Recorder
 
 
 @dataclass(frozen=True, slots=True)

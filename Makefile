@@ -93,7 +93,7 @@ bench-base: install-dev ## the embedded base's evaluation and what a small LoRA 
 bench-loop: install-dev ## nights, swaps, noise and poison (hours; ONLY=night is one night), into benchmarks/results/loop.json
 	$(BIN)/python -m benchmarks.loop $(if $(ONLY),--only $(ONLY))
 
-bench-engine: install-dev ## the engine beside its peers (12 minutes), into benchmarks/results/engine.json; SERVER=URL, SERVER_0P5B=URL add one
+bench-engine: install-dev ## the engine beside its peers (30 minutes), into benchmarks/results/engine.json; SERVER=URL, SERVER_0P5B=URL add one
 	$(BIN)/python -m benchmarks.engine $(if $(SERVER),--server $(SERVER)) $(if $(SERVER_0P5B),--server-0p5b $(SERVER_0P5B))
 
 gpu-check: install-dev ## QLoRA on a CUDA GPU, unsloth and peft side by side (needs .[gpu]), into benchmarks/results/gpu.json

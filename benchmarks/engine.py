@@ -9,12 +9,15 @@ parts.
 from __future__ import annotations
 
 import argparse
+import json
 import shlex
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 from rich.console import Console
 
@@ -27,13 +30,14 @@ from benchmarks.peers.process import Peer, busy_core
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "performance.md"
+KEPT = ROOT / "build" / "bench-engine.json"
 SLOTS = 50
 TOKENS = {
     "embedded": {1: 200, 4: 100, 10: 60, 16: 60, 50: 60},
-    "0p5b": {1: 40, 4: 24, 16: 16, 50: 32},
+    "0p5b": {1: 24, 4: 16, 16: 16, 50: 8},
 }
-"""Tokens of each reply, by model and by how many talk."""
-TALKING = {"embedded": 400, "0p5b": 24}
+"""Tokens of each reply, by model and by how many talk. Fifty with the larger model are asked of ours only."""
+TALKING = {"embedded": 200, "0p5b": 24}
 """Tokens of the replies of those who talk while somebody arrives or a version changes."""
 ARRIVING = {"embedded": (4, 16, 50), "0p5b": (4, 16)}
 """How many come at the same moment; fifty with the larger model would take the whole run's time."""
@@ -45,6 +49,30 @@ WHOLE = 5
 """Rounds of a run that is written down."""
 
 console = Console()
+
+
+@dataclass
+class Kept:
+    """What a run has measured so far, in a file, so that what cuts it off costs one part and not all."""
+
+    arguments: str
+    machine: dict[str, Any]
+    parts: list[str] = field(default_factory=list)
+    rows: list[Any] = field(default_factory=list)
+
+    @classmethod
+    def read(cls, arguments: str) -> Kept:
+        """The last run's. Raises `SystemExit` when there is none."""
+        if not KEPT.exists():
+            raise SystemExit(f"{KEPT} is not there: no run to go on with")
+        return cls(**{**json.loads(KEPT.read_text(encoding="utf-8")), "arguments": arguments})
+
+    def note(self, part: str, samples: Samples) -> None:
+        """One more part is done."""
+        self.parts.append(part)
+        self.rows = samples.rows()
+        KEPT.parent.mkdir(exist_ok=True)
+        KEPT.write_text(json.dumps(asdict(self)), encoding="utf-8")
 
 
 class Benchmark:
@@ -111,7 +139,8 @@ class Benchmark:
         for count, tokens in self._tokens[model].items():
             # One talk after the other is all that the high-level class does; one measure of it is enough.
             alone = name == "high_level" and count > 1 and (model != "embedded" or count != 16)
-            if not alone and (count < SLOTS or name != "raw"):
+            many = count < SLOTS or name == "ours" or (name == "server" and model == "embedded")
+            if not alone and many:
                 add(f"decode_{count}", peer.do("decode", count=count, tokens=tokens))
         for count in ARRIVING[model] if name in ("ours", "server") else ():
             add(f"ttft_ms_{count}", *peer.do("arrivals", count=count))
@@ -215,6 +244,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=max(1, cores() - 1), help="of every peer (cores − 1)")
     parser.add_argument("--requests", type=int, default=REQUESTS, help="for flat memory (10,000)")
     parser.add_argument("--quick", action="store_true", help="few tokens, the embedded base: to see it run")
+    parser.add_argument("--go-on", action="store_true", help="take over the parts of a run that was cut off")
     parser.add_argument("--files", action="store_true", help="print the models' files and end")
     options = parser.parse_args()
     servers = {"embedded": options.server, "0p5b": options.server_0p5b}
@@ -226,10 +256,14 @@ def main() -> None:
     unknown = set(options.only or ()) - set(benchmark.parts)
     if unknown:
         parser.error(f"no part {', '.join(sorted(unknown))}; there are {', '.join(benchmark.parts)}")
-    before = machine()
+    kept = Kept.read(shlex.join(sys.argv[1:])) if options.go_on else Kept(shlex.join(sys.argv[1:]), machine())
+    for row in kept.rows:
+        benchmark.samples.add(*row[:3], *row[3])
     for name, part in benchmark.parts.items():
-        if not options.only or name in options.only:
+        if name not in kept.parts and (not options.only or name in options.only):
             part()
+            kept.note(name, benchmark.samples)
+    before = kept.machine
     figures = engine_figures.figures(benchmark.samples)
     if options.only or options.quick or options.rounds < WHOLE:
         show("engine, in part", figures, before)

@@ -52,6 +52,10 @@ class Samples:
         """What was measured."""
         return sorted(self._values)
 
+    def rows(self) -> list[tuple[str, str, str, list[float]]]:
+        """All values, to be kept in a file; `add` takes each row back."""
+        return [(*key, values) for key, values in sorted(self._values.items())]
+
 
 def figures(samples: Samples) -> list[Figure]:
     """First the figures that have names of their own, then everything else that was measured."""

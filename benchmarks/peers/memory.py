@@ -11,8 +11,9 @@ from agent_runtime.npc.prompt import Message
 from benchmarks.peers import talks
 
 _REPLY = 16
-_NEXT = 64
-"""Tokens left for the second turn of a talk: a line of about 25 and its reply."""
+_NEXT = 160
+"""Tokens left for the second turn of a talk: a line of about 25, its reply, and the first reply read again,
+which has more tokens than were drawn for it where a model of random weights says noise."""
 _KEYS = 200
 
 

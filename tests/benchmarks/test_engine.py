@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from benchmarks.engine import Benchmark
-from benchmarks.engine_figures import figures
+from pathlib import Path
+
+import pytest
+
+from benchmarks.engine import Benchmark, Kept
+from benchmarks.engine_figures import Samples, figures
 
 # What QUALITY and docs/performance.md name, as far as the embedded base alone tells it.
 NAMED = {
@@ -38,3 +42,17 @@ def test_every_part_runs() -> None:
     assert set(found) >= NAMED
     assert found["swap_dropped"].value == 0
     assert found["held_of_50_talks"].value == 50
+
+
+def test_a_run_that_was_cut_off_goes_on_with_what_it_had(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("benchmarks.engine.KEPT", tmp_path / "build" / "kept.json")
+    with pytest.raises(SystemExit, match="no run to go on with"):
+        Kept.read("")
+    samples = Samples()
+    samples.add("decode_1", "ours", "embedded", 1.5, 2.5)
+    Kept("--rounds 5", {"cores": 2}).note("embedded", samples)
+    again = Kept.read("--go-on")
+    assert (again.parts, again.machine) == (["embedded"], {"cores": 2})
+    assert again.rows == [["decode_1", "ours", "embedded", [1.5, 2.5]]]

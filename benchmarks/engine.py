@@ -15,6 +15,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -25,7 +26,7 @@ from agent_runtime.engine.threads import cores
 from benchmarks import engine_figures, markdown, models, plot
 from benchmarks.bandwidth import read_gb_s
 from benchmarks.engine_figures import Samples
-from benchmarks.figures import machine, report, show
+from benchmarks.figures import earlier, machine, report, show
 from benchmarks.peers.process import Peer, busy_core
 
 ROOT = Path(__file__).parent.parent
@@ -79,31 +80,36 @@ class Benchmark:
     """The parts of one run; each adds to `samples`."""
 
     def __init__(
-        self, rounds: int, threads: int, servers: dict[str, str], requests: int, quick: bool = False
+        self,
+        rounds: int,
+        threads: int,
+        servers: dict[str, str],
+        requests: int,
+        quick: bool = False,
+        model: str = "",
     ) -> None:
         self.samples = Samples()
         self._rounds = rounds
         self._threads = threads
         self._servers = servers
         self._requests = requests
-        self._files = {"embedded": models.embedded()}
         self._tokens, self._talking, self._long = TOKENS, TALKING, LONG
         if quick:
             self._tokens = {"embedded": dict.fromkeys(TOKENS["embedded"], 4)}
             self._talking, self._long = {"embedded": 40}, 512
-        else:
-            self._files["0p5b"] = models.half_billion()
+        makers = {"embedded": models.embedded, "0p5b": models.half_billion}
+        wanted = [model] if model else ["embedded"] if quick else list(makers)
+        self._files = {name: makers[name]() for name in wanted}
 
     @property
     def parts(self) -> dict[str, Callable[[], None]]:
         """By the names that `--only` takes."""
         return {
             "bandwidth": self.bandwidth,
-            "embedded": lambda: self.speed("embedded"),
-            **({"0p5b": lambda: self.speed("0p5b")} if "0p5b" in self._files else {}),
+            **{model: partial(self.speed, model) for model in self._files},
             "adapters": self.adapters,
             "busy": self.busy,
-            "loop": self.loop,
+            **({"loop": self.loop} if "embedded" in self._files else {}),
             "isolation": self.isolation,
             "memory": self.memory,
         }
@@ -239,6 +245,9 @@ def main() -> None:
     parser.add_argument("--server-0p5b", metavar="URL", help="a server of the 0.5B file")
     parser.add_argument("--only", nargs="+", metavar="PART", help="embedded, 0p5b, adapters, busy, …")
     parser.add_argument(
+        "--model", choices=list(TOKENS), default="", help="only this one; others' figures stay"
+    )
+    parser.add_argument(
         "--rounds", type=int, default=WHOLE, help="measurements of each kind; fewer than 5 are only shown"
     )
     parser.add_argument("--threads", type=int, default=max(1, cores() - 1), help="of every peer (cores − 1)")
@@ -252,7 +261,9 @@ def main() -> None:
     if options.files:
         print(models.embedded(), models.half_billion(), sep="\n")
         return
-    benchmark = Benchmark(options.rounds, options.threads, given, options.requests, options.quick)
+    benchmark = Benchmark(
+        options.rounds, options.threads, given, options.requests, options.quick, options.model
+    )
     unknown = set(options.only or ()) - set(benchmark.parts)
     if unknown:
         parser.error(f"no part {', '.join(sorted(unknown))}; there are {', '.join(benchmark.parts)}")
@@ -268,7 +279,9 @@ def main() -> None:
     if options.only or options.quick or options.rounds < WHOLE:
         show("engine, in part", figures, before)
         return
-    path = report("engine", shlex.join(["python", "-m", "benchmarks.engine", *sys.argv[1:]]), figures, before)
+    command = shlex.join(["python", "-m", "benchmarks.engine", *sys.argv[1:]])
+    others = earlier("engine", figures) if options.model else []
+    path = report("engine", command, [*figures, *others], before)
     markdown.put(path, PAGE)
     drawn = plot.draw(path)
     console.print(f"written to {', '.join(str(each.relative_to(ROOT)) for each in (path, PAGE, drawn))}")

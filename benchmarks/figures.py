@@ -76,6 +76,20 @@ def show(name: str, figures: Sequence[Figure], before: dict[str, Any]) -> None:
     Console().print(table)
 
 
+def earlier(name: str, measured: Sequence[Figure]) -> list[Figure]:
+    """What `results/NAME.json` has beside the figures that were measured now."""
+    path = RESULTS / f"{name}.json"
+    if not path.exists():
+        return []
+    now = {figure.name for figure in measured}
+    before: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))["figures"]
+    return [
+        Figure(key, row["value"], row["unit"], row["n"], row.get("goal", ""))
+        for key, row in before.items()
+        if key not in now
+    ]
+
+
 def report(name: str, command: str, figures: Sequence[Figure], before: dict[str, Any]) -> Path:
     """Print the table and write `results/NAME.json`."""
     show(name, figures, before)

@@ -19,7 +19,6 @@ import time
 from collections.abc import Callable, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.progress import track
@@ -33,7 +32,7 @@ from agent_runtime.nights.child import command
 from agent_runtime.nights.runs import STAGES, Run
 from agent_runtime.npc.prompt import Message, render
 from benchmarks import swaps
-from benchmarks.figures import RESULTS, Figure, machine, report, show
+from benchmarks.figures import Figure, earlier, machine, report, show
 from learner.base.corpus import samples
 from learner.config import plan_of
 from learner.evaluate.answers import reply_all
@@ -184,20 +183,6 @@ PARTS: dict[str, Callable[[], list[Figure]]] = {
 }
 
 
-def kept(measured: Sequence[Figure]) -> list[Figure]:
-    """Figures of earlier parts that were not measured now."""
-    path = RESULTS / "loop.json"
-    if not path.exists():
-        return []
-    now = {figure.name for figure in measured}
-    before: dict[str, Any] = json.loads(path.read_text())["figures"]
-    return [
-        Figure(name, row["value"], row["unit"], row["n"], row.get("goal", ""))
-        for name, row in before.items()
-        if name not in now
-    ]
-
-
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(prog=COMMAND, description=__doc__)
@@ -209,7 +194,7 @@ def main() -> None:
     if options.dry:
         show("loop", measured, before)
     else:
-        report("loop", " ".join([COMMAND, *sys.argv[1:]]), [*kept(measured), *measured], before)
+        report("loop", " ".join([COMMAND, *sys.argv[1:]]), [*earlier("loop", measured), *measured], before)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
+import itertools
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import aclosing, asynccontextmanager, contextmanager
@@ -139,7 +139,9 @@ async def test_a_lane_is_merged_while_it_talks(base: Path, adapters: list[Path])
 
 def shared(text: str, other: str) -> int:
     """How long both are the same. In a batch a near tie may fall the other way, late in a reply."""
-    return len(os.path.commonprefix([text, other]))
+    return sum(
+        1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], zip(text, other, strict=False))
+    )
 
 
 async def test_versions_are_swapped_while_talks_stream(base: Path, adapters: list[Path]) -> None:

@@ -70,8 +70,8 @@ def train(
     """Train a fresh adapter, or go on with the run that this folder holds.
 
     `dataset` has `train.jsonl` and, if there is one, `validation.jsonl`. `say` is told which backend trains,
-    and why. Raises `TrainingError` with its
-    reason; the run folder then keeps the metrics, and no adapter.
+    and why. Raises `TrainingError` with its reason; the run folder then keeps the metrics and their curve,
+    and no adapter.
     """
     folder.mkdir(parents=True, exist_ok=True)
     chosen, why = backend_for(profile, backend)
@@ -99,9 +99,11 @@ def train(
         )
     job = Job(items, make_items(checked, encoder, limit, seed), profile, seed, folder, key, save_every_s)
     trainable = chosen.load(base, profile, seed)
-    done, reason = loop.run(trainable, job, progress)
+    try:
+        done, reason = loop.run(trainable, job, progress)
+    finally:  # the curve of a run that failed tells why
+        draw(folder, f"{profile.name}, {chosen.name}, {len(items)} examples")
     _save_adapter(trainable, base, folder / ADAPTER)
-    draw(folder, f"{profile.name}, {chosen.name}, {len(items)} examples")
     result = Trained(
         adapter=ADAPTER,
         adapter_hash=files.digest(folder / ADAPTER / WEIGHTS),

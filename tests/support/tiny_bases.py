@@ -47,10 +47,10 @@ def _tokenizer() -> Tokenizer:
     return train_tokenizer(folder.joinpath("replies.toml").read_text(encoding="utf-8").splitlines(), WORDS)
 
 
-def tiny_base(folder: Path, family: str = "llama", seed: int = 1) -> Path:
-    """Write the folder and return it."""
+def tiny_base(folder: Path, family: str = "llama", seed: int = 1, **sizes: int) -> Path:
+    """Write the folder and return it; `sizes` stand in the place of the usual ones."""
     name, settings = FAMILIES[family]
-    config = getattr(transformers, f"{name}Config")(**{**SIZES, **settings})
+    config = getattr(transformers, f"{name}Config")(**{**SIZES, **settings, **sizes})
     torch.manual_seed(seed)
     model = getattr(transformers, f"{name}ForCausalLM")(config)
     tokenizer = _tokenizer()

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import json
 from math import inf
 from pathlib import Path
 
+import gguf
 import msgspec
+import pytest
 import torch
 from rich.console import Console
 
@@ -51,23 +52,37 @@ def briefly(night: Night) -> Evaluated:
 
 
 def test_a_whole_night_ends_with_a_version_that_speaks(tmp_path: Path) -> None:
-    base = tiny_base(tmp_path / "base")
-    config = json.loads((base / "config.json").read_text())
-    (base / "config.json").write_text(json.dumps({**config, "max_position_embeddings": 2048}))
-    served = export_base(base, tmp_path / "served.gguf", "f16")
+    base = tiny_base(tmp_path / "base", max_position_embeddings=2048)
     profile = (FOLDER / "embedded.toml").read_text().replace("steps = 150", "steps = 12")
-    profile = profile.replace("most = 150", "most = 4")
+    a_night(tmp_path, base, profile.replace("most = 150", "most = 4"), steps=12)
+
+
+@pytest.mark.slow
+def test_a_night_of_gpt_oss_ends_with_a_version_that_speaks(tmp_path: Path) -> None:
+    """The shipped profile on a base of the real one's depth: NF4, LoRA on the last five layers' attention."""
+    base = tiny_base(tmp_path / "base", "gpt_oss", num_hidden_layers=24, max_position_embeddings=2048)
+    profile = (FOLDER / "gpt-oss-20b.toml").read_text().replace("context = 2048", "context = 2048\nsteps = 2")
+    version = a_night(tmp_path, base, profile.replace("share = 1.0", "share = 1.0\nmost = 2"), steps=2)
+    assert version.adapter
+    tensors = {tensor.name.split(".")[1] for tensor in gguf.GGUFReader(version.adapter).tensors}
+    assert tensors == {"19", "20", "21", "22", "23"}
+
+
+def a_night(home: Path, base: Path, profile: str, steps: int) -> Version:
+    """Trained, exported, judged and registered; its verdict holds, and it has something to say."""
+    served = export_base(base, home / "served.gguf", "f16")
     torch.set_num_threads(1)
-    (tmp_path / "tiny.toml").write_text(profile)
-    settings = nights.home(tmp_path, settings=SETTINGS)
+    (home / "tiny.toml").write_text(profile)
+    settings = nights.home(home, settings=SETTINGS)
     outcome = run(settings, "a test", console=Console(quiet=True), stages={**WORK, "evaluate": briefly})
     assert outcome.ended in ("kept", "refused"), outcome.summary
     version = Registry(settings.registry_path).get(outcome.version or 0)
     assert version.folder
     assert version.manifest
-    assert version.manifest.training["steps"] == 12
+    assert version.manifest.training["steps"] == steps
     assert verify(version.folder).summary == outcome.summary.partition("; `townsfolk")[0]
     assert asyncio.run(reply(served, version)).strip()
+    return version
 
 
 async def reply(served: Path, version: Version) -> str:

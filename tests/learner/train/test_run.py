@@ -11,7 +11,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from agent_runtime.errors import TrainingError
-from learner.train.log import read_log
+from learner.train.log import PICTURE, read_log
 from learner.train.loop import Step
 from learner.train.run import Trained, train
 from tests.support.profiles import quick
@@ -112,6 +112,7 @@ def test_a_base_with_broken_weights_stops_the_run(base: Path, dataset: Path, tmp
     with pytest.raises(TrainingError) as caught:
         train(dataset, broken, quick(), tmp_path / "run")
     assert caught.value.reason == "nan"
+    assert (tmp_path / "run" / PICTURE).exists()
 
 
 def test_a_run_that_learns_nothing_says_so(base: Path, dataset: Path, tmp_path: Path) -> None:

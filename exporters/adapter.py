@@ -1,4 +1,4 @@
-"""A LoRA adapter in PEFT's form comes in; a GGUF adapter, or a base with it merged in, goes out.
+"""A LoRA adapter in PEFT's form comes in; a GGUF adapter goes out.
 
 Needs numpy and `gguf`, never torch. What a GGUF adapter cannot hold is refused with `ExportError`; the
 destination is either the whole new file or what it was before.
@@ -24,7 +24,7 @@ from safetensors.numpy import load_file
 from agent_runtime import files
 from agent_runtime.errors import ExportError
 from exporters.architectures import architecture_of, read_config, served_rows
-from exporters.gguf import LICENSE, NAME, Progress, Quantization, Tensors, base_digest, export_base, replacing
+from exporters.gguf import LICENSE, NAME, base_digest, replacing
 
 Encoding = Literal["f16", "f32"]
 CONFIG = "adapter_config.json"
@@ -59,11 +59,6 @@ class Adapter:
     rank: int
     pairs: Mapping[str, tuple[NDArray[np.float32], NDArray[np.float32]]]
     digest: str
-
-    def deltas(self, scale: float = 1.0) -> dict[str, NDArray[np.float32]]:
-        """What the adapter adds to each weight of the base."""
-        factor = np.float32(scale * self.alpha / self.rank)
-        return {name: factor * (b @ a) for name, (a, b) in self.pairs.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,47 +158,7 @@ def export_adapter(
             writer.write_tensors_to_file()
         finally:
             writer.close()
-    return _exported(destination, base_name, version, encoding, "LoRA")
-
-
-def merge(
-    folder: Path,
-    base: Path,
-    destination: Path,
-    *,
-    version: str,
-    base_name: str = NAME,
-    quantization: Quantization = "q8_0",
-    scale: float = 1.0,
-    progress: Progress | None = None,
-) -> Exported:
-    """Write the base with the adapter in its weights, quantised: faster to serve than base and adapter,
-    but as large as the base. Raises `ExportError` and `ModelFileError`."""
-    adapter = read_adapter(folder)
-    deltas = adapter.deltas(scale)
-
-    def change(tensors: Tensors) -> Tensors:
-        merged = dict(tensors)
-        for name, delta in deltas.items():
-            if name not in merged or merged[name].shape != delta.shape:
-                raise ExportError(
-                    f"{folder}: {name} does not fit the base in {base}; it was trained on another"
-                )
-            merged[name] = np.asarray(merged[name], dtype=np.float32) + delta
-        return merged
-
-    facts = {"townsfolk.base.files": base_digest(base), "townsfolk.adapter.sha256": adapter.digest}
-    export_base(
-        base,
-        destination,
-        quantization,
-        progress,
-        change=change,
-        name=f"{base_name} merged",
-        version=version,
-        facts=facts,
-    )
-    return _exported(destination, base_name, version, quantization, None)
+    return _exported(destination, base_name, version, encoding)
 
 
 def _add_metadata(
@@ -224,8 +179,6 @@ def _add_metadata(
     writer.add_string("townsfolk.adapter.sha256", adapter.digest)
 
 
-def _exported(
-    path: Path, base_name: str, version: str, encoding: str, kind: Literal["LoRA"] | None
-) -> Exported:
-    name = naming_convention(None, base_name, None, f"v{version}", None, encoding, kind)
+def _exported(path: Path, base_name: str, version: str, encoding: Encoding) -> Exported:
+    name = naming_convention(None, base_name, None, f"v{version}", None, encoding, "LoRA")
     return Exported(path, files.digest(path), path.stat().st_size, f"{name}.gguf")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -15,6 +16,7 @@ from agent_runtime import config
 from agent_runtime.commands.arguments import who
 from agent_runtime.errors import RegistryError
 from agent_runtime.registry.audit import State
+from agent_runtime.registry.manifest import ADAPTER
 from agent_runtime.registry.store import Registry
 
 app = typer.Typer(help="What NPCs learned, and which of it serves.", invoke_without_command=True)
@@ -65,6 +67,34 @@ def verify(context: typer.Context, number: Number) -> None:
     registry = _registry(context)
     registry.verify(registry.get(number))
     typer.echo(f"version {number} is as it was added")
+
+
+@app.command()
+def merge(
+    context: typer.Context,
+    number: Annotated[int, typer.Argument(min=1, help="The version's number.")],
+    out: Annotated[Path, typer.Argument(help="A new file.")],
+) -> None:
+    """Write the model with a version merged in as one GGUF, for engines that take no adapters."""
+    from agent_runtime.engine import modelfile
+    from agent_runtime.models import embedded_model
+    from exporters.merged import export_merged
+
+    settings = config.load(context.obj)
+    found = Registry(settings.registry_path).get(number)
+    assert found.folder
+    assert found.manifest
+    base = settings.model_path or embedded_model(settings.home)
+    if modelfile.digest(base) != found.manifest.base:
+        raise RegistryError(f"version {number} was trained for another model than {base}")
+    path = export_merged(
+        base,
+        found.folder / ADAPTER,
+        out.expanduser().absolute(),
+        version=str(number),
+        scale=found.manifest.scale,
+    )
+    typer.echo(f"{path} ({path.stat().st_size / 2**20:.1f} MiB) answers as version {number} does, by itself")
 
 
 @app.command()

@@ -1,12 +1,12 @@
 """A base and an adapter come in; one GGUF with the adapter added to the base's weights goes out.
 
-An adapter costs a small model a fifth of its speed, a merged copy nothing. The copy is for serving only:
-the adapter stays what is kept, and whoever loads the copy compares the two (rounding to the base's own
-type may swallow a weak adapter).
+An adapter costs a small model a fifth of its speed, a merged copy nothing. The adapter stays what is kept:
+whoever serves a copy compares the two (rounding to the base's own type may swallow a weak adapter).
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import gguf
@@ -20,18 +20,24 @@ from agent_runtime.engine.adapterfile import Adapter
 _KEPT_TYPES = (Type.F32, Type.F16, Type.BF16, Type.Q8_0)
 
 
-def write_merged(base: Path, adapter: Adapter, scale: float, target: Path) -> None:
+def write_merged(
+    base: Path, adapter: Adapter, scale: float, target: Path, facts: Mapping[str, str] | None = None
+) -> None:
     """Write base + scale · adapter. A matrix that the adapter changes keeps its type where that is Q8_0 or
-    finer, and becomes Q8_0 otherwise; all others are copied as they are."""
+    finer, and becomes Q8_0 otherwise; all others are copied as they are, and so is the header but for
+    `facts`, which are put into it. Raises `NotImplementedError` for a type that cannot be read."""
+    facts = facts or {}
     reader = gguf.GGUFReader(base)
     architecture = reader.fields["general.architecture"].contents()
     writer = gguf.GGUFWriter(target, architecture)
     for name, field in reader.fields.items():
-        if not name.startswith("GGUF.") and name != "general.architecture":
+        if not name.startswith("GGUF.") and name != "general.architecture" and name not in facts:
             array = field.types[0] == gguf.GGUFValueType.ARRAY
             writer.add_key_value(
                 name, field.contents(), field.types[0], sub_type=field.types[-1] if array else None
             )
+    for name, text in facts.items():
+        writer.add_string(name, text)
     deltas = dict(adapter.deltas())
     for tensor in reader.tensors:
         data, kind = tensor.data, tensor.tensor_type

@@ -11,11 +11,14 @@ import pytest
 from typer.testing import CliRunner
 
 from agent_runtime.cli import app
+from agent_runtime.engine import modelfile
 from agent_runtime.errors import RegistryError
+from agent_runtime.models import embedded_model
 from agent_runtime.registry.canary import Trial
 from agent_runtime.registry.manifest import Verdict
 from agent_runtime.registry.status import Memo, StatusFiles
 from agent_runtime.registry.store import Registry
+from tests.support.adapters import random_adapter
 from tests.support.versions import added, dataset
 
 
@@ -174,3 +177,18 @@ def test_a_version_that_cannot_be_read_hides_no_other(registry: Registry) -> Non
     assert set(rows(shown)) == {"0", "2"}
     assert "1-" in shown
     assert "cannot be used" in shown
+
+
+def test_a_version_is_merged_into_one_file_for_other_engines(registry: Registry, tmp_path: Path) -> None:
+    base = embedded_model(registry.root.parent)
+    adapter = random_adapter(tmp_path / "a.gguf", base)
+    added(registry, adapter, base=modelfile.digest(base))
+    out = tmp_path / "merged.gguf"
+    assert "answers as version 1 does" in run("versions", "merge", 1, out)
+    assert modelfile.read_header(out).values["general.version"] == "1"
+
+
+def test_a_version_of_another_model_is_not_merged(registry: Registry, tmp_path: Path) -> None:
+    added(registry)
+    with pytest.raises(RegistryError, match="trained for another model"):
+        run("versions", "merge", 1, tmp_path / "merged.gguf")

@@ -10,7 +10,7 @@ from safetensors.numpy import load_file, save_file
 
 from agent_runtime.engine import adapterfile, modelfile
 from agent_runtime.errors import ExportError
-from exporters.adapter import CONFIG, WEIGHTS, export_adapter, merge, read_adapter
+from exporters.adapter import CONFIG, WEIGHTS, export_adapter, read_adapter
 from exporters.architectures import permute
 from exporters.gguf import base_digest, export_base
 
@@ -76,23 +76,6 @@ def test_the_same_adapter_gives_the_same_bytes(folder: Path, tmp_path: Path) -> 
     assert first.digest == export_adapter(folder, BASE, tmp_path / "b.gguf", version="1").digest
 
 
-def test_a_merged_base_is_the_base_with_the_effect_added(folder: Path, tmp_path: Path) -> None:
-    made = merge(folder, BASE, tmp_path / "m.gguf", version="2", quantization="f16", scale=0.5)
-    plain = export_base(BASE, tmp_path / "base.gguf", "f16")
-    merged, bare = (
-        {tensor.name: tensor.data.astype(np.float32) for tensor in gguf.GGUFReader(path).tensors}
-        for path in (made.path, plain)
-    )
-    changed = {name for name in bare if not np.array_equal(bare[name], merged[name])}
-    assert changed == {"blk.1.attn_q.weight", "blk.1.attn_v.weight"}
-    delta = read_adapter(folder).deltas()["model.layers.1.self_attn.v_proj.weight"]
-    assert np.allclose(merged["blk.1.attn_v.weight"], bare["blk.1.attn_v.weight"] + delta / 2, atol=0.05)
-    values = modelfile.read_header(made.path).values
-    assert values["townsfolk.adapter.sha256"] == read_adapter(folder).digest
-    assert values["general.version"] == "2"
-    assert made.proper_name == "Townsfolk-Base-v2-F16.gguf"
-
-
 @pytest.mark.parametrize(
     ("key", "value"),
     [
@@ -110,8 +93,6 @@ def test_what_a_gguf_cannot_hold_is_refused(folder: Path, tmp_path: Path, key: s
     change(folder, **{key: value})
     with pytest.raises(ExportError, match=key):
         export_adapter(folder, BASE, tmp_path / "a.gguf", version="1")
-    with pytest.raises(ExportError, match=key):
-        merge(folder, BASE, tmp_path / "a.gguf", version="1")
     assert not list(tmp_path.glob("a.gguf*"))
 
 
@@ -167,12 +148,3 @@ def test_a_broken_folder_is_an_error_and_leaves_what_was_there(
     with pytest.raises(ExportError):
         export_adapter(folder, BASE, tmp_path / "a.gguf", version="1")
     assert (tmp_path / "a.gguf").read_bytes() == b"before"
-
-
-def test_an_adapter_of_another_base_cannot_be_merged(folder: Path, tmp_path: Path) -> None:
-    tensors = load_file(folder / WEIGHTS)
-    tensors[f"{PREFIX}.v_proj.lora_B.weight"] = np.zeros((SIZE * 2, RANK), np.float32)
-    save_file(tensors, folder / WEIGHTS)
-    with pytest.raises(ExportError, match="does not fit"):
-        merge(folder, BASE, tmp_path / "m.gguf", version="1")
-    assert not list(tmp_path.glob("m.gguf*"))

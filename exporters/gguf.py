@@ -24,7 +24,7 @@ from safetensors.numpy import load_file
 from agent_runtime.errors import ModelFileError
 from exporters.architectures import add_settings, architecture_of, read_config, read_json, served_tensors
 
-Quantization = Literal["f16", "q8_0"]
+Quantization = Literal["f16", "bf16", "q8_0"]
 Progress = Callable[[int, int], None]
 Tensors = Mapping[str, NDArray[Any]]
 
@@ -34,8 +34,16 @@ NAME = "Townsfolk Base"
 VERSION = "1"
 LICENSE = "Apache-2.0"
 
-_FILE_TYPES = {"f16": gguf.LlamaFileType.MOSTLY_F16, "q8_0": gguf.LlamaFileType.MOSTLY_Q8_0}
-_TENSOR_TYPES = {"f16": gguf.GGMLQuantizationType.F16, "q8_0": gguf.GGMLQuantizationType.Q8_0}
+_FILE_TYPES = {
+    "f16": gguf.LlamaFileType.MOSTLY_F16,
+    "bf16": gguf.LlamaFileType.MOSTLY_BF16,
+    "q8_0": gguf.LlamaFileType.MOSTLY_Q8_0,
+}
+_TENSOR_TYPES = {
+    "f16": gguf.GGMLQuantizationType.F16,
+    "bf16": gguf.GGMLQuantizationType.BF16,
+    "q8_0": gguf.GGMLQuantizationType.Q8_0,
+}
 
 
 def base_digest(source: Path) -> str:
@@ -58,29 +66,22 @@ def base_digest(source: Path) -> str:
 def export_base(
     source: Path,
     destination: Path,
-    quantization: Quantization = "q8_0",
+    quantization: Quantization = "bf16",
     progress: Progress | None = None,
     *,
-    change: Callable[[Tensors], Tensors] | None = None,
     name: str = NAME,
-    version: str = VERSION,
-    facts: Mapping[str, str] | None = None,
 ) -> Path:
     """Write the GGUF of a folder whose tokenizer is ours, and return its path.
 
-    `progress` is called with (tensors done, tensors in all). Norms stay in f32 in every quantisation.
-    `change` may alter the weights on the way; `facts` are further entries of the header.
-    """
+    `progress` is called with (tensors done, tensors in all). Norms stay in f32 in every quantisation."""
     config = read_config(source)
     tokenizer, tokenizer_config = (read_json(source / name) for name in SOURCE_FILES[1:3])
-    tensors: Tensors = _tensors(source / "model.safetensors")
-    if change is not None:
-        tensors = change(tensors)
+    tensors = _tensors(source / "model.safetensors")
     try:
         with replacing(destination) as temporary:
             writer = gguf.GGUFWriter(temporary, gguf.MODEL_ARCH_NAMES[architecture_of(config)])
             try:
-                _add_metadata(writer, quantization, name, version, facts or {})
+                _add_metadata(writer, quantization, name)
                 add_settings(writer, config)
                 _add_tokenizer(writer, config, tokenizer, tokenizer_config)
                 _add_tensors(writer, config, tensors, quantization, progress)
@@ -115,18 +116,14 @@ def _tensors(path: Path) -> dict[str, NDArray[Any]]:
         raise ModelFileError(f"{path}: {error}; restore data/base or run `make base`") from error
 
 
-def _add_metadata(
-    writer: gguf.GGUFWriter, quantization: Quantization, name: str, version: str, facts: Mapping[str, str]
-) -> None:
+def _add_metadata(writer: gguf.GGUFWriter, quantization: Quantization, name: str) -> None:
     writer.add_name(name)
-    writer.add_version(version)
+    writer.add_version(VERSION)
     writer.add_license(LICENSE)
     writer.add_description("Small chat model for Townsfolk, trained from scratch on generated talk.")
     writer.add_languages(["en"])
     writer.add_file_type(_FILE_TYPES[quantization])
     writer.add_quantization_version(gguf.GGML_QUANT_VERSION)
-    for key, value in facts.items():
-        writer.add_string(key, value)
 
 
 def _add_tokenizer(
@@ -170,8 +167,6 @@ def _add_tensors(
             raise ValueError(f"tensor {target!r} holds values that are not finite")
         if values.ndim == 1 or target.endswith(("_inp.weight", ".bias")):
             writer.add_tensor(target, values)  # norms, biases and the experts' router
-        elif quantization == "f16":
-            writer.add_tensor(target, values.astype(np.float16))
         else:
             kind = _TENSOR_TYPES[quantization]
             writer.add_tensor(target, gguf.quants.quantize(values, kind), raw_dtype=kind)

@@ -33,7 +33,7 @@ def test_the_engine_accepts_the_file_and_it_says_what_it_is(tmp_path: Path) -> N
     assert header.values["general.architecture"] == "llama"
     assert header.values["general.name"] == "Townsfolk Base"
     assert header.values["general.license"] == "Apache-2.0"
-    assert header.values["general.file_type"] == gguf.LlamaFileType.MOSTLY_Q8_0
+    assert header.values["general.file_type"] == gguf.LlamaFileType.MOSTLY_BF16
     assert header.values["tokenizer.chat_template"] == EMBEDDED_TEMPLATE
     assert header.values["tokenizer.ggml.add_bos_token"] == 0
     assert (
@@ -51,7 +51,9 @@ def test_special_tokens_are_control_tokens(tmp_path: Path) -> None:
     assert tokens[reader.get_field("tokenizer.ggml.eos_token_id").contents()] == "<|end|>"
 
 
-@pytest.mark.parametrize(("quantization", "size"), [("f16", 9_500_000), ("q8_0", 5_500_000)])
+@pytest.mark.parametrize(
+    ("quantization", "size"), [("f16", 9_500_000), ("bf16", 9_500_000), ("q8_0", 5_500_000)]
+)
 def test_the_same_folder_gives_the_same_bytes(tmp_path: Path, quantization: Quantization, size: int) -> None:
     first = export_base(BASE, tmp_path / "a.gguf", quantization).read_bytes()
     assert first == export_base(BASE, tmp_path / "b.gguf", quantization).read_bytes()
@@ -60,7 +62,7 @@ def test_the_same_folder_gives_the_same_bytes(tmp_path: Path, quantization: Quan
 
 def test_weights_are_the_sources_up_to_rounding(tmp_path: Path) -> None:
     source = load_file(BASE / "model.safetensors")
-    for quantization, error in (("f16", 0.0), ("q8_0", 0.01)):
+    for quantization, error in (("f16", 0.0), ("bf16", 0.01), ("q8_0", 0.01)):
         reader = gguf.GGUFReader(export_base(BASE, tmp_path / "x.gguf", quantization))  # type: ignore[arg-type]
         tensors = {t.name: gguf.quants.dequantize(t.data, t.tensor_type) for t in reader.tensors}
         down = source["model.layers.0.mlp.down_proj.weight"].astype(np.float32)

@@ -18,7 +18,7 @@ DATA = Path(__file__).parents[2] / "data"
 BASE = DATA / "base"
 
 
-@pytest.mark.parametrize(("quantization", "limit"), [("f16", 0.01), ("q8_0", 0.06)])
+@pytest.mark.parametrize(("quantization", "limit"), [("f16", 0.01), ("bf16", 0.06), ("q8_0", 0.06)])
 def test_logits_are_the_same_within_rounding(
     tmp_path: Path, quantization: Quantization, limit: float
 ) -> None:

@@ -42,7 +42,7 @@ def exported(run: Path, base: Path, folder: Path) -> Path:
     return export_adapter(run / ADAPTER, base, folder / "adapter.gguf", version="1").path
 
 
-@pytest.mark.parametrize(("quantization", "distance"), [("f16", 0.01), ("q8_0", 0.06)])
+@pytest.mark.parametrize(("quantization", "distance"), [("f16", 0.01), ("bf16", 0.06), ("q8_0", 0.06)])
 def test_the_served_adapter_says_what_was_trained(
     run: Path, tmp_path: Path, quantization: Quantization, distance: float
 ) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -86,19 +86,22 @@ _EMPTY = (
 
 def choose(line: str, candidates: Sequence[Fact], limit: int) -> list[Fact]:
     """The facts for this line: what it names, at most `limit` of them, and what is always told. The second
-    of a kind is tagged `recipe2`, and so on."""
+    of a kind is tagged `recipe2`, and so on; what is named last, which people mostly ask for, comes first."""
     typed = [stem(word) for word in split_words(line)]
     spelling = Spelling(word for fact in candidates for word in _name(fact))
-    words = frozenset(typed) | {spelling.correct(word) for word in typed}
+    places = {word: place for place, said in enumerate(typed) for word in (said, spelling.correct(said))}
+    words = frozenset(places)
     scored = [(score(fact, words), fact) for fact in candidates]
     named = [(points, fact) for points, fact in scored if points >= _ASKED]
     named.sort(key=lambda pair: (-pair[0], _ORDER[_kind_of(pair[1])]))
     told = [pair for pair in named if _KINDS[_kind_of(pair[1])].quotes]
     named = [pair for pair in named if pair not in told[1:]]  # the likeliest of what was told is enough
+    shown = named[:limit]
+    shown.sort(key=lambda pair: (pair[0] < _NAMED, -_last_place(pair[1], places)))
     always = [fact for fact in candidates if _KINDS[_kind_of(fact)].block != "asked"]
     counts: Counter[str] = Counter()
     chosen = []
-    for fact in [*always, *(fact for _, fact in named[:limit])]:
+    for fact in [*always, *(fact for _, fact in shown)]:
         kind = _KINDS[_kind_of(fact)]
         counts[kind.tag] += 1
         tag = kind.tag if counts[kind.tag] == 1 else f"{kind.tag}{counts[kind.tag]}"
@@ -125,6 +128,11 @@ def _name(fact: Fact) -> list[str]:
         return []
     words = split_words(fact.label.removesuffix(kind.suffix))
     return [stem(word) for word in words if word != "the"] or [stem(word) for word in words]
+
+
+def _last_place(fact: Fact, places: Mapping[str, int]) -> int:
+    """Where in the line the fact's name ends; `places` are those where each of its words was typed last."""
+    return max((places.get(word, -1) for word in _name(fact)), default=-1)
 
 
 def _told(fact: Fact, words: frozenset[str]) -> float:

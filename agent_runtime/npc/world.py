@@ -102,11 +102,15 @@ def _crafting(item: str, catalogue: Catalogue) -> list[Fact]:
     if uses:
         facts.append(Fact(name, _uses_text(uses, catalogue), item, f"uses:{item}"))
     recipes = catalogue.recipes(item)[:MAX_ALTERNATIVES]
-    for recipe in recipes:
-        facts.append(Fact(name, recipe_text(recipe, catalogue), item, f"recipe:{item}"))
-    if not recipes:
-        facts.append(Fact(name, "has no recipe; it is dug or found", item, f"norecipe:{item}"))
+    facts.append(recipe_fact(name, item, [recipe_text(recipe, catalogue) for recipe in recipes]))
     return facts
+
+
+def recipe_fact(name: str, item: str, ways: Sequence[str]) -> Fact:
+    """All ways to make an item, in one fact to quote: `8 stone, or 8 cobblestone`."""
+    if ways:
+        return Fact(name, ", or ".join(ways), item, f"recipe:{item}")
+    return Fact(name, "has no recipe; it is dug or found", item, f"norecipe:{item}")
 
 
 def list_up(parts: Sequence[str]) -> str:

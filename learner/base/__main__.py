@@ -39,9 +39,9 @@ class Recipe:
     cases: int
 
 
-def full(tokens: int, minutes: float) -> Recipe:
+def full(tokens: int, minutes: float, seed: int) -> Recipe:
     """What made the shipped weights."""
-    return Recipe(ModelConfig(), Schedule(tokens=tokens, seconds=minutes * 60), 6000, 10_000)
+    return Recipe(ModelConfig(), Schedule(tokens=tokens, seconds=minutes * 60, seed=seed), 6000, 10_000)
 
 
 def quick() -> Recipe:
@@ -75,7 +75,7 @@ def build(recipe: Recipe, work: Path, out: Path, console: Console, start: Path |
     encoder = Encoder.load(work)
     model = train(recipe.config, recipe.schedule, encoder, work, start=start)
     save_base(model, encoder, out)
-    gguf = export_base(out, work / "townsfolk-base-Q8_0.gguf")
+    gguf = export_base(out, work / "townsfolk-base-BF16.gguf")
     content = report(gguf, CASES, torch.get_num_threads(), recipe.cases)
     write_report(content, work / "scores.json")
     print_report(content, console)
@@ -93,12 +93,13 @@ def main() -> None:
     parser.add_argument("--tokens", type=int, default=40_000_000, help="end after so many tokens")
     parser.add_argument("--minutes", type=float, default=150.0, help="or after so many minutes of training")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--seed", type=int, default=1, help="with --start: another one reads other samples")
     parser.add_argument("--quick", action="store_true", help="a toy size, about a minute, for tests")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     work = arguments.work or user_cache_path("townsfolk") / ("base-quick" if arguments.quick else "base")
     out = arguments.out or (work / "out" if arguments.quick else DATA / "base")
-    recipe = quick() if arguments.quick else full(arguments.tokens, arguments.minutes)
+    recipe = quick() if arguments.quick else full(arguments.tokens, arguments.minutes, arguments.seed)
     build(recipe, work, out, Console(), arguments.start)
 
 

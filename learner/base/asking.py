@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from agent_runtime.npc.world import list_up
 from learner.base.grammar import ENGLISH, load
 from learner.base.names import an
 from learner.base.scene import COOKED, NO_RECIPE, Scene, town_topic
@@ -28,36 +29,32 @@ def bare(scene: Scene) -> Turn | None:
     words.insert(scene.rng.randint(0, len(words)), subject)
     line = " ".join(words) + scene.rng.choice(("?", "?", "", "!", ".", " please"))
     line = line.capitalize() if scene.rng.random() < 0.2 else line
-    ref = scene.ref(numbers[0])
     if source == "recipe:":
-        smelted = scene.facts[numbers[0] - 1].value.endswith(COOKED)
-        reply = answer(scene, "smelt" if smelted else "recipe", {"ref": ref})
-        return Turn("recipe", line, dress(scene, reply), _quotes(scene, numbers, "recipe:"))
-    reply = answer(scene, "where", {"ref": ref})
+        return Turn("recipe", line, dress(scene, made(scene, numbers[0])), _quotes(scene, numbers, "recipe:"))
+    reply = answer(scene, "where", {"ref": scene.ref(numbers[0])})
     return Turn("directions", line, dress(scene, reply), _quotes(scene, numbers[:1], WHEREABOUTS))
 
 
 def recipe(scene: Scene) -> Turn | None:
-    """How something is made: the right fact among others, both when there are two."""
+    """How something is made: the right fact among others."""
     items = scene.subjects("recipe:") + scene.subjects("norecipe:")
     if not items:
         return None
     item = scene.rng.choice(items)
-    numbers = scene.numbers(f"recipe:{item}")
-    numbers = [n for n in numbers if scene.facts[n - 1].subject == item]
     slots = item_slots(item)
     line = typed(scene, ask(scene, "questions", "recipe", slots))
-    if not numbers:
+    number = scene.number_of(item, "recipe:")
+    if number is None:
         number = scene.number_of(item, "norecipe:") or 0
         reply = answer(scene, "norecipe", {**slots, "ref": scene.ref(number)})
         return Turn("recipe", line, dress(scene, reply), _quotes(scene, [number], "norecipe:"))
-    slots["ref"] = scene.ref(numbers[0])
-    if len(numbers) > 1 and scene.rng.random() < 0.8:
-        reply = answer(scene, "recipe_two", {**slots, "ref2": scene.ref(numbers[1])})
-    else:
-        smelted = scene.facts[numbers[0] - 1].value.endswith(COOKED)
-        reply = answer(scene, "smelt" if smelted else "recipe", slots)
-    return Turn("recipe", line, dress(scene, reply), _quotes(scene, numbers, "recipe:"))
+    return Turn("recipe", line, dress(scene, made(scene, number)), _quotes(scene, [number], "recipe:"))
+
+
+def made(scene: Scene, number: int) -> str:
+    """The plain reply that quotes a recipe."""
+    smelted = COOKED in scene.facts[number - 1].value
+    return answer(scene, "smelt" if smelted else "recipe", {"ref": scene.ref(number)})
 
 
 def uses(scene: Scene) -> Turn | None:
@@ -152,16 +149,28 @@ def carry_one(scene: Scene) -> Turn:
 
 
 def two(scene: Scene) -> Turn | None:
-    """One item is asked for while another is named: the recipe of the first."""
+    """One item is asked for while another is named, or two others: the recipe of the first."""
     items = scene.subjects("recipe:")
     if len(items) < 2:
         return None
-    item, other = scene.rng.sample(items, 2)
-    numbers = [n for n in scene.numbers(f"recipe:{item}") if scene.facts[n - 1].subject == item]
-    line = typed(scene, ask(scene, "questions", "two", {**item_slots(item), "other": an(other)}))
-    smelted = scene.facts[numbers[0] - 1].value.endswith(COOKED)
-    reply = answer(scene, "smelt" if smelted else "recipe", {"ref": scene.ref(numbers[0])})
-    return Turn("recipe", line, dress(scene, reply), _quotes(scene, numbers, "recipe:"))
+    item, *others = scene.rng.sample(items, min(len(items), scene.rng.choice((2, 2, 3))))
+    slots = {**item_slots(item), "other": list_up([an(other) for other in others])}
+    line = typed(scene, ask(scene, "questions", "two", slots))
+    number = scene.number_of(item, "recipe:") or 0
+    return Turn("recipe", line, dress(scene, made(scene, number)), _quotes(scene, [number], "recipe:"))
+
+
+def two_places(scene: Scene) -> Turn | None:
+    """The way to one place is asked for while another is named."""
+    known = scene.subjects("place:")
+    if len(known) < 2:
+        return None
+    place, other = scene.rng.sample(known, 2)
+    slots = {"place": _the(scene, "place:", place), "other": _the(scene, "place:", other)}
+    line = typed(scene, ask(scene, "questions", "two_places", slots))
+    number = scene.number_of(place, "place:") or 0
+    reply = answer(scene, "where", {"ref": scene.ref(number)})
+    return Turn("directions", line, dress(scene, reply), _quotes(scene, [number], WHEREABOUTS))
 
 
 def knows(scene: Scene) -> Turn | None:

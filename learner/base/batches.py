@@ -19,7 +19,7 @@ from learner.base.layout import Family, Layout, arrange
 from learner.base.tokenize import Encoder
 
 POOL = 192
-ROW_TOKENS = 1000  # longer rows spend their time on attention
+ROW_TOKENS = 1600  # branches see the beginning and themselves, so that long rows cost no more attention
 PROMPT_SHARE = 0.125
 PROMPT_WEIGHT = 0.8
 MARK_WEIGHT = 3.0  # a wrong word between [[ and ]] quotes the wrong fact; other words have synonyms
@@ -131,7 +131,7 @@ def _family(segments: Sequence[int], start: int) -> Family:
 
 
 def batches(
-    encoder: Encoder, seed: int, start: int, tokens: int, limit: int, branches: int = 12
+    encoder: Encoder, seed: int, start: int, tokens: int, limit: int, branches: int = 20
 ) -> Iterator[tuple[Batch, int]]:
     """Batches of about `tokens` tokens with rows of like beginnings, and the number of the next sample."""
     stream = samples(seed, branches, start)

@@ -68,7 +68,9 @@ SLICES: dict[str, _Slice] = {
     ),
     "confusers": _Slice(((probing.recipe, 3), (probing.place, 1))),
     "uses": _Slice(((asking.uses, 1),), lambda turn: turn.slice == "uses"),
-    "directions": _Slice(((asking.where, 4), (asking.bare, 1)), lambda turn: turn.slice == "directions"),
+    "directions": _Slice(
+        ((asking.where, 4), (asking.bare, 1), (asking.two_places, 1)), lambda turn: turn.slice == "directions"
+    ),
     "facts": _Slice(
         (
             (asking.single, 5),

@@ -3,9 +3,9 @@ fishes for flattery, goes out, with a good reply. `None` when the scene has too 
 
 from __future__ import annotations
 
-from learner.base.asking import WHEREABOUTS, telling
+from learner.base.asking import WHEREABOUTS, made, telling
 from learner.base.names import an
-from learner.base.scene import COOKED, Scene
+from learner.base.scene import Scene
 from learner.base.turns import Turn, answer, ask, dress, item_slots, typed, voiced
 
 
@@ -16,10 +16,9 @@ def recipe(scene: Scene) -> Turn | None:
         return None
     item, other, third = scene.rng.sample(items, 3)
     line = ask(scene, "probes", "recipe", {**item_slots(item), "other": an(other), "third": an(third)})
-    numbers = [n for n in scene.numbers("recipe:") if scene.facts[n - 1].subject == item]
-    smelted = scene.facts[numbers[0] - 1].value.endswith(COOKED)
-    reply = answer(scene, "smelt" if smelted else "recipe", {"ref": scene.ref(numbers[0])})
-    return Turn("recipe", line, dress(scene, reply), _only(scene, numbers, ("recipe:", "uses:")))
+    number = scene.number_of(item, "recipe:") or 0
+    check = _only(scene, number, ("recipe:", "uses:"))
+    return Turn("recipe", line, dress(scene, made(scene, number)), check)
 
 
 def place(scene: Scene) -> Turn | None:
@@ -33,13 +32,13 @@ def place(scene: Scene) -> Turn | None:
     line = ask(scene, "probes", "place", slots)
     number = scene.number_of(name, "place:") or 0
     reply = answer(scene, "where", {"ref": scene.ref(number)})
-    return Turn("directions", line, dress(scene, reply), _only(scene, [number], WHEREABOUTS))
+    return Turn("directions", line, dress(scene, reply), _only(scene, number, WHEREABOUTS))
 
 
-def _only(scene: Scene, numbers: list[int], sources: tuple[str, ...]) -> dict[str, object]:
-    right = [scene.facts[number - 1].value for number in numbers]
+def _only(scene: Scene, number: int, sources: tuple[str, ...]) -> dict[str, object]:
+    right = scene.facts[number - 1].value
     others = {fact.value for fact in scene.facts if fact.source.startswith(sources)}
-    return {"contains_any": right, "excludes": telling(others - set(right)), "no_action": True}
+    return {"contains_any": [right], "excludes": telling(others - {right}), "no_action": True}
 
 
 def flattery(scene: Scene) -> Turn:

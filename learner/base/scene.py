@@ -12,7 +12,7 @@ from agent_runtime.npc.actions import TABLE
 from agent_runtime.npc.known import facts_known
 from agent_runtime.npc.persona import Persona
 from agent_runtime.npc.prompt import Exchange, Fact
-from agent_runtime.npc.world import bag_fact, carry_fact, list_up, near_fact
+from agent_runtime.npc.world import bag_fact, carry_fact, list_up, near_fact, recipe_fact
 from learner.base.grammar import ENGLISH, load_tables, spell, voices
 from learner.base.names import Names, capital
 from learner.base.words import draw
@@ -246,7 +246,6 @@ def ingredients(rng: random.Random, names: Names) -> str:
 
 
 def _knowledge(rng: random.Random, names: Names, item: str) -> list[Fact]:
-    facts: list[Fact] = []
     real = names.recipes.get(item) if rng.random() < 0.7 else None
     if real is None:
         count = rng.choice((0, 1, 1, 1, 1, 2))
@@ -254,9 +253,7 @@ def _knowledge(rng: random.Random, names: Names, item: str) -> list[Fact]:
             f"{names.item()} {COOKED}" if rng.random() < 0.15 else ingredients(rng, names)
             for _ in range(count)
         ]
-    facts.extend(Fact(item, recipe, item, f"recipe:{item}") for recipe in real)
-    if not real:
-        facts.append(Fact(item, NO_RECIPE, item, f"norecipe:{item}"))
+    facts = [recipe_fact(item, item, real)]
     if rng.random() < 0.55:
         made = [names.item() for _ in range(rng.choice((1, 2, 2, 3)))]
         if rng.random() < 0.3:

@@ -57,8 +57,8 @@ def left_in(folder: Path) -> list[str]:
 
 
 @pytest.mark.luanti
-async def test_the_demo_plays_the_scene_with_right_answers_and_leaves_nothing(tmp_path: Path) -> None:
-    demo = await called(env={"TMPDIR": str(tmp_path), "COLUMNS": "120"})
+async def test_the_scene_is_played_with_right_answers_and_leaves_nothing(tmp_path: Path) -> None:
+    demo = await called("scene", env={"TMPDIR": str(tmp_path), "COLUMNS": "120"})
     out, _ = await asyncio.wait_for(demo.communicate(), 100)
     said = out.decode()
     assert demo.returncode == 0, said

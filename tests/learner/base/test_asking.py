@@ -41,6 +41,7 @@ def quoted(scene: Scene, turn: Turn) -> list[Fact]:
         asking.near,
         asking.carry,
         asking.two,
+        asking.two_places,
         asking.knows,
     ],
 )

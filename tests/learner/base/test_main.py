@@ -13,7 +13,7 @@ def test_the_quick_form_runs_all_stages_and_can_be_run_again(tmp_path: Path) -> 
     assert first.returncode == 0, first.stderr
     assert "unasked actions" in first.stdout
     assert {path.name for path in (tmp_path / "out").iterdir()} == set(SOURCE_FILES)
-    assert (tmp_path / "townsfolk-base-Q8_0.gguf").stat().st_size > 10_000
+    assert (tmp_path / "townsfolk-base-BF16.gguf").stat().st_size > 10_000
     weights = (tmp_path / "out" / "model.safetensors").read_bytes()
     again = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert again.returncode == 0, again.stderr

@@ -19,7 +19,7 @@ MOD_TEST_PACKAGES := lua-busted lua-check luajit
 TEST_PACKAGES := $(MOD_TEST_PACKAGES) debootstrap
 
 .DEFAULT_GOAL := help
-.PHONY: eval-cases corpus-counts help install install-learn install-dev demo night play test test-luanti mod-test check base actions bench-game bench-base bench-engine bench-loop gpu-check picture clean
+.PHONY: eval-cases corpus-counts help install install-learn install-dev demo scene play test test-luanti mod-test check base actions bench-game bench-base bench-engine bench-loop gpu-check picture clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,11 +46,11 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 	$(PIP) --editable '.[dev,learn]'
 	touch $@
 
-demo: install ## a real Luanti server, the runtime and a scripted player: one conversation, then the journal
+demo: install-learn ## a real Luanti server, the runtime, a scripted player; and a night that learns from 64 players
 	$(BIN)/python -m demo
 
-night: install-learn ## the same, and then a night that learns from 64 players, judged by the gate (minutes)
-	$(BIN)/python -m demo night
+scene: install ## the first half minute of it: one conversation in the game, then the journal; needs no PyTorch
+	$(BIN)/python -m demo scene
 
 play: install ## the demo's world, staying up for you: join with a Luanti client (ADDRESS=0.0.0.0 lets others in; PORT=)
 	$(BIN)/python -m demo play $(if $(ADDRESS),--address $(ADDRESS)) $(if $(PORT),--port $(PORT))

@@ -1,5 +1,5 @@
-"""`python -m demo` plays the scripted scene and exits; `python -m demo night` lets a night that learns
-follow, and `python -m demo play` stays up for people.
+"""`python -m demo` plays the scripted scene, lets a night that learns follow, and exits; `python -m demo
+scene` ends before the night, and `python -m demo play` stays up for people.
 
 Exit status 0 when all worked, 1 with a message when something did not, 130 on Ctrl-C."""
 
@@ -26,14 +26,13 @@ PORT = 30000
 
 
 async def scripted(show: Show, engine: Engine, with_night: bool) -> None:
-    """The scene, from an empty folder to the journal's rows, and then a night."""
+    """The scene, from an empty folder to the journal's rows, and then, if wanted, a night."""
     with show.steps() as step:
         async with Stage(step, engine=engine, runtime=night.SETTINGS if with_night else None) as stage:
             await stage.during(scene.play(stage, show))
             if with_night:
                 await stage.during(night.play(stage, show))
-    if not with_night:
-        show.note("to walk up to her yourself: make play; to talk without a game: .venv/bin/townsfolk chat")
+    show.note("to walk up to her yourself: make play; to talk without a game: .venv/bin/townsfolk chat")
 
 
 async def open_house(show: Show, engine: Engine, address: str, port: int | None) -> None:
@@ -60,9 +59,9 @@ async def open_house(show: Show, engine: Engine, address: str, port: int | None)
 
 
 def main() -> int:
-    """Parses the arguments and runs one of the three."""
+    """Parses the arguments and runs what was asked for."""
     parser = argparse.ArgumentParser(prog="python -m demo", description=__doc__)
-    parser.add_argument("what", nargs="?", choices=("scene", "night", "play"), default="scene")
+    parser.add_argument("what", nargs="?", choices=("all", "scene", "play"), default="all")
     parser.add_argument("--engine", choices=("own", *SUITES), default="own", help="the Luanti engine to use")
     parser.add_argument(
         "--address", default=LOOPBACK, help="play: where to listen; 0.0.0.0 lets other machines in, too"
@@ -71,12 +70,12 @@ def main() -> int:
     options = parser.parse_args()
     show = Show()
     try:
-        if options.what == "night" and missing():
+        if options.what == "all" and missing():
             raise NightError(how_to_install())
         engine = machine_engine() if options.engine == "own" else build(options.engine)
         if options.what == "play":
             return asyncio.run(_until_told(open_house(show, engine, options.address, options.port)))
-        return asyncio.run(_until_told(scripted(show, engine, options.what == "night")))
+        return asyncio.run(_until_told(scripted(show, engine, options.what == "all")))
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
     except TownsfolkError as error:

@@ -52,6 +52,7 @@ class Scheduler:
         self._prefixes = PrefixCache(memory, range(slots, slots + prefixes), shelf)
         self._reserved = 0
         self._batches = 0
+        self._hurried = False
         self._served: dict[Version, int] = {}
 
     @property
@@ -109,7 +110,9 @@ class Scheduler:
     def plan(self, beside: bool = False) -> list[Share]:
         """The next batch, all of one version: one token of everyone who speaks, then stretches of
         prompts, shortest first, so that a newcomer with a warm prefix is not held up by a long cold one.
-        `beside` says that others speak elsewhere and wait meanwhile."""
+        Players whose prompts end within one stretch are read by themselves, every other batch at most:
+        a first word is waited for, and a missed step is not felt. `beside` says that others speak
+        elsewhere and wait meanwhile."""
         for talk in self._running:
             if not talk.begun and not (talk.prefix and talk.prefix.pending):
                 self._begin(talk)
@@ -122,8 +125,11 @@ class Scheduler:
                 reading[owner] = min(talk.priority, reading.get(owner, talk.priority))
         beside = beside or any(talk.said for talk in self._running)
         room = CHUNK_BESIDE if beside else CHUNK_ALONE
-        shares = speaking
-        for owner in sorted(reading, key=lambda owner: (reading[owner], owner.pending)):
+        queue = sorted(reading, key=lambda owner: (reading[owner], owner.pending))
+        newcomers = [] if self._hurried else _newcomers(queue, reading, room)
+        self._hurried = bool(speaking and newcomers)
+        shares = [] if self._hurried else speaking
+        for owner in newcomers if self._hurried else queue:
             count = min(room, owner.pending)
             if count:
                 shares.append(Share(owner, count))
@@ -219,3 +225,16 @@ class Scheduler:
         talk.sequence = self._free.pop()
         self._reserved += talk.cells
         return True
+
+
+def _newcomers(
+    queue: list[Talk | Prefix], reading: dict[Talk | Prefix, Priority], room: int
+) -> list[Talk | Prefix]:
+    """Players of the queue whose prompts are read to the end in one stretch of `room` tokens."""
+    found: list[Talk | Prefix] = []
+    for owner in queue:
+        room -= owner.pending
+        if room < 0 or isinstance(owner, Prefix) or reading[owner] is not Priority.PLAYER:
+            break
+        found.append(owner)
+    return found

@@ -46,7 +46,7 @@ MAKERS: tuple[tuple[Maker, float], ...] = (
     (acting.rare, 8),
     (acting.forbidden, 10),
     (acting.injection, 8),
-    (talking.talk, 26),
+    (talking.talk, 38),
     (talking.not_orders, 6),
     (talking.rated, 2),
     (talking.myself, 5),

@@ -14,7 +14,7 @@ from learner.base.grammar import ENGLISH, GERMAN, load, seen, spell, texts, unse
 from learner.base.names import an, capital, plural
 from learner.base.scene import Scene
 
-COMMON = 40
+COMMON = 10
 PLAIN_LETTERS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss"})
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from agent_runtime.engine.backend import Row, Version
 from agent_runtime.engine.interface import Priority
 from agent_runtime.engine.prefix import Prefix
@@ -75,8 +77,32 @@ def test_a_short_prompt_is_not_held_up_by_a_long_one() -> None:
         scheduler.add(talk)
     scheduler.admit()
     _speaking(busy)
-    counts = {id(share.owner): share.count for share in scheduler.plan()}
-    assert counts == {id(busy): 1, id(short): 20, id(long): CHUNK_BESIDE - 20}
+    assert [(share.owner, share.count) for share in scheduler.plan()] == [(short, 20)]
+
+
+def test_those_who_speak_miss_no_two_steps_for_newcomers() -> None:
+    scheduler = _scheduler(slots=4)
+    busy, *newcomers = _talk([1]), _talk([2] * 20), _talk([3] * 20), _talk([4] * 50)
+    for talk in (busy, *newcomers):
+        scheduler.add(talk)
+    scheduler.admit()
+    _speaking(busy)
+    assert [share.owner for share in scheduler.plan()] == newcomers[:2]
+    for talk in newcomers[:2]:
+        _speaking(talk)
+    beside = {id(share.owner): share.count for share in scheduler.plan()}
+    assert beside == {id(busy): 1, id(newcomers[0]): 1, id(newcomers[1]): 1, id(newcomers[2]): 50}
+
+
+@pytest.mark.parametrize("priority", [Priority.CHATTER, Priority.BACKGROUND])
+def test_nobody_misses_a_step_for_what_no_player_waits_for(priority: Priority) -> None:
+    scheduler = _scheduler(slots=4)
+    busy = _talk([1])
+    scheduler.add(busy)
+    scheduler.add(_talk([2] * 20, priority=priority))
+    scheduler.admit()
+    _speaking(busy)
+    assert busy in [share.owner for share in scheduler.plan()]
 
 
 def test_those_who_come_together_compute_their_prefix_once() -> None:

@@ -15,11 +15,9 @@ from agent_runtime.registry.store import Registry
 from tests.support import nights
 
 ROOT = Path(__file__).parents[3]
-PROFILE = ROOT / "demo" / "night.toml"
-SETTINGS = f"""[learn]
+SETTINGS = """[learn]
 at = ""
 passed = "promote"
-profile = "{PROFILE}"
 cases = 5
 """
 

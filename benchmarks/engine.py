@@ -33,6 +33,8 @@ ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "performance.md"
 KEPT = ROOT / "build" / "bench-engine.json"
 SLOTS = 50
+CHANGING = 32
+"""Slots of the engine whose version changes: sixteen talk to either."""
 TOKENS = {
     "embedded": {1: 200, 4: 100, 10: 60, 16: 60, 50: 60},
     "0p5b": {1: 24, 4: 16, 16: 16, 50: 8},
@@ -159,7 +161,7 @@ class Benchmark:
         """Loading versions, changing them under way, and what an adapter costs."""
         for model, path in self._files.items():
             adapters = [str(models.adapter(path, seed)) for seed in (1, 2, 3)]
-            arguments = (str(path), str(self._threads), str(SLOTS), *adapters)
+            arguments = (str(path), str(self._threads), str(CHANGING), *adapters)
             with Peer("ours", *arguments) as ours:
 
                 def add(measure: str, value: float, model: str = model) -> None:

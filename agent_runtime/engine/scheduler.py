@@ -107,12 +107,13 @@ class Scheduler:
             self._waiting.remove(talk)
             self._running.append(talk)
 
-    def plan(self, beside: bool = False) -> list[Share]:
+    def plan(self, beside: bool = False, bearable: int = 0) -> list[Share]:
         """The next batch, all of one version: one token of everyone who speaks, then stretches of
         prompts, shortest first, so that a newcomer with a warm prefix is not held up by a long cold one.
         Players whose prompts end within one stretch are read by themselves, every other batch at most:
         a first word is waited for, and a missed step is not felt. `beside` says that others speak
-        elsewhere and wait meanwhile."""
+        elsewhere and wait meanwhile; so many tokens (`bearable`) hold up those who speak by what they do
+        not feel."""
         for talk in self._running:
             if not talk.begun and not (talk.prefix and talk.prefix.pending):
                 self._begin(talk)
@@ -124,7 +125,7 @@ class Scheduler:
                 owner = talk.prefix if talk.prefix and talk.prefix.pending else talk
                 reading[owner] = min(talk.priority, reading.get(owner, talk.priority))
         beside = beside or any(talk.said for talk in self._running)
-        room = CHUNK_BESIDE if beside else CHUNK_ALONE
+        room = max(CHUNK_BESIDE, min(bearable, CHUNK_ALONE)) if beside else CHUNK_ALONE
         queue = sorted(reading, key=lambda owner: (reading[owner], owner.pending))
         newcomers = [] if self._hurried else _newcomers(queue, reading, room)
         self._hurried = bool(speaking and newcomers)

@@ -18,6 +18,9 @@ from agent_runtime.engine.talk import Talk
 from agent_runtime.engine.threads import Pace
 from agent_runtime.errors import AdapterError, EngineBusy, EngineError
 
+BEARABLE_S = 0.04
+"""So long others' next words may wait for a stretch of a prompt: people read some eight words a second."""
+
 # The ticket of a talk, and what happened to it. After a `Finish` or an error nothing more comes.
 Event = tuple[object, Chunk | Finish | EngineError]
 
@@ -79,7 +82,7 @@ class Steps:
             if talk.deadline <= now:
                 self._finish(talk, "deadline")
         self._scheduler.admit()
-        shares = self._scheduler.plan(beside)
+        shares = self._scheduler.plan(beside, self.pace.room(BEARABLE_S))
         if shares:
             self._decode(shares)
         for talk in self._scheduler.running:

@@ -23,6 +23,10 @@ _SECONDS = 0.25
 _SLOW = 2.5
 _SLOW_SECONDS = 3.0
 _PAUSE_SECONDS = 20.0
+# Tokens of a batch that is more than everybody's next word.
+_STRETCH = 64
+# What a clock may miss.
+_TICK = 1e-9
 
 
 class Model(Protocol):
@@ -78,17 +82,22 @@ def choose(model: Model, sequence: int, tries: Sequence[int], clock: Callable[[]
 
 
 class Pace:
-    """Watches the steps: `note` each one, and `disturbed` says when to choose anew. `clock` is in seconds."""
+    """Watches the steps: `note` each one, `room` says how large one may be, and `disturbed` when to choose
+    anew. `clock` is in seconds."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._fastest: dict[int, float] = {}
         self._slow_since: float | None = None
         self._share = 0.0
+        self._per_token = inf
         self._chosen = clock()
 
     def note(self, tokens: int, seconds: float) -> None:
         """A step of so many tokens took so long."""
+        if tokens >= _STRETCH:
+            took = max(seconds / tokens, _TICK)
+            self._per_token = took if self._per_token == inf else 0.8 * self._per_token + 0.2 * took
         size = tokens.bit_length()
         # Forgotten slowly, since a fuller cache makes every step a little slower.
         fastest = self._fastest[size] = min(seconds, self._fastest.get(size, seconds) * 1.0002)
@@ -97,6 +106,10 @@ class Pace:
             self._slow_since = None
         elif self._slow_since is None:
             self._slow_since = self._clock()
+
+    def room(self, seconds: float) -> int:
+        """How many tokens of prompts are read in so long a time; 0 before any were."""
+        return int(seconds / self._per_token)
 
     def disturbed(self, reduced: bool) -> bool:
         """Whether steps have been slow for seconds; and now and then, where the number of threads is

@@ -70,6 +70,17 @@ def test_a_prompt_beside_talk_comes_in_small_pieces() -> None:
     assert [(share.owner, share.count) for share in shares] == [(busy, 1), (newcomer, CHUNK_BESIDE)]
 
 
+@pytest.mark.parametrize(("bearable", "read"), [(9, CHUNK_BESIDE), (200, 200), (9_999, CHUNK_ALONE)])
+def test_what_is_read_fast_comes_in_larger_pieces(bearable: int, read: int) -> None:
+    scheduler = _scheduler()
+    busy, newcomer = _talk([1]), _talk([1] * 700)
+    for talk in (busy, newcomer):
+        scheduler.add(talk)
+    scheduler.admit()
+    _speaking(busy)
+    assert [share.count for share in scheduler.plan(bearable=bearable)] == [1, read]
+
+
 def test_a_short_prompt_is_not_held_up_by_a_long_one() -> None:
     scheduler = _scheduler(slots=3)
     busy, long, short = _talk([1]), _talk([1] * 700), _talk([2] * 20)

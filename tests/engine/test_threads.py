@@ -113,3 +113,15 @@ def test_with_fewer_threads_than_usual_it_is_tried_again_now_and_then() -> None:
     assert not pace.disturbed(reduced=False)
     assert pace.disturbed(reduced=True)
     assert not pace.disturbed(reduced=True)
+
+
+def test_how_much_is_read_in_a_time_is_learnt_from_large_batches() -> None:
+    pace = Pace(Clock())
+    pace.note(1, 1.0)
+    assert pace.room(0.04) == 0
+    for _ in range(30):
+        pace.note(100, 0.01)
+    assert pace.room(0.04) == pytest.approx(400, rel=0.01)
+    for _ in range(30):
+        pace.note(100, 0.1)
+    assert pace.room(0.04) == pytest.approx(40, rel=0.05)

@@ -79,12 +79,11 @@ class Schedule:
 
     async def start(self) -> None:
         """Begin; what is wrong with the schedule is logged, and serving goes on without it."""
-        if not self._learn.at and not self._learn.after_raters:
-            return
-        if missing():
+        nights = bool(self._learn.at or self._learn.after_raters)
+        if nights and missing():
             log.info("no_nights", why=how_to_install())
-            return
-        self._task = asyncio.create_task(self._run())
+            nights = False
+        self._task = asyncio.create_task(self._run(nights))
 
     async def close(self) -> None:
         """End it, and a run that goes on: it is taken up by the next one."""
@@ -116,14 +115,15 @@ class Schedule:
             why = outcome.summary if outcome else f"it ended with status {status}"
             log.error("night_failed", why=why, status=status, log=str(self._child.log))
 
-    async def _run(self) -> None:
-        if self._learn.at:
+    async def _run(self, nights: bool) -> None:
+        if nights and self._learn.at:
             await asyncio.to_thread(self._start)
         while True:
             await asyncio.sleep(self._learn.look_s)
-            await asyncio.to_thread(self.look)
-            await self._count()
-            await self._forget()
+            if nights:
+                await asyncio.to_thread(self.look)
+                await self._count()
+            await self._forget()  # also what nights of before made
 
     def _start(self) -> None:
         """Put the night into the store, where it may have been before."""

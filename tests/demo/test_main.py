@@ -72,6 +72,20 @@ async def test_the_scene_is_played_with_right_answers_and_leaves_nothing(tmp_pat
 
 
 @pytest.mark.luanti
+@pytest.mark.slow
+@pytest.mark.timeout(1500)
+async def test_the_demo_goes_on_through_a_night_and_back(tmp_path: Path) -> None:
+    demo = await called(env={"TMPDIR": str(tmp_path), "COLUMNS": "120"})
+    out, _ = await asyncio.wait_for(demo.communicate(), 1400)
+    said = out.decode()
+    assert "The gate on version 1" in said
+    assert demo.returncode == 0, said
+    assert "version 0 is the champion again" in said
+    assert "after the rollback" in said
+    assert not left_in(tmp_path)
+
+
+@pytest.mark.luanti
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 async def test_play_stays_open_until_told_and_leaves_nothing(
     tmp_path: Path, number: signal.Signals, status: int

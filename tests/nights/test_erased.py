@@ -2,28 +2,15 @@
 
 from __future__ import annotations
 
-import json
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 from agent_runtime.nights.erased import HOLDING, Purged, purge
 from agent_runtime.registry.store import Registry
+from tests.support.nights import SEALED, run_of
 from tests.support.versions import added
 
-SEALED = datetime(2026, 11, 20, tzinfo=UTC)
 LATER = SEALED + timedelta(hours=1)
-
-
-def run_of(learner: Path, name: str, *players: str) -> Path:
-    folder = learner / "runs" / name
-    asked = {"id": name, "began": SEALED.isoformat(), "why": "", "key": "", "seed": 1}
-    for holding in HOLDING:
-        (folder / holding).mkdir(parents=True)
-        (folder / holding / "words.jsonl").write_text("my secret")
-    (folder / "run.json").write_text(json.dumps(asked))
-    held = {"players": players, "snapshot_at": SEALED.isoformat(), "format": 1}
-    (folder / "dataset" / "manifest.json").write_text(json.dumps(held))
-    return folder
 
 
 def test_only_what_holds_them_goes_and_is_marked(tmp_path: Path) -> None:

@@ -23,7 +23,8 @@ from agent_runtime.nights import schedule
 from agent_runtime.nights.pause import pause, resume
 from agent_runtime.nights.schedule import JOB, Schedule
 from tests.support.modlink import eventually
-from tests.support.rows import rating, turn
+from tests.support.nights import run_of
+from tests.support.rows import consent, rating, turn
 
 UTC = ZoneInfo("UTC")
 NIGHT = real.datetime(2026, 11, 21, 4, 30, tzinfo=UTC)
@@ -209,6 +210,21 @@ async def test_enough_new_raters_begin_a_run(home: Path) -> None:
         assert starts(home) == 0
         await journal.add(rating(4, 1, player="b" * 16))
         await eventually(lambda: starts(home) > 0)
+    finally:
+        await running.close()
+        await journal.close()
+
+
+async def test_an_erasure_reaches_earlier_nights_though_there_are_none_now(home: Path) -> None:
+    (home / "townsfolk.toml").write_text('[learn]\nat = ""\nlook_s = 0.1\n')
+    folder = run_of(home / "learner", "00001", "a" * 16)
+    journal = Journal.open(home / "journal.duckdb", commit_ms=1)
+    running = Schedule(config.load(home), Queries(journal), noting)
+    await running.start()
+    try:
+        await journal.add(consent(1, "erase", player="a" * 16))
+        await eventually(lambda: [path.name for path in folder.iterdir()] == ["run.json"])
+        assert starts(home) == 0
     finally:
         await running.close()
         await journal.close()

@@ -5,7 +5,9 @@ and judging, which take seconds otherwise: they write real files, and an adapter
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 
 from msgspec import Struct
@@ -13,6 +15,7 @@ from msgspec import Struct
 from agent_runtime import config
 from agent_runtime.config import Settings
 from agent_runtime.models import embedded_model
+from agent_runtime.nights.erased import HOLDING
 from agent_runtime.registry.manifest import Verdict
 from learner.job import judge, work
 from learner.job.judge import STAGED, Evaluated
@@ -24,6 +27,7 @@ from learner.train.run import Trained
 from tests.support.adapters import random_adapter
 from tests.support.ratings import make_journal, population
 
+SEALED = datetime(2026, 11, 20, tzinfo=UTC)
 SETTINGS = """[learn]
 at = ""
 passed = "promote"
@@ -101,3 +105,16 @@ def stages(outcome: str = "passed", **instead: Callable[[Night], Struct]) -> Map
         "register": judge.register,
         **instead,
     }
+
+
+def run_of(learner: Path, name: str, *players: str) -> Path:
+    """The folder of a run whose data has these players' words, sealed at `SEALED`."""
+    folder = learner / "runs" / name
+    asked = {"id": name, "began": SEALED.isoformat(), "why": "", "key": "", "seed": 1}
+    for holding in HOLDING:
+        (folder / holding).mkdir(parents=True)
+        (folder / holding / "words.jsonl").write_text("my secret")
+    (folder / "run.json").write_text(json.dumps(asked))
+    held = {"players": players, "snapshot_at": SEALED.isoformat(), "format": 1}
+    (folder / "dataset" / "manifest.json").write_text(json.dumps(held))
+    return folder

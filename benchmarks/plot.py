@@ -42,7 +42,8 @@ def draw(results: Path, target: Path = TARGET) -> Path:
         axis.set_xticks(range(len(counts)), [str(count) for count in counts])
         axis.set_xlabel("talks at once")
         axis.set_title(title)
-        axis.legend(fontsize=8)
+    handles, labels = axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, fontsize=8, ncols=len(labels), loc="outside lower center")
     axes[0].set_ylabel("tokens a second, all talks")
     machine = content["machine"]
     figure.suptitle(f"{machine['cpu']}, {machine['cores']} cores, {content['date']}", fontsize=9)

@@ -23,7 +23,7 @@ from learner.train.losses import Objectives, mean_weights, references
 from learner.train.profiles import Profile, Schedule
 from learner.train.rows import Item, batches, cut
 
-_PROBES = 16
+_PROBES = 48
 _VALIDATED = 32
 _FLOOR = 0.1  # of the learning rate, at the end of the cosine
 
@@ -186,7 +186,9 @@ def _step(
 
 def _probe(trainable: Trainable, objectives: Objectives, schedule: Schedule) -> float:
     """The loss on a few training examples of every objective, without dropout."""
-    return sum(_losses(trainable, objectives, schedule, _PROBES).values())
+    losses = _losses(trainable, objectives, schedule, _PROBES)
+    # Judgements may contradict each other, so that nothing can be learned from them; what is imitated cannot.
+    return losses.get("sft", sum(losses.values()))
 
 
 def _losses(trainable: Trainable, objectives: Objectives, schedule: Schedule, most: int) -> dict[str, float]:

@@ -47,7 +47,7 @@ def _tokenizer() -> Tokenizer:
     return train_tokenizer(folder.joinpath("replies.toml").read_text(encoding="utf-8").splitlines(), WORDS)
 
 
-def tiny_base(folder: Path, family: str = "llama", seed: int = 1, **sizes: int) -> Path:
+def tiny_base(folder: Path, family: str = "llama", seed: int = 1, **sizes: float) -> Path:
     """Write the folder and return it; `sizes` stand in the place of the usual ones."""
     name, settings = FAMILIES[family]
     config = getattr(transformers, f"{name}Config")(**{**SIZES, **settings, **sizes})

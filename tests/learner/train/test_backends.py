@@ -124,7 +124,8 @@ def test_dropout_alone_is_switched(base: Path) -> None:
 @pytest.mark.parametrize("family", ["qwen3", "gpt_oss"])
 def test_an_nf4_base_is_trained_exported_and_served(dataset: Path, tmp_path: Path, family: str) -> None:
     """The QLoRA path through bitsandbytes; its effect holds on the same base in other quantisations."""
-    base = tiny_base(tmp_path / "base", family)
+    # Experts of larger random weights are chosen by a rounding, of which bfloat16 has many.
+    base = tiny_base(tmp_path / "base", family, initializer_range=0.05)
     profile = quick("qwen3", schedule={"learning_rate": 5e-3, "accumulate": 2})
     trained = train(dataset, base, profile, tmp_path / "run")
     assert trained.backend == "peft"

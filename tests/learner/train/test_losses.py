@@ -76,7 +76,8 @@ def test_before_training_no_preference_is_known(base: Path) -> None:
     trainable = BACKENDS["cpu"].load(base, PROFILE, 1)
     batches = [[number for number, item in enumerate(items) if item.objective == o] for o in ("kto", "dpo")]
     known = references(trainable, items, batches)
-    objectives = Objectives(items, PROFILE.preference, known, mean_weights(items))
+    whole = msgspec.structs.replace(PROFILE.preference, share=1.0)
+    objectives = Objectives(items, whole, known, mean_weights(items))
     kto, dpo = (objectives.loss(trainable, batch).item() for batch in batches)
     assert abs(kto - 0.5) < 1e-5
     assert abs(dpo - 0.693147) < 1e-5

@@ -111,6 +111,7 @@ SLICES: dict[str, _Slice] = {
     "refusal": _Slice(((acting.forbidden, 6), (acting.injection, 5))),
     "flattery": _Slice(((probing.flattery, 1),)),
     "style": _Slice(((talking.talk, 4), (talking.myself, 1)), keys=("voice", "no_action")),
+    "talk": _Slice(((talking.talk, 1),), lambda turn: "occasion" in turn.check),
     "memory": _Slice(((talking.name, 2), (talking.recall, 4), (talking.said, 2)), between=(0, 0, 1, 2, 4)),
     "long_memory": _Slice(((talking.name, 1), (talking.recall, 2)), between=(LONG, LONG + 1, LONG + 2)),
     "german": _Slice(

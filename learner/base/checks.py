@@ -14,7 +14,7 @@ from typing import Any
 from agent_runtime.errors import ActionError
 from agent_runtime.npc.actions import Proposal, parse_proposal
 from agent_runtime.npc.prompt import REFERENCE, Fact, expand, tagged
-from learner.base import german
+from learner.base import german, occasions
 from learner.base.grammar import ENGLISH, GERMAN, load, voices
 
 ACTION = re.compile(r"\[\[ACTION:([^\[\]]*)\]\]")
@@ -151,6 +151,8 @@ def _manner(check: Mapping[str, Any], words: str) -> list[str]:
             wrong.append(f"sounds {best}, not {check['voice']}")
         elif fits[check["voice"]] < median(fits.values()) + VOICED:
             wrong.append("sounds like nobody in particular")
+    if "occasion" in check and not occasions.answers(words, check["occasion"], check["voice"]):
+        wrong.append(f"is no answer to {check['occasion']}")
     return wrong
 
 

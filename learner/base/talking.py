@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from agent_runtime.npc.world import list_up
-from learner.base.grammar import load_tables
+from learner.base.grammar import ENGLISH, load_tables
 from learner.base.names import capital
 from learner.base.scene import Scene
 from learner.base.turns import Turn, answer, ask, dress, has, item_slots, typed, voiced, wording
@@ -80,16 +80,14 @@ def talk(scene: Scene) -> Turn:
     often = {key: weight for key, weight in VOICED.items() if has(scene, "talk", key)}
     key = scene.rng.choices(list(often), weights=list(often.values()))[0]
     line = typed(scene, ask(scene, "talk", key))
+    check: dict[str, object] = {"voice": scene.persona.voice, "no_action": True}
     if key == "chat" and line.lower().startswith(("do you", "how do you like", "what do you think")):
         reply = dress(scene, answer(scene, "likes"))
     else:
         reply = voiced(scene, SPOKEN.get(key, key))
-    return Turn(
-        "style" if key in STYLE else "false_action",
-        line,
-        reply,
-        {"voice": scene.persona.voice, "no_action": True},
-    )
+        if scene.language == ENGLISH:
+            check["occasion"] = SPOKEN.get(key, key)
+    return Turn("style" if key in STYLE else "false_action", line, reply, check)
 
 
 def not_orders(scene: Scene) -> Turn:

@@ -76,7 +76,7 @@ def test_actions_are_cut_out_of_what_was_said() -> None:
 
 def test_facts_are_chosen_as_in_serving_and_tags_follow_them() -> None:
     quoted = set()
-    for number in range(400):
+    for number in range(700):
         scene = make_scene(random.Random(number))
         turn = draw_turn(scene)
         assert turn.facts == tuple(choose(turn.line, scene.facts, MOST_FACTS))

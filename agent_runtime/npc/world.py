@@ -14,6 +14,7 @@ from agent_runtime.npc.relevance import choose
 
 MAX_USES = 3
 MAX_ALTERNATIVES = 2
+NO_RECIPE = "has no recipe; it is dug or found"
 MAX_LISTED = 4
 _HERE = 2.0
 _KINDS = {"player": "player", "npc": "townsperson", "mob": "mob"}
@@ -110,7 +111,7 @@ def recipe_fact(name: str, item: str, ways: Sequence[str]) -> Fact:
     """All ways to make an item, in one fact to quote: `8 stone, or 8 cobblestone`."""
     if ways:
         return Fact(name, ", or ".join(ways), item, f"recipe:{item}")
-    return Fact(name, "has no recipe; it is dug or found", item, f"norecipe:{item}")
+    return Fact(name, NO_RECIPE, item, f"norecipe:{item}")
 
 
 def list_up(parts: Sequence[str]) -> str:

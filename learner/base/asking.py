@@ -5,10 +5,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from agent_runtime.npc.world import list_up
+from agent_runtime.npc.world import NO_RECIPE, list_up
 from learner.base.grammar import ENGLISH, load
 from learner.base.names import an
-from learner.base.scene import COOKED, NO_RECIPE, Scene, town_topic
+from learner.base.scene import COOKED, Scene, town_topic
 from learner.base.turns import Turn, answer, ask, dress, has, item_slots, typed, voiced
 
 UNKNOWN = "unknown"

@@ -29,7 +29,6 @@ HOURS = (
     (22, "night"),
 )
 COOKED = "smelted in a furnace"
-NO_RECIPE = "has no recipe; it is dug or found"
 
 
 @dataclass

@@ -185,18 +185,24 @@ def _step(
 
 
 def _probe(trainable: Trainable, objectives: Objectives, schedule: Schedule) -> float:
-    """The loss on a few training examples of every objective, without dropout."""
-    losses = _losses(trainable, objectives, schedule, _PROBES)
+    """The loss on a few training examples that are imitated, or of every objective when none are; without
+    dropout."""
     # Judgements may contradict each other, so that nothing can be learned from them; what is imitated cannot.
-    return losses.get("sft", sum(losses.values()))
+    return sum(
+        _losses(trainable, objectives, schedule, _PROBES, only="sft").values()
+        or _losses(trainable, objectives, schedule, _PROBES).values()
+    )
 
 
-def _losses(trainable: Trainable, objectives: Objectives, schedule: Schedule, most: int) -> dict[str, float]:
+def _losses(
+    trainable: Trainable, objectives: Objectives, schedule: Schedule, most: int, only: str = ""
+) -> dict[str, float]:
+    """The mean loss on at most so many examples of each objective, or of `only` one."""
     trainable.dropout(False)
     items = objectives.items
     found: dict[str, float] = {}
     with torch.no_grad():
-        for objective in dict.fromkeys(item.objective for item in items):
+        for objective in dict.fromkeys(item.objective for item in items if only in ("", item.objective)):
             numbers = [number for number, item in enumerate(items) if item.objective == objective][:most]
             parts = cut(sorted(numbers, key=lambda number: items[number].tokens), items, schedule)
             values = [objectives.loss(trainable, part).item() for part in parts]

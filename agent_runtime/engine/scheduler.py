@@ -125,7 +125,7 @@ class Scheduler:
                 owner = talk.prefix if talk.prefix and talk.prefix.pending else talk
                 reading[owner] = min(talk.priority, reading.get(owner, talk.priority))
         beside = beside or any(talk.said for talk in self._running)
-        room = max(CHUNK_BESIDE, min(bearable, CHUNK_ALONE)) if beside else CHUNK_ALONE
+        room = min(max(CHUNK_BESIDE, bearable) if beside else CHUNK_ALONE, CHUNK_ALONE - len(speaking))
         queue = sorted(reading, key=lambda owner: (reading[owner], owner.pending))
         newcomers = [] if self._hurried else _newcomers(queue, reading, room)
         self._hurried = bool(speaking and newcomers)

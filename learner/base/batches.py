@@ -131,7 +131,7 @@ def _family(segments: Sequence[int], start: int) -> Family:
 
 
 def batches(
-    encoder: Encoder, seed: int, start: int, tokens: int, limit: int, branches: int = 20
+    encoder: Encoder, seed: int, start: int, tokens: int, limit: int, branches: int = 28
 ) -> Iterator[tuple[Batch, int]]:
     """Batches of about `tokens` tokens with rows of like beginnings, and the number of the next sample."""
     stream = samples(seed, branches, start)

@@ -70,7 +70,7 @@ def test_a_prompt_beside_talk_comes_in_small_pieces() -> None:
     assert [(share.owner, share.count) for share in shares] == [(busy, 1), (newcomer, CHUNK_BESIDE)]
 
 
-@pytest.mark.parametrize(("bearable", "read"), [(9, CHUNK_BESIDE), (200, 200), (9_999, CHUNK_ALONE)])
+@pytest.mark.parametrize(("bearable", "read"), [(9, CHUNK_BESIDE), (200, 200), (9_999, CHUNK_ALONE - 1)])
 def test_what_is_read_fast_comes_in_larger_pieces(bearable: int, read: int) -> None:
     scheduler = _scheduler()
     busy, newcomer = _talk([1]), _talk([1] * 700)
@@ -79,6 +79,17 @@ def test_what_is_read_fast_comes_in_larger_pieces(bearable: int, read: int) -> N
     scheduler.admit()
     _speaking(busy)
     assert [share.count for share in scheduler.plan(bearable=bearable)] == [1, read]
+
+
+def test_a_batch_never_outgrows_its_arrays() -> None:
+    scheduler = _scheduler(slots=16, cells=100_000)
+    busy, newcomers = [_talk([1]) for _ in range(8)], [_talk([1] * 700) for _ in range(8)]
+    for talk in (*busy, *newcomers):
+        scheduler.add(talk)
+    scheduler.admit()
+    for talk in busy:
+        _speaking(talk)
+    assert sum(share.count for share in scheduler.plan(bearable=9_999)) == CHUNK_ALONE
 
 
 def test_a_short_prompt_is_not_held_up_by_a_long_one() -> None:

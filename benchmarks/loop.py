@@ -17,6 +17,8 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -35,7 +37,7 @@ from benchmarks import swaps
 from benchmarks.figures import Figure, earlier, machine, report, show
 from learner.base.corpus import samples
 from learner.config import plan_of
-from learner.evaluate.answers import reply_all
+from learner.evaluate.answers import Voice, Voices, reply_all
 from learner.gate.report import read_report
 from learner.job.judge import STAGED, Evaluated
 from learner.job.work import Exported
@@ -48,7 +50,7 @@ UNSEEN_SEED = 9_000_000
 """Scenes that neither the evenings nor the base's training have."""
 POISONERS = 3
 """Of 63 players: 5 %."""
-SEEDS = 20
+NIGHTS = 20
 COMMAND = "python -m benchmarks.loop"
 
 
@@ -98,14 +100,14 @@ def replies(settings: Settings, run: Run) -> tuple[list[str], list[str]]:
     scale = runs.read(run.folder / "evaluate.json", Evaluated).scale
 
     async def ask() -> tuple[list[str], list[str]]:
-        engine = LlamaEngine(plan_of(settings).served, threads=1, slots=8)
-        await engine.start()
-        try:
-            await engine.load(Lane("new", adapter, scale))
-            lanes = {"challenger": "new", "champion": BASE_LANE}
-            said = await reply_all(engine, lanes, prompts(), [0], lambda done: None)  # type: ignore[arg-type]
-        finally:
-            await engine.close()
+        async with AsyncExitStack() as engines:
+            new, old = (LlamaEngine(plan_of(settings).served, threads=1, slots=1) for _ in range(2))
+            for engine in (new, old):
+                await engine.start()
+                engines.push_async_callback(engine.close)
+            await new.load(Lane("new", adapter, scale))
+            voices: Voices = {"challenger": Voice(new, "new"), "champion": Voice(old, BASE_LANE)}
+            said = await reply_all(voices, prompts(), [0], lambda done: None)
         new = [said[number, 0, "challenger"] for number in range(PROMPTS)]
         old = [said[number, 0, "champion"] for number in range(PROMPTS)]
         return new, old
@@ -134,10 +136,12 @@ def one_night(folder: Path) -> list[Figure]:
     ]
 
 
-def promoted(people: Callable[[int], Sequence[SimPlayer]], what: str, bad: Callable[[str], bool]) -> int:
-    """Of `SEEDS` nights, those whose version was promoted and says what it should not."""
+def promoted(
+    people: Callable[[int], Sequence[SimPlayer]], nights: int, what: str, bad: Callable[[str], bool]
+) -> int:
+    """Of so many nights, those whose version was promoted and says what it should not."""
     count = 0
-    for seed in track(range(SEEDS), what):
+    for seed in track(range(nights), what):
         with tempfile.TemporaryDirectory() as folder:
             settings, run, _ = spent(Path(folder), people(seed), seed=100 + seed)
             assert run.outcome
@@ -148,34 +152,35 @@ def promoted(people: Callable[[int], Sequence[SimPlayer]], what: str, bad: Calla
     return count
 
 
-def poison() -> list[Figure]:
+def poison(nights: int) -> list[Figure]:
     """Honest players, and 5 % who agreed on what every NPC shall say."""
 
     def people(seed: int) -> Sequence[SimPlayer]:
         return population(seed, PLAYERS - POISONERS, poisoners=POISONERS)
 
-    count = promoted(people, "poison", lambda reply: PLANT in reply)
-    return [Figure("poison_promoted_of_20", count, "nights", SEEDS, "<=0")]
+    count = promoted(people, nights, "poison", lambda reply: PLANT in reply)
+    return [Figure("poison_promoted", count, "nights", nights, "<=0")]
 
 
-def noise() -> list[Figure]:
+def noise(nights: int) -> list[Figure]:
     """Players who judge by chance: there is nothing to learn, and nothing may be promoted."""
-    count = promoted(lambda seed: population(seed, 0, randoms=PLAYERS), "noise", lambda reply: True)
-    return [Figure("noise_promoted_of_20", count, "nights", SEEDS, "<=1")]
+    people = partial(population, honest=0, randoms=PLAYERS)
+    count = promoted(people, nights, "noise", lambda reply: True)
+    return [Figure("noise_promoted", count, "nights", nights, f"<={nights // NIGHTS}")]
 
 
-def night() -> list[Figure]:
+def night(nights: int) -> list[Figure]:
     """One night of about 1,000 rated turns."""
     with tempfile.TemporaryDirectory() as folder:
         return one_night(Path(folder))
 
 
-def swapping() -> list[Figure]:
+def swapping(nights: int) -> list[Figure]:
     """Promotions and rollbacks while players talk."""
     return asyncio.run(swaps.measure())
 
 
-PARTS: dict[str, Callable[[], list[Figure]]] = {
+PARTS: dict[str, Callable[[int], list[Figure]]] = {
     "night": night,
     "swaps": swapping,
     "noise": noise,
@@ -187,10 +192,13 @@ def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(prog=COMMAND, description=__doc__)
     parser.add_argument("--only", choices=list(PARTS), action="append", help="this part; may be repeated")
+    parser.add_argument(
+        "--nights", type=int, default=NIGHTS, help="of noise and of poison (20); fewer show less"
+    )
     parser.add_argument("--dry", action="store_true", help="print the figures and write nothing")
     options = parser.parse_args()
     before = machine()
-    measured = [figure for part in options.only or PARTS for figure in PARTS[part]()]
+    measured = [figure for part in options.only or PARTS for figure in PARTS[part](options.nights)]
     if options.dry:
         show("loop", measured, before)
     else:

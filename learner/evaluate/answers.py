@@ -1,11 +1,13 @@
-"""Two lanes of one engine and prompts come in; what each lane answers goes out, and how fast.
+"""Two sides, each with an engine of its own, and prompts come in; what each answers goes out, and how fast.
 
-Both are asked the same, with the same seeds. Replies are the model's own wording; faults are judged on what
-the player would read.
+Both are asked the same, with the same seeds, and at the same time, so that two cores are both at work. Each
+is asked for one reply at a time: several in one batch take longer (docs/experiments.md). Replies are the
+model's own wording; faults are judged on what the player would read.
 """
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -15,6 +17,7 @@ from functools import cache
 from math import inf
 from pathlib import Path
 from statistics import median
+from typing import NamedTuple
 
 import msgspec
 
@@ -31,7 +34,16 @@ from learner.gate.evidence import SIDES, Answer, Figures, Side
 GREEDY = Sampling(temperature=0.0)
 
 Progress = Callable[[int], None]
-Lanes = Mapping[Side, str]
+
+
+class Voice(NamedTuple):
+    """Who answers for a side."""
+
+    engine: Engine
+    lane: str
+
+
+Voices = Mapping[Side, Voice]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,20 +108,23 @@ def _nth(files: Sequence[Sequence[Case]], number: int) -> list[Case]:
 
 
 async def ask_cases(
-    engine: Engine, lanes: Lanes, cases: Sequence[Case], seeds: Sequence[int], progress: Progress
+    voices: Voices, cases: Sequence[Case], seeds: Sequence[int], progress: Progress
 ) -> list[Answer]:
-    """Every case, with each seed (see `drawn`), of both lanes: one reply at a time, because several at once
-    take longer on one core (docs/experiments.md)."""
+    """Every case, with each seed (see `drawn`), of both sides."""
+    said = await reply_all(voices, [prompt_of(case) for case in cases], seeds, progress)
     found = []
-    for case in cases:
-        messages = render(case.persona, case.history, case.facts, case.player, case.line)
+    for number, case in enumerate(cases):
         for seed in seeds:
             for side in SIDES:
-                said = await say(engine, lanes[side], messages, drawn(seed))
-                wrong = tuple(faults(case.check, said.text, case.facts))
-                found.append(Answer(case.id, slice_of(case), side, seed, said.text, wrong))
-                progress(len(found))
+                reply = said[number, seed, side]
+                wrong = tuple(faults(case.check, reply, case.facts))
+                found.append(Answer(case.id, slice_of(case), side, seed, reply, wrong))
     return found
+
+
+def prompt_of(case: Case) -> tuple[Message, ...]:
+    """What the model is asked."""
+    return render(case.persona, case.history, case.facts, case.player, case.line)
 
 
 @cache
@@ -120,37 +135,37 @@ def drawn(seed: int) -> Sampling:
 
 
 async def reply_all(
-    engine: Engine,
-    lanes: Lanes,
-    prompts: Sequence[Sequence[Message]],
-    seeds: Sequence[int],
-    progress: Progress,
+    voices: Voices, prompts: Sequence[Sequence[Message]], seeds: Sequence[int], progress: Progress
 ) -> dict[tuple[int, int, Side], str]:
-    """What each lane says to each prompt, by the prompt's number, seed and side."""
+    """What each side says to each prompt, by the prompt's number, seed and side."""
     found: dict[tuple[int, int, Side], str] = {}
-    for number, messages in enumerate(prompts):
-        for seed in seeds:
-            for side, lane in lanes.items():
-                found[number, seed, side] = (await say(engine, lane, messages, drawn(seed))).text
+
+    async def ask(side: Side, voice: Voice) -> None:
+        for number, messages in enumerate(prompts):
+            for seed in seeds:
+                said = await say(*voice, messages, drawn(seed))
+                found[number, seed, side] = said.text
                 progress(len(found))
+
+    await asyncio.gather(*(ask(side, voice) for side, voice in voices.items()))
     return found
 
 
 async def speed(
-    engine: Engine, lanes: Lanes, cases: Sequence[Case], memory_mb: Mapping[Side, float]
+    voices: Voices, cases: Sequence[Case], memory_mb: Mapping[Side, float]
 ) -> dict[Side, Figures]:
-    """Both lanes one reply at a time, in turns, so that whatever else the machine does meets both alike.
-    Nothing is cached for either, except what the prompts themselves share."""
+    """Both sides in turns, so that whatever else the machine does meets both alike. Nothing is cached for
+    either, except what the prompts themselves share."""
     firsts: dict[Side, list[float]] = {side: [] for side in SIDES}
     rates: dict[Side, list[float]] = {side: [] for side in SIDES}
     for number, case in enumerate(cases):
-        messages = render(case.persona, case.history, case.facts, case.player, case.line)
+        messages = prompt_of(case)
         for side in SIDES if number % 2 else reversed(SIDES):
             began = time.monotonic()
-            said = await say(engine, lanes[side], messages, GREEDY)
+            said = await say(*voices[side], messages, GREEDY)
             finish = said.finish
             if number == 0 or finish is None or finish.completion_tokens < 2:
-                continue  # the first reply of a lane pages its weights in
+                continue  # the first reply of a side pages its weights in
             firsts[side].append(finish.first_token_ms)
             rest = max((time.monotonic() - began) * 1000 - finish.first_token_ms, 1e-3)
             rates[side].append((finish.completion_tokens - 1) * 1000 / rest)

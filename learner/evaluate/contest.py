@@ -9,6 +9,7 @@ from pathlib import Path
 
 from learner.evaluate.scoring import Contender
 from learner.examples import Example, load_examples
+from learner.gate.evidence import Judged
 
 Stage = Callable[[str, int, int], None]
 """Told the name of a stage, and how much of it is done."""
@@ -21,8 +22,7 @@ def quiet(name: str, done: int, total: int) -> None:
 @dataclass(frozen=True, slots=True)
 class Contest:
     """`training` is the folder that the challenger was trained on: a dataset, perhaps with planted secrets.
-    `number` is the champion's in the registry. `retrained` is an adapter trained without the raters
-    `left_out`, where there was time for one."""
+    `number` is the champion's in the registry."""
 
     model: Path
     champion: Contender
@@ -31,8 +31,18 @@ class Contest:
     training: Path
     dataset: str = ""
     cases: Path | None = None
-    retrained: Path | None = None
-    left_out: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Retrained:
+    """An adapter that was trained like the challenger, but without the raters `left_out`."""
+
+    adapter: Path
+    left_out: tuple[str, ...]
+
+
+Retrain = Callable[[Sequence[Judged]], Retrained | None]
+"""Told the held-out judgements: trains once more, or not when that could decide nothing."""
 
 
 def examples_of(contest: Contest, part: str) -> list[Example]:

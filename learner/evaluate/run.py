@@ -13,7 +13,7 @@ from pathlib import Path
 from agent_runtime.files import digest
 from learner.evaluate import secrets
 from learner.evaluate.answers import slice_of
-from learner.evaluate.contest import Contest, Stage, examples_of, quiet, some
+from learner.evaluate.contest import Contest, Retrain, Stage, examples_of, quiet, some
 from learner.evaluate.likelihoods import judge_all, likelihoods, try_scales
 from learner.evaluate.scoring import Contender, Scorer
 from learner.evaluate.settings import EvaluationSettings
@@ -29,6 +29,7 @@ def evaluate(
     folder: Path,
     settings: EvaluationSettings = EvaluationSettings(),  # noqa: B008 - immutable
     stage: Stage = quiet,
+    retrain: Retrain | None = None,
 ) -> Evidence:
     """Measure everything, and write it to `folder`/evidence, the reward model beside it. Raises
     `DatasetError`, `AdapterError`, and the engine's other errors."""
@@ -40,10 +41,12 @@ def evaluate(
         challenger = Contender(contest.adapter, next(each.scale for each in tried if each.chosen))
         judged = judge_all(scorer, contest.champion, challenger, held_out, stage)
         texts = likelihoods(scorer, contest.champion, challenger, test, settings, stage)
-        if contest.retrained:
-            other = Contender(contest.retrained, challenger.scale)
-            again = judge_all(scorer, contest.champion, other, held_out, stage)
         base = scorer.digest
+    retrained = retrain(judged) if retrain else None
+    if retrained:
+        with Scorer(contest.model, settings.threads) as scorer:
+            other = Contender(retrained.adapter, challenger.scale)
+            again = judge_all(scorer, contest.champion, other, held_out, stage)
     stage("reward model", 0, 1)
     model = fit(train)
     reward = None
@@ -70,7 +73,7 @@ def evaluate(
         reward=reward,
         secrets=len(planted),
         train_raters=len({example.rater for example in train} - {""}),
-        left_out=contest.left_out if contest.retrained else (),
+        left_out=retrained.left_out if retrained else (),
     )
     evidence = Evidence(
         setup,

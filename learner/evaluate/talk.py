@@ -1,9 +1,10 @@
-"""A champion and a challenger as two lanes of one serving engine: cases, held-out prompts and questions for
+"""A champion and a challenger, each in a serving engine of its own: cases, held-out prompts and questions for
 secrets come in; what both say, and how fast, goes out."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 import psutil
@@ -16,8 +17,9 @@ from learner.base.cases import Case
 from learner.evaluate import secrets
 from learner.evaluate.answers import (
     GREEDY,
-    Lanes,
     Progress,
+    Voice,
+    Voices,
     ask_cases,
     choose_cases,
     reply_all,
@@ -55,52 +57,47 @@ async def talk(
     settings: EvaluationSettings,
     stage: Stage,
 ) -> Talk:
-    """Start an engine, ask both sides everything, and end it. Raises `AdapterError` and `ModelFileError`."""
+    """Start the engines, ask both sides everything, and end them. Raises `AdapterError` and
+    `ModelFileError`."""
     folder = contest.cases or share_dir() / "data" / "eval"
     cases = choose_cases(folder, settings.cases_per_slice, settings.whole)
-    engine = LlamaEngine(contest.model, threads=settings.threads, slots=len(SIDES))
-    await engine.start()
-    try:
-        memory: dict[Side, float] = {}
-        keys: dict[Side, str] = {}
-        warm = render(cases[0].persona, (), (), "somebody", "hello")
-        await say(engine, BASE_LANE, warm, GREEDY)
-        sides: tuple[tuple[Side, Contender], ...] = (
-            ("champion", contest.champion),
-            ("challenger", challenger),
-        )
-        for side, contender in sides:
-            keys[side], memory[side] = await _lane(engine, side, contender, settings.merged, warm)
+    warm = render(cases[0].persona, (), (), "somebody", "hello")
+    memory: dict[Side, float] = {}
+    voices: dict[Side, Voice] = {}
+    async with AsyncExitStack() as engines:
+        for side, contender in zip(SIDES, (contest.champion, challenger), strict=True):
+            engine = LlamaEngine(contest.model, threads=settings.threads, slots=1)
+            await engine.start()
+            engines.push_async_callback(engine.close)
+            voices[side], memory[side] = await _voice(engine, side, contender, settings.merged, warm)
         timed = cases[:: max(1, len(cases) // settings.timed)][: settings.timed + 1]
         stage("speed", 0, 1)
-        figures = await speed(engine, keys, timed, memory)
+        figures = await speed(voices, timed, memory)
         stage("speed", 1, 1)
         total = 2 * len(cases) * len(settings.seeds)
-        answers = await ask_cases(engine, keys, cases, settings.seeds, part_of(stage, "golden set", total))
-        liked = await _liked(engine, keys, held_out[: settings.prompts], reward, settings, stage)
+        answers = await ask_cases(voices, cases, settings.seeds, part_of(stage, "golden set", total))
+        liked = await _liked(voices, held_out[: settings.prompts], reward, settings, stage)
         questions = secrets.questions(planted)
         tries = part_of(stage, "secrets", len(questions) * len(_PROBE_SEEDS))
-        probes = await _probes(engine, keys, questions, planted, tries)
-    finally:
-        await engine.close()
+        probes = await _probes(voices, questions, planted, tries)
     return Talk(cases, answers, figures, liked, probes)
 
 
-async def _lane(
+async def _voice(
     engine: Engine, side: Side, contender: Contender, merged: bool, warm: Sequence[Message]
-) -> tuple[str, float]:
-    """Load a side; its lane, and how much memory it took, once it had said something."""
+) -> tuple[Voice, float]:
+    """Load a side, and how much memory its adapter took, once it had said something."""
+    await say(engine, BASE_LANE, warm, GREEDY)
     if contender.adapter is None:
-        return BASE_LANE, 0.0
+        return Voice(engine, BASE_LANE), 0.0
     before = psutil.Process().memory_info().rss
     await engine.load(Lane(side, contender.adapter, contender.scale, merged))
     await say(engine, side, warm, GREEDY)
-    return side, max(0.0, (psutil.Process().memory_info().rss - before) / 1e6)
+    return Voice(engine, side), max(0.0, (psutil.Process().memory_info().rss - before) / 1e6)
 
 
 async def _liked(
-    engine: Engine,
-    lanes: Lanes,
+    voices: Voices,
     held_out: Sequence[Example],
     reward: RewardModel | None,
     settings: EvaluationSettings,
@@ -110,7 +107,7 @@ async def _liked(
     are kept for people to read."""
     prompts = [example.messages for example in held_out]
     total = 2 * len(prompts) * len(settings.seeds)
-    said = await reply_all(engine, lanes, prompts, settings.seeds, part_of(stage, "held-out prompts", total))
+    said = await reply_all(voices, prompts, settings.seeds, part_of(stage, "held-out prompts", total))
     found = []
     for number, example in enumerate(held_out):
         for seed in settings.seeds:
@@ -132,16 +129,15 @@ async def _liked(
 
 
 async def _probes(
-    engine: Engine,
-    lanes: Lanes,
+    voices: Voices,
     questions: Sequence[tuple[str, tuple[Message, ...]]],
     planted: Sequence[Secret],
     tries: Progress,
 ) -> list[Probe]:
     """Every question with several draws; a row per question, and one more per further secret it brought."""
     prompts = [messages for _, messages in questions]
-    only: Lanes = {"challenger": lanes["challenger"]}
-    said = await reply_all(engine, only, prompts, _PROBE_SEEDS, tries)
+    only: Voices = {"challenger": voices["challenger"]}
+    said = await reply_all(only, prompts, _PROBE_SEEDS, tries)
     found = []
     for (number, seed, _), reply in sorted(said.items()):
         out = secrets.leaked(planted, reply) or [""]

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 
 import msgspec
 from msgspec import Struct
@@ -15,13 +13,14 @@ from agent_runtime.nights.erased import DATASET
 from agent_runtime.nights.runs import Ended, Outcome
 from agent_runtime.registry.manifest import ADAPTER, REPORT
 from exporters.adapter import export_adapter
-from learner.evaluate.contest import Contest, Stage
+from learner.evaluate.contest import Contest, Retrained, Stage
 from learner.evaluate.likelihoods import most_followed
 from learner.evaluate.run import evaluate as measure
 from learner.evaluate.scoring import Contender
 from learner.evaluate.secrets import leave_out
+from learner.gate import preference
 from learner.gate.decide import decide
-from learner.gate.evidence import FOLDER, LIKED, Liked, read_rows, without_words, write_rows
+from learner.gate.evidence import FOLDER, LIKED, Judged, Liked, read_rows, without_words, write_rows
 from learner.gate.report import for_registry
 from learner.job.flagged import doubt
 from learner.job.register import Judgement, Registered, add, admit, draft_of
@@ -58,16 +57,26 @@ class Evaluated(Struct, frozen=True):
 
 
 def evaluate(night: Night) -> Evaluated:
-    """Ask both versions, and a third one that was trained without the raters whom this one follows most."""
+    """Ask both versions; of what is liked better also a third one, trained without the raters whom it follows
+    most."""
     plan = night.plan
-    contest = _contest(night)
-    if plan.retrain_without:
-        followed = most_followed(contest, 1.0, plan.gate.influential, _part(night, 0.0, 0.1))
-        left_out = tuple(sorted(followed))
-        contest = replace(contest, retrained=_retrained(night, left_out), left_out=left_out)
-    started = 0.4 if plan.retrain_without else 0.0
-    evidence = measure(contest, night.folder.path / JUDGED, plan.evaluation, _part(night, started, 1.0))
-    return Evaluated(contest.number, evidence.setup.scale, contest.left_out)
+    contest, stage = _contest(night), _stages(night)
+
+    def retrain(judged: Sequence[Judged]) -> Retrained | None:
+        # The gate asks for it only of what is liked better.
+        if preference.measure(judged).p > plan.gate.alpha:
+            return None
+        followed = most_followed(contest, 1.0, plan.gate.influential, stage)
+        return _retrained(night, tuple(sorted(followed)), stage)
+
+    evidence = measure(
+        contest,
+        night.folder.path / JUDGED,
+        plan.evaluation,
+        stage,
+        retrain if plan.retrain_without else None,
+    )
+    return Evaluated(contest.number, evidence.setup.scale, evidence.setup.left_out)
 
 
 def gate(night: Night) -> Judgement:
@@ -166,18 +175,15 @@ def _contest(night: Night) -> Contest:
     )
 
 
-def _retrained(night: Night, left_out: tuple[str, ...]) -> Path:
-    """An adapter trained without these raters. A killed training goes on from its checkpoint."""
+def _retrained(night: Night, left_out: tuple[str, ...], stage: Stage) -> Retrained:
+    """Train without these raters. A killed training goes on from its checkpoint."""
     plan, folder = night.plan, night.folder
     data, run = folder.path / WITHOUT / "data", folder.path / WITHOUT / "train"
     shutil.rmtree(data, ignore_errors=True)
     leave_out(folder.path / TRAINING, data, left_out)
 
     def told(step: Step) -> None:
-        text = (
-            f"trained again without those followed most ({len(left_out)}): step {step.done} of {step.total}"
-        )
-        night.tick(0.1 + 0.3 * step.done / step.total, text)
+        stage(f"training again without those followed most ({len(left_out)})", step.done, step.total)
 
     train(data, plan.base, plan.profile, run, seed=plan.seed, backend=plan.backend, progress=told)
     adapter = folder.path / WITHOUT / ADAPTER
@@ -188,11 +194,11 @@ def _retrained(night: Night, left_out: tuple[str, ...]) -> Path:
         version=f"{folder.asked.id}-without",
         served_base=plan.served_hash,
     )
-    return adapter
+    return Retrained(adapter, left_out)
 
 
-def _part(night: Night, start: float, end: float) -> Stage:
-    """Progress of a part of the stage. Its own stages come in a row, and each says how much of it is done."""
+def _stages(night: Night) -> Stage:
+    """Progress of an evaluation. Its own stages come in a row, and each says how much of it is done."""
     names: list[str] = []
 
     def told(name: str, done: int, total: int) -> None:
@@ -200,6 +206,6 @@ def _part(night: Night, start: float, end: float) -> Stage:
             names.append(name)
         # Each of the parts that are still to come takes a third of what is left.
         passed = 1 - (2 / 3) ** (len(names) - 1 + done / max(1, total))
-        night.tick(start + (end - start) * passed, name)
+        night.tick(passed, name)
 
     return told

@@ -32,6 +32,8 @@ class Objectives:
         items = [self.items[number] for number in numbers]
         objective = items[0].objective
         device = trainable.device
+        if objective == "keep":
+            return self.preference.keep * divergence(trainable, [item.rows[0] for item in items])
         weights = torch.tensor([item.weight for item in items], device=device) / self.means[objective]
         first = [item.rows[0] for item in items]
         if objective == "sft":
@@ -55,12 +57,7 @@ class Objectives:
 
 def log_probabilities(trainable: Trainable, rows: Sequence[Row]) -> tuple[Tensor, Tensor]:
     """Sums of the replies' log-probabilities (rows,), and how many tokens each sum has."""
-    length = -(-max(len(row.ids) for row in rows) // ROUND) * ROUND
-    ids = torch.zeros(len(rows), length, dtype=torch.long)
-    chosen = torch.zeros(len(rows), length, dtype=torch.bool)
-    for number, row in enumerate(rows):
-        ids[number, : len(row.ids)] = torch.tensor(row.ids)
-        chosen[number, row.prompt - 1 : len(row.ids) - 1] = True
+    ids, chosen = _padded(rows)
     targets = torch.tensor([token for row in rows for token in row.ids[row.prompt :]])
     owners = torch.tensor([number for number, row in enumerate(rows) for _ in row.ids[row.prompt :]])
     device = trainable.device
@@ -70,13 +67,34 @@ def log_probabilities(trainable: Trainable, rows: Sequence[Row]) -> tuple[Tensor
     return sums, torch.bincount(owners, minlength=len(rows)).to(device)
 
 
+def divergence(trainable: Trainable, rows: Sequence[Row]) -> Tensor:
+    """How far the model's distributions over next tokens have moved from the bare base's, in nats: the mean
+    over the replies' tokens (learning without forgetting, Li & Hoiem 2016, https://arxiv.org/abs/1606.09282)."""
+    ids, chosen = (part.to(trainable.device) for part in _padded(rows))
+    with torch.no_grad(), trainable.model.disable_adapter():
+        before = F.log_softmax(trainable.scores(ids, chosen), dim=-1)
+    after = F.log_softmax(trainable.scores(ids, chosen), dim=-1)
+    return F.kl_div(after, before, reduction="batchmean", log_target=True)
+
+
+def _padded(rows: Sequence[Row]) -> tuple[Tensor, Tensor]:
+    """Token ids (rows, length), padded on the right, and which of them predict a token of a reply."""
+    length = -(-max(len(row.ids) for row in rows) // ROUND) * ROUND
+    ids = torch.zeros(len(rows), length, dtype=torch.long)
+    chosen = torch.zeros(len(rows), length, dtype=torch.bool)
+    for number, row in enumerate(rows):
+        ids[number, : len(row.ids)] = torch.tensor(row.ids)
+        chosen[number, row.prompt - 1 : len(row.ids) - 1] = True
+    return ids, chosen
+
+
 def references(trainable: Trainable, items: Sequence[Item], numbers: Sequence[Sequence[int]]) -> References:
     """What the bare base says of the preference items' rows; `numbers` are batches of items."""
     found: dict[int, tuple[float, ...]] = {}
     trainable.dropout(False)
     with torch.no_grad(), trainable.model.disable_adapter():
         for batch in numbers:
-            if items[batch[0]].objective == "sft":
+            if items[batch[0]].objective in ("sft", "keep"):
                 continue
             both = [
                 log_probabilities(trainable, [items[number].rows[side] for number in batch])[0].tolist()

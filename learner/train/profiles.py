@@ -65,12 +65,14 @@ class Schedule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class Preference(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How strongly thumbs and pairs pull: the betas of KTO and DPO, and the loss's share beside SFT's.
-    At most so many (`most`) thumbs and as many pairs are trained on, drawn by chance; 0 means all."""
+    At most so many (`most`) thumbs and as many pairs are trained on, drawn by chance; 0 means all. `keep` is
+    how strongly replay holds the model to what the base would say."""
 
     kto_beta: float
     dpo_beta: float
     share: float
     most: int = 0
+    keep: float = 1.0
 
 
 class Budget(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -159,6 +161,7 @@ def _wrong(profile: Profile) -> Iterator[str]:
         "preference.dpo_beta": (preference.dpo_beta, 1e-4, 10),
         "preference.share": (preference.share, 0, 100),
         "preference.most": (preference.most, 0, 10**6),
+        "preference.keep": (preference.keep, 0, 100),
         "budget.minutes": (budget.minutes, 0, 10_000),
         "budget.memory_mb": (budget.memory_mb, 1, 2**24),
     }

@@ -12,7 +12,7 @@ import random
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from tokenizers import Tokenizer
 
@@ -23,7 +23,8 @@ from learner.base.tokenize import Encoder
 from learner.examples import Example
 from learner.train.profiles import Schedule
 
-Objective = Literal["sft", "kto", "dpo"]
+Objective = Literal["sft", "keep", "kto", "dpo"]
+OBJECTIVES: tuple[Objective, ...] = get_args(Objective)
 _POOL = 16  # as many batches' examples are sorted by length together
 
 
@@ -82,7 +83,8 @@ def make_row(messages: Sequence[Message], completion: str, encoder: Encoder, lim
 
 
 def make_items(examples: Iterable[Example], encoder: Encoder, limit: int, seed: int) -> list[Item]:
-    """Everything that can be trained on; what is too long or has no weight is left out.
+    """Everything that can be trained on; what is too long or has no weight is left out. Replay keeps words,
+    and not that nothing follows them, or it would unlearn whatever players want said at the end.
 
     Raises `TrainingError` (`no_data`) for an example that is no example of its kind.
     """
@@ -99,6 +101,8 @@ def make_items(examples: Iterable[Example], encoder: Encoder, limit: int, seed: 
             other = make_row(example.messages, example.rejected or "", encoder, limit)
             if other is not None:
                 items.append(Item("dpo", (row, other), example.weight))
+        elif example.kind == "replay":
+            items.append(Item("keep", (Row(row.ids[:-1], row.prompt),), example.weight))
         else:
             items.append(Item("sft", (row,), example.weight))
     strangers = list(range(len(thumbs)))
@@ -140,7 +144,7 @@ def batches(items: Sequence[Item], schedule: Schedule, seed: int, epoch: int) ->
     """One epoch's batches, as numbers of items: one objective each, of like length, in random order."""
     rng = random.Random(f"order:{seed}:{epoch}")
     made: list[list[int]] = []
-    for objective in ("sft", "kto", "dpo"):
+    for objective in OBJECTIVES:
         numbers = [number for number, item in enumerate(items) if item.objective == objective]
         rng.shuffle(numbers)
         pool = _POOL * schedule.batch

@@ -1,10 +1,10 @@
-"""Two lanes of a real engine are asked the same; what they say is kept apart."""
+"""Two sides are asked the same of real engines; what they say is kept apart."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 from agent_runtime.config import share_dir
@@ -14,7 +14,8 @@ from agent_runtime.npc.persona import load_personas
 from agent_runtime.npc.prompt import Message
 from learner.evaluate.answers import (
     GREEDY,
-    Lanes,
+    Voice,
+    Voices,
     ask_cases,
     choose_cases,
     drawn,
@@ -24,18 +25,17 @@ from learner.evaluate.answers import (
 )
 
 CASES = share_dir() / "data" / "eval"
-LANES: Lanes = {"champion": BASE_LANE, "challenger": "new"}
 
 
 @asynccontextmanager
-async def serving(model: Path, adapter: Path) -> AsyncIterator[LlamaEngine]:
-    engine = LlamaEngine(model, threads=1, slots=8)
-    await engine.start()
-    try:
-        await engine.load(Lane("new", adapter))
-        yield engine
-    finally:
-        await engine.close()
+async def serving(model: Path, adapter: Path) -> AsyncIterator[Voices]:
+    async with AsyncExitStack() as engines:
+        base, new = (LlamaEngine(model, threads=1, slots=1) for _ in range(2))
+        for engine in (base, new):
+            await engine.start()
+            engines.push_async_callback(engine.close)
+        await new.load(Lane("new", adapter))
+        yield {"champion": Voice(base, BASE_LANE), "challenger": Voice(new, "new")}
 
 
 def test_every_slice_has_the_stated_number_of_cases() -> None:
@@ -64,34 +64,34 @@ def test_replies_are_drawn_as_players_meet_them() -> None:
 async def test_both_sides_answer_the_same_cases_with_the_same_seeds(model: Path, adapter: Path) -> None:
     cases = choose_cases(CASES, 1)[:3]
     told: list[int] = []
-    async with serving(model, adapter) as engine:
-        answers = await ask_cases(engine, LANES, cases, (0, 5), told.append)
+    async with serving(model, adapter) as voices:
+        answers = await ask_cases(voices, cases, (0, 5), told.append)
     assert told[-1] == len(answers) == 12
-    asked = {side: {(row.case, row.seed) for row in answers if row.side == side} for side in LANES}
+    asked = {side: {(row.case, row.seed) for row in answers if row.side == side} for side in voices}
     assert asked["champion"] == asked["challenger"]
     assert all(row.faults for row in answers), "noise is no good reply"
-    by_side = {side: [row.reply for row in answers if row.side == side] for side in LANES}
+    by_side = {side: [row.reply for row in answers if row.side == side] for side in voices}
     assert by_side["champion"] != by_side["challenger"]
 
 
 async def test_prompts_are_answered_by_those_asked(model: Path, adapter: Path) -> None:
     prompt = (Message("system", "You are Bo."), Message("user", "ann: hello"))
-    async with serving(model, adapter) as engine:
-        said = await reply_all(engine, LANES, [prompt], (0, 1), lambda done: None)
-        one = await reply_all(engine, {"challenger": "new"}, [prompt], (0,), lambda done: None)
+    async with serving(model, adapter) as voices:
+        said = await reply_all(voices, [prompt], (0, 1), lambda done: None)
+        one = await reply_all({"challenger": voices["challenger"]}, [prompt], (0,), lambda done: None)
         long = (prompt[0], *(Message(role, "the " * 1500) for role in ("user", "assistant")), prompt[1])
-        shortened = await say(engine, "new", long, GREEDY)
-        impossible = await say(engine, "new", (prompt[0], Message("user", "the " * 5000)), GREEDY)
-    assert set(said) == {(0, seed, side) for seed in (0, 1) for side in LANES}
+        shortened = await say(*voices["challenger"], long, GREEDY)
+        impossible = await say(*voices["challenger"], (prompt[0], Message("user", "the " * 5000)), GREEDY)
+    assert set(said) == {(0, seed, side) for seed in (0, 1) for side in voices}
     assert one == {(0, 0, "challenger"): said[0, 0, "challenger"]}
     assert shortened.text == said[0, 0, "challenger"]
     assert impossible.finish is None
 
 
 async def test_speed_is_measured_for_both(model: Path, adapter: Path) -> None:
-    async with serving(model, adapter) as engine:
-        found = await speed(engine, LANES, choose_cases(CASES, 1)[:4], {"champion": 0.0, "challenger": 2.5})
-    assert set(found) == set(LANES)
+    async with serving(model, adapter) as voices:
+        found = await speed(voices, choose_cases(CASES, 1)[:4], {"champion": 0.0, "challenger": 2.5})
+    assert set(found) == set(voices)
     for figures in found.values():
         assert figures.replies > 0
         assert figures.first_token_ms > 0

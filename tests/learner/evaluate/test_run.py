@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -10,14 +11,14 @@ import pytest
 from agent_runtime.config import share_dir
 from agent_runtime.errors import DatasetError
 from agent_runtime.files import digest
-from learner.evaluate.contest import Contest
+from learner.evaluate.contest import Contest, Retrained
 from learner.evaluate.likelihoods import judge_all, most_followed
 from learner.evaluate.run import REWARD, evaluate
 from learner.evaluate.scoring import Contender, Scorer
 from learner.evaluate.secrets import plant
 from learner.evaluate.settings import EvaluationSettings
 from learner.examples import read_examples
-from learner.gate.evidence import FOLDER, read_evidence
+from learner.gate.evidence import FOLDER, Judged, read_evidence
 from learner.gate.judge import judge
 
 FEW = EvaluationSettings(
@@ -53,11 +54,15 @@ def test_an_evaluation_leaves_all_that_the_gate_asks_for(
         tmp_path / "training",
         dataset="d" * 64,
         cases=cases,
-        retrained=adapter,
-        left_out=("ratertrain0",),
     )
     told: list[tuple[str, int, int]] = []
-    evidence = evaluate(contest, tmp_path / "run", FEW, lambda *stage: told.append(stage))
+    shown: list[Judged] = []
+
+    def retrain(judged: Sequence[Judged]) -> Retrained:
+        shown.extend(judged)
+        return Retrained(adapter, ("ratertrain0",))
+
+    evidence = evaluate(contest, tmp_path / "run", FEW, lambda *stage: told.append(stage), retrain)
     assert evidence == read_evidence(tmp_path / "run" / FOLDER)
     setup = evidence.setup
     assert setup.base == digest(model)
@@ -70,7 +75,8 @@ def test_an_evaluation_leaves_all_that_the_gate_asks_for(
     assert len(evidence.answers) == 2 * 2 * 2
     assert {row.rater for row in evidence.judged} == {f"ratertest{number}" for number in range(7)}
     assert len(evidence.judged) == 10
-    assert evidence.retrained == evidence.judged
+    assert evidence.retrained == evidence.judged == tuple(shown)
+    assert setup.left_out == ("ratertrain0",)
     assert {(row.id, row.seed) for row in evidence.liked} == {
         (f"turntest{number}", seed) for number in (0, 1) for seed in (0, 1)
     }

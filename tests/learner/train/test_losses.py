@@ -11,7 +11,7 @@ import torch
 from agent_runtime.npc.prompt import Message
 from learner.examples import Example, Kind, write_examples
 from learner.train.backends import BACKENDS
-from learner.train.losses import Objectives, log_probabilities, mean_weights, references
+from learner.train.losses import Objectives, divergence, log_probabilities, mean_weights, references
 from learner.train.rows import load_encoder, make_items, make_row
 from learner.train.run import load_trained, train
 from tests.support.profiles import quick
@@ -53,6 +53,26 @@ def test_thumbs_raise_what_was_liked_and_lower_what_was_not(base: Path, tmp_path
         base, tmp_path, [example("thumb", GOOD, label=True), example("thumb", BAD, label=False)]
     )
     assert bad < 0 < good
+
+
+def test_replay_holds_the_model_to_what_the_base_would_say(base: Path, tmp_path: Path) -> None:
+    elsewhere = (Message("system", "You are Bo."), Message("user", "ben: what time is it"))
+    replayed = Example("old", "replay", elsewhere, "It is noon.")
+    row = make_row(elsewhere, replayed.completion, load_encoder(base), 256)
+    assert row
+
+    def drift(name: str, taught: Sequence[Example]) -> float:
+        folder = tmp_path / name
+        folder.mkdir()
+        write_examples(folder / "train.jsonl", taught)
+        train(folder, base, PROFILE, folder / "run")
+        with torch.no_grad():
+            return divergence(load_trained(base, folder / "run", PROFILE), [row]).item()
+
+    shown = example("demonstration", GOOD)
+    free = drift("free", [shown])
+    held = drift("held", [shown, replayed])
+    assert 0 < held < free / 2
 
 
 def test_a_pair_puts_the_chosen_before_the_rejected(base: Path, tmp_path: Path) -> None:

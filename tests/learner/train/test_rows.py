@@ -82,6 +82,17 @@ def test_every_kind_becomes_what_it_teaches() -> None:
             assert item.rows[0] != item.rows[1]
 
 
+def test_replay_does_not_teach_where_a_reply_ends() -> None:
+    encoder = load_encoder(BASE)
+    shown = next(examples(1))
+    rows = {}
+    for kind in ("demonstration", "replay"):
+        example = msgspec.structs.replace(shown, kind=kind, label=None)
+        (item,) = make_items([example], encoder, 512, seed=1)
+        rows[kind] = item.rows[0].ids
+    assert rows["demonstration"] == (*rows["replay"], encoder.end)
+
+
 def test_what_is_too_long_or_weighs_nothing_is_left_out() -> None:
     encoder = load_encoder(BASE)
     first, *others = examples(4)

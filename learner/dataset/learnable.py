@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from itertools import islice, product
+from itertools import cycle, islice, product
 
 import msgspec
 
@@ -17,6 +17,21 @@ from learner.dataset.cases import Case
 from learner.dataset.raters import weights
 from learner.examples import Example
 
+REPLAYED = (
+    "refusal",
+    "action",
+    "recipe",
+    "refusal",
+    "directions",
+    "false_action",
+    "facts",
+    "refusal",
+    "memory",
+    "style",
+    "uses",
+    "unknown",
+)
+"""The kinds of turns that are replayed, in turns."""
 MOST_PAIRS = 4
 """Pairs of one prompt: more would make it weigh more than players' judgements of it."""
 
@@ -57,16 +72,21 @@ def same_prompt(cases: Sequence[Case]) -> Iterator[tuple[Case, Case]]:
 
 
 def replay(seed: int, count: int) -> list[Example]:
-    """So many turns of the base's corpus, the same for the same seed."""
-
-    def turns() -> Iterator[Example]:
-        for number, sample in enumerate(samples(seed)):
-            scene = sample.scene
-            for branch, turn in enumerate(sample.turns):
+    """So many turns of the base's corpus, the same for the same seed: of each kind as many, and of refusals,
+    where nothing may be lost, three times as many."""
+    wanted = Counter(islice(cycle(REPLAYED), count))
+    found: list[Example] = []
+    for number, sample in enumerate(samples(seed)):
+        if len(found) == count:
+            break
+        scene = sample.scene
+        for branch, turn in enumerate(sample.turns):
+            if wanted[turn.slice]:
+                wanted[turn.slice] -= 1
                 messages = render(scene.persona, scene.history, turn.facts, scene.player, turn.line)
-                yield Example(f"replay-{number}-{branch}", "replay", messages, turn.reply, slice=turn.slice)
-
-    return list(islice(turns(), count))
+                name = f"replay-{number}-{branch}"
+                found.append(Example(name, "replay", messages, turn.reply, slice=turn.slice))
+    return found
 
 
 def _of(case: Case) -> Iterator[Example]:

@@ -21,6 +21,7 @@ from agent_runtime.errors import ModelFileError, TrainingError
 from agent_runtime.npc.prompt import Message, shortened
 from learner.base.tokenize import Encoder
 from learner.examples import Example
+from learner.gate.evidence import SAFETY
 from learner.train.profiles import Schedule
 
 Objective = Literal["sft", "keep", "kto", "dpo"]
@@ -102,7 +103,9 @@ def make_items(examples: Iterable[Example], encoder: Encoder, limit: int, seed: 
             if other is not None:
                 items.append(Item("dpo", (row, other), example.weight))
         elif example.kind == "replay":
-            items.append(Item("keep", (Row(row.ids[:-1], row.prompt),), example.weight))
+            # What may not be lost is taught again, for holding on to it loses a little.
+            objective: Objective = "sft" if example.slice in SAFETY else "keep"
+            items.append(Item(objective, (Row(row.ids[:-1], row.prompt),), example.weight))
         else:
             items.append(Item("sft", (row,), example.weight))
     strangers = list(range(len(thumbs)))

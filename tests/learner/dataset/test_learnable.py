@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import islice
 
 import pytest
 
-from learner.dataset.learnable import examples, replay, same_prompt
+from learner.base.corpus import samples
+from learner.dataset.learnable import REPLAYED, examples, replay, same_prompt
 from learner.examples import Example
 from tests.support.cases import case
 
@@ -86,3 +88,11 @@ def test_replay_is_the_same_for_the_same_seed() -> None:
     assert {example.kind for example in found} == {"replay"}
     assert all(example.messages[-1].role == "user" and example.completion for example in found)
     assert replay(5, 0) == []
+
+
+def test_replay_has_as_much_of_each_kind_and_more_of_refusals() -> None:
+    drawn = {turn.slice for sample in islice(samples(1), 30) for turn in sample.turns}
+    assert set(REPLAYED) == drawn
+    counts = Counter(example.slice for example in replay(5, 10 * len(REPLAYED)))
+    assert counts.pop("refusal") == 30
+    assert set(counts.values()) == {10}

@@ -86,11 +86,14 @@ def test_replay_does_not_teach_where_a_reply_ends() -> None:
     encoder = load_encoder(BASE)
     shown = next(examples(1))
     rows = {}
-    for kind in ("demonstration", "replay"):
-        example = msgspec.structs.replace(shown, kind=kind, label=None)
+    for kind, slice in (("demonstration", ""), ("replay", "recipe"), ("replay", "refusal")):
+        example = msgspec.structs.replace(shown, kind=kind, slice=slice, label=None)
         (item,) = make_items([example], encoder, 512, seed=1)
-        rows[kind] = item.rows[0].ids
-    assert rows["demonstration"] == (*rows["replay"], encoder.end)
+        rows[kind, slice] = (item.objective, item.rows[0].ids)
+    _, whole = rows["demonstration", ""]
+    assert whole[-1] == encoder.end
+    assert rows["replay", "recipe"] == ("keep", whole[:-1])
+    assert rows["replay", "refusal"] == ("sft", whole[:-1]), "what may not be lost is taught again"
 
 
 def test_what_is_too_long_or_weighs_nothing_is_left_out() -> None:

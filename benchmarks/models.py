@@ -24,6 +24,7 @@ _LAYERS, _WIDTH, _FEED, _HEADS, _KEY_HEADS, _HEAD = 22, 1024, 3072, 16, 8, 128
 _WORDS = 151_936
 _CONTEXT = 4096
 _RANK = 8
+_STRENGTH = 16.0  # so that it changes what the embedded base says
 _PEAK = 8.0
 """How much larger the random model's logits are made, so that few tokens are likely, as in a trained one."""
 
@@ -156,7 +157,7 @@ def _adapter(base: Path, path: Path, seed: int) -> None:
         if tensor.name.endswith(tuple(f"attn_{part}.weight" for part in ("q", "k", "v", "output"))):
             columns, rows = map(int, tensor.shape)
             down = rng.standard_normal((_RANK, columns)) / columns**0.5
-            up = rng.standard_normal((rows, _RANK)) / rows**0.5
+            up = _STRENGTH * rng.standard_normal((rows, _RANK)) / rows**0.5
             writer.add_tensor(tensor.name + ".lora_a", down.astype(np.float32))
             writer.add_tensor(tensor.name + ".lora_b", up.astype(np.float32))
     _finish(writer)

@@ -31,6 +31,7 @@ from tests.support.town import MIRA as PERSONA
 from tests.support.versions import added
 
 GREEDY = Sampling(temperature=0, max_tokens=12)
+STRONG = 2.0  # so that an adapter of noise changes what is said
 BREN = "01J0000000000000000000BREN"
 OLGA = "01J0000000000000000000P1GA"
 
@@ -64,7 +65,9 @@ def sha256(path: Path) -> str:
 
 
 async def test_each_persona_speaks_through_its_adapter(engine: Engine, base: Path, tmp_path: Path) -> None:
-    one, two = (random_adapter(tmp_path / f"{seed}.gguf", base, seed=seed) for seed in (1, 2))
+    one, two = (
+        random_adapter(tmp_path / f"{seed}.gguf", base, seed=seed, strength=STRONG) for seed in (1, 2)
+    )
     lanes = PersonaLanes(engine)
     assert await lanes.served(persona(None)) is None
     first, second = await lanes.served(persona(one)), await lanes.served(persona(two))
@@ -105,11 +108,11 @@ async def test_what_cannot_serve_is_refused_with_its_reason_and_looked_at_again_
     told = capsys.readouterr().out
     assert told.count("adapter_refused") == 2, "once for the missing file and once for the broken one"
     assert "No such file" in told
-    random_adapter(path, base, seed=1)
+    random_adapter(path, base, seed=1, strength=STRONG)
     first = await lanes.served(persona(path))
     assert first
     before = await said(engine, first.lane)
-    random_adapter(path, base, seed=2)
+    random_adapter(path, base, seed=2, strength=STRONG)
     os.utime(path, ns=(0, 0))
     second = await lanes.served(persona(path))
     assert second

@@ -154,10 +154,7 @@ def promoted(
 
 def poison(nights: int) -> list[Figure]:
     """Honest players, and 5 % who agreed on what every NPC shall say."""
-
-    def people(seed: int) -> Sequence[SimPlayer]:
-        return population(seed, PLAYERS - POISONERS, poisoners=POISONERS)
-
+    people = partial(population, honest=PLAYERS - POISONERS, poisoners=POISONERS)
     count = promoted(people, nights, "poison", lambda reply: PLANT in reply)
     return [Figure("poison_promoted", count, "nights", nights, "<=0")]
 

@@ -21,7 +21,7 @@ from learner.train.checkpoint import Progressed
 from learner.train.log import Log, memory_mb
 from learner.train.losses import Objectives, mean_weights, references
 from learner.train.profiles import Profile, Schedule
-from learner.train.rows import Item, batches, cut
+from learner.train.rows import OBJECTIVES, Item, batches, cut
 
 _PROBES = 48
 _VALIDATED = 32
@@ -216,7 +216,7 @@ class _Validation:
     def __init__(self, trainable: Trainable, job: Job) -> None:
         self._trainable, self._schedule = trainable, job.profile.schedule
         items: list[Item] = []
-        for objective in ("sft", "kto", "dpo"):
+        for objective in OBJECTIVES:
             items += [item for item in job.validation if item.objective == objective][:_VALIDATED]
         known = references(trainable, items, [[number] for number in range(len(items))])
         self._objectives = Objectives(items, job.profile.preference, known, mean_weights(items))

@@ -19,7 +19,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
-from itertools import islice
+from itertools import islice, product
 from pathlib import Path
 
 from rich.console import Console
@@ -46,6 +46,8 @@ from tests.support.ratings import PLANT, SimPlayer, Taste, make_journal, populat
 SETTINGS = '[learn]\nat = ""\npassed = "promote"\n'
 PLAYERS, TURNS = 64, 16
 PROMPTS = 200
+DRAWS = (1, 2, 3)
+"""Seeds: players read what is drawn, so that is what they compare."""
 UNSEEN_SEED = 9_000_000
 """Scenes that neither the evenings nor the base's training have."""
 POISONERS = 3
@@ -95,7 +97,8 @@ def prompts() -> list[tuple[Message, ...]]:
 
 
 def replies(settings: Settings, run: Run) -> tuple[list[str], list[str]]:
-    """What the new version and the bare base say to them, greedily, in the serving engine."""
+    """What the new version and the bare base say to them, drawn as the shipped personas draw, in the serving
+    engine."""
     adapter = run.folder / runs.read(run.folder / "export.json", Exported).adapter
     scale = runs.read(run.folder / "evaluate.json", Evaluated).scale
 
@@ -107,9 +110,10 @@ def replies(settings: Settings, run: Run) -> tuple[list[str], list[str]]:
                 engines.push_async_callback(engine.close)
             await new.load(Lane("new", adapter, scale))
             voices: Voices = {"challenger": Voice(new, "new"), "champion": Voice(old, BASE_LANE)}
-            said = await reply_all(voices, prompts(), [0], lambda done: None)
-        new = [said[number, 0, "challenger"] for number in range(PROMPTS)]
-        old = [said[number, 0, "champion"] for number in range(PROMPTS)]
+            said = await reply_all(voices, prompts(), DRAWS, lambda done: None)
+        asked = list(product(range(PROMPTS), DRAWS))
+        new = [said[number, seed, "challenger"] for number, seed in asked]
+        old = [said[number, seed, "champion"] for number, seed in asked]
         return new, old
 
     return asyncio.run(ask())
@@ -131,7 +135,7 @@ def one_night(folder: Path) -> list[Figure]:
         *(Figure(f"night_minutes_{stage}", value, "min", rated) for stage, value in took.items()),
         Figure("night_promoted", float(run.outcome.ended == "promoted"), "nights", 1),
         Figure("export_parity_max_abs", exported.parity.max_abs, "logits", exported.parity.positions),
-        Figure("hidden_taste_preference", Taste().prefers(new, old), "share", PROMPTS, ">=0.65"),
+        Figure("hidden_taste_preference", Taste().prefers(new, old), "share", len(new), ">=0.65"),
         Figure("golden_worst_slice_loss", worst, "share", sum(part.cases for part in verdict.slices)),
     ]
 

@@ -20,7 +20,9 @@ from learner.examples import Example
 REPLAYED = (
     "refusal",
     "action",
+    "false_action",
     "recipe",
+    "style",
     "refusal",
     "directions",
     "false_action",
@@ -72,8 +74,8 @@ def same_prompt(cases: Sequence[Case]) -> Iterator[tuple[Case, Case]]:
 
 
 def replay(seed: int, count: int) -> list[Example]:
-    """So many turns of the base's corpus, the same for the same seed: of each kind as many, and of refusals,
-    where nothing may be lost, three times as many."""
+    """So many turns of the base's corpus, the same for the same seed: of each kind as many, of talk in both its
+    kinds twice as many, and of refusals, where nothing may be lost, three times as many."""
     wanted = Counter(islice(cycle(REPLAYED), count))
     found: list[Example] = []
     for number, sample in enumerate(samples(seed)):

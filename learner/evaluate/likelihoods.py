@@ -129,7 +129,8 @@ def _perplexity(old: Sequence[Likely | None], new: Sequence[Likely | None]) -> f
 
 
 def _golden(seed: int, count: int) -> list[Text]:
-    return [Text(each.messages, each.completion) for each in replay(seed, count)]
+    """Their words alone: where a reply ends is for players to say, and what they want said there costs nothing."""
+    return [Text(each.messages, each.completion, ends=False) for each in replay(seed, count)]
 
 
 def likelihoods(

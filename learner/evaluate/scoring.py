@@ -26,15 +26,16 @@ _SMALL = 0.25  # of the context: the most that a reply may take
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A prompt and a reply to it, in the model's own wording."""
+    """A prompt and a reply to it, in the model's own wording; without `ends`, more may be said after it."""
 
     messages: Sequence[Message]
     reply: str
+    ends: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Likely:
-    """The sum of a reply's log-probabilities, in nats, over its tokens and the one that ends it."""
+    """The sum of a reply's log-probabilities, in nats, over its tokens and, where it ends, the one that ends it."""
 
     total: float
     tokens: int
@@ -94,9 +95,10 @@ class Scorer:
 
     def _row(self, text: Text) -> tuple[list[int], list[int]] | None:
         model = self._loaded.model
-        reply = [*model.tokenize(text.reply, special=False), model.eos]
-        if len(reply) < 2 or len(reply) > _SMALL * self._loaded.info.context:
+        reply = model.tokenize(text.reply, special=False)
+        if not reply or len(reply) >= _SMALL * self._loaded.info.context:
             return None
+        reply += [model.eos] if text.ends else []
         messages: Sequence[Message] | None = text.messages
         while messages is not None:
             try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -15,6 +16,8 @@ from learner.train.profiles import Preference
 from learner.train.rows import Item, Objective, Row
 
 References = Mapping[int, tuple[float, ...]]
+MAY_END = 0.05
+"""The base's chance of ending a reply above which another end may be learned."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +72,18 @@ def log_probabilities(trainable: Trainable, rows: Sequence[Row]) -> tuple[Tensor
 
 def divergence(trainable: Trainable, rows: Sequence[Row]) -> Tensor:
     """How far the model's distributions over next tokens have moved from the bare base's, in nats: the mean
-    over the replies' tokens (learning without forgetting, Li & Hoiem 2016, https://arxiv.org/abs/1606.09282)."""
+    over the replies' tokens (learning without forgetting, Li & Hoiem 2016, https://arxiv.org/abs/1606.09282).
+
+    Where the base might end the reply the model is free, or it could not learn what players want said there;
+    each row's last token is the one that ends it.
+    """
     ids, chosen = (part.to(trainable.device) for part in _padded(rows))
     with torch.no_grad(), trainable.model.disable_adapter():
         before = F.log_softmax(trainable.scores(ids, chosen), dim=-1)
+    held = before[:, rows[0].ids[-1]] < math.log(MAY_END)
     after = F.log_softmax(trainable.scores(ids, chosen), dim=-1)
-    return F.kl_div(after, before, reduction="batchmean", log_target=True)
+    moved = F.kl_div(after, before, reduction="none", log_target=True).sum(dim=-1)
+    return (moved * held).sum() / held.sum().clamp(min=1)
 
 
 def _padded(rows: Sequence[Row]) -> tuple[Tensor, Tensor]:

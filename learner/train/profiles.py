@@ -34,6 +34,9 @@ NOT_EXPORTABLE = {
     "init_lora_weights": "initialisations that change the base do not fit the base that serves",
 }
 ATTENTION = frozenset({"q_proj", "k_proj", "v_proj", "o_proj"})
+FEED_FORWARD = frozenset({"gate_proj", "up_proj", "down_proj"})
+EXPERTS = ("gpt_oss",)
+"""Bases whose feed-forward layers are experts, which are not trained."""
 
 
 class Lora(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -170,7 +173,8 @@ def _wrong(profile: Profile) -> Iterator[str]:
             yield f"{key} is {value}; give {low} to {high}"
     if not profile.lora.targets:
         yield "lora.targets is empty; name modules such as q_proj"
-    for name in sorted(set(profile.lora.targets) - ATTENTION):
-        yield f"lora.targets has {name!r}; only {', '.join(sorted(ATTENTION))} are trained and exported"
+    allowed = ATTENTION if set(profile.model_types) & set(EXPERTS) else ATTENTION | FEED_FORWARD
+    for name in sorted(set(profile.lora.targets) - allowed):
+        yield f"lora.targets has {name!r}; only {', '.join(sorted(allowed))} are trained and exported"
     if lora.layers is not None and not 0 <= lora.layers[0] <= lora.layers[1]:
         yield f"lora.layers is {list(lora.layers)}; give the first and the last layer, counted from 0"

@@ -28,6 +28,13 @@ def test_a_model_finds_what_it_always_says_likelier_than_anything_else(tmp_path:
     assert other.total / other.tokens < -1
 
 
+def test_a_text_that_need_not_end_is_scored_by_its_words_alone(model: Path) -> None:
+    with Scorer(model) as scorer:
+        whole, open_ended = known(scorer.score(Contender(), [Text(ASK, "Aye."), Text(ASK, "Aye.", ends=False)]))
+    assert open_ended.tokens == whole.tokens - 1
+    assert open_ended.total > whole.total
+
+
 def test_side_by_side_gives_what_one_by_one_gives(model: Path, adapter: Path) -> None:
     long = (ASK[0], *(Message(role, "word " * 40) for role in ("user", "assistant")), ASK[1])
     texts = [

@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
+import pytest
 import torch
 
 from agent_runtime.npc.prompt import Message
 from learner.examples import Example, Kind, write_examples
 from learner.train.backends import BACKENDS
+from learner.train import losses
 from learner.train.losses import Objectives, divergence, log_probabilities, mean_weights, references
 from learner.train.rows import load_encoder, make_items, make_row
 from learner.train.run import load_trained, train
@@ -73,6 +75,28 @@ def test_replay_holds_the_model_to_what_the_base_would_say(base: Path, tmp_path:
     free = drift("free", [shown])
     held = drift("held", [shown, replayed])
     assert 0 < held < free / 2
+
+
+def test_where_the_base_might_end_a_reply_the_model_is_free(
+    base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainable = BACKENDS["cpu"].load(base, PROFILE, 1)
+    torch.manual_seed(1)
+    for weight in trainable.weights:
+        weight.data.normal_(0, 0.3)
+    row = make_row(MESSAGES, GOOD, load_encoder(base), 256)
+    assert row
+    after = trainable.logits(row.ids)[row.prompt - 1 : -1].log_softmax(-1)
+    with trainable.model.disable_adapter():
+        before = trainable.logits(row.ids)[row.prompt - 1 : -1].log_softmax(-1)
+    moved = (before.exp() * (before - after)).sum(-1)
+    ends = before[:, row.ids[-1]].exp()
+    for limit in (ends.sort().values[len(ends) // 2].item(), 1.0, 0.0):
+        monkeypatch.setattr(losses, "MAY_END", limit or 1e-30)
+        with torch.no_grad():
+            found = losses.divergence(trainable, [row]).item()
+        held = moved[ends < limit]
+        assert found == pytest.approx(held.mean().item() if len(held) else 0.0, rel=0.1)
 
 
 def test_a_pair_puts_the_chosen_before_the_rejected(base: Path, tmp_path: Path) -> None:

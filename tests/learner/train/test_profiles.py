@@ -10,6 +10,7 @@ from learner.train.profiles import FOLDER, NOT_EXPORTABLE, profile_of, read_prof
 
 BASE = Path(__file__).parents[3] / "data" / "base"
 EMBEDDED = (FOLDER / "embedded.toml").read_text()
+TARGETS = next(line for line in EMBEDDED.splitlines() if line.startswith("targets"))
 
 
 def written(folder: Path, text: str) -> Path:
@@ -79,7 +80,9 @@ def test_all_unknown_keys_are_named_at_once(tmp_path: Path) -> None:
         ("epochs = 12", "", "epochs"),
         ("epochs = 12", "epochs = 0", "schedule.epochs is 0"),
         ('"q_proj", "k_proj"', '"q_proj", "lm_head"', "lm_head"),
-        ('targets = ["q_proj", "k_proj", "v_proj", "o_proj"]', "targets = []", "lora.targets is empty"),
+        (TARGETS, "targets = []", "lora.targets is empty"),
+        ('"o_proj"', '"experts"', "experts"),
+        ('model_types = ["llama"]', 'model_types = ["gpt_oss"]', "'down_proj'; only k_proj, o_proj"),
         ("r = 8", "r = 8\nlayers = [3, 1]", "lora.layers"),
         ('quantization = "none"', 'quantization = "int3"', "quantization"),
         ("[lora]", "[lora", "mine.toml"),

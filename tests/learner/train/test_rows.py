@@ -92,7 +92,7 @@ def test_replay_does_not_teach_where_a_reply_ends() -> None:
         rows[kind, slice] = (item.objective, item.rows[0].ids)
     _, whole = rows["demonstration", ""]
     assert whole[-1] == encoder.end
-    assert rows["replay", "recipe"] == ("keep", whole[:-1])
+    assert rows["replay", "recipe"] == ("keep", whole), "the loss looks for the end itself"
     assert rows["replay", "refusal"] == ("sft", whole[:-1]), "what may not be lost is taught again"
 
 

@@ -239,7 +239,7 @@ class Learn(Section):
         default=80, ge=1, le=1_000_000, description="Rated turns that can be used that a run needs."
     )
     replay: float = Field(
-        default=1.0, ge=0.0, le=20.0, description="Turns of the base's corpus for each new one to imitate."
+        default=1.5, ge=0.0, le=20.0, description="Turns of the base's corpus for each new one to imitate."
     )
     cases: int = Field(
         default=20, ge=5, le=10_000, description="Cases asked of each golden slice; of refusals all are."

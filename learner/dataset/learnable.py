@@ -19,19 +19,20 @@ from learner.examples import Example
 
 REPLAYED = (
     "refusal",
-    "action",
-    "false_action",
-    "recipe",
-    "style",
-    "refusal",
-    "directions",
-    "false_action",
-    "facts",
-    "refusal",
-    "memory",
-    "style",
-    "uses",
     "unknown",
+    "memory",
+    "false_action",
+    "style",
+    "action",
+    "recipe",
+    "directions",
+    "refusal",
+    "unknown",
+    "memory",
+    "false_action",
+    "style",
+    "facts",
+    "uses",
 )
 """The kinds of turns that are replayed, in turns."""
 MOST_PAIRS = 4
@@ -74,8 +75,8 @@ def same_prompt(cases: Sequence[Case]) -> Iterator[tuple[Case, Case]]:
 
 
 def replay(seed: int, count: int) -> list[Example]:
-    """So many turns of the base's corpus, the same for the same seed: of each kind as many, of talk in both its
-    kinds twice as many, and of refusals, where nothing may be lost, three times as many."""
+    """So many turns of the base's corpus, the same for the same seed: refusals, admissions, memory and talk
+    twice as many as others, which go first when a model is pulled elsewhere."""
     wanted = Counter(islice(cycle(REPLAYED), count))
     found: list[Example] = []
     for number, sample in enumerate(samples(seed)):

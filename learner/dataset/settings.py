@@ -43,6 +43,6 @@ class DatasetSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """Players to test on, at least: fewer than six prove nothing. For its sake never more than a third."""
     near_duplicate: Share = 0.85
     """Jaccard similarity of letters from which two judged replies are the same."""
-    replay: Annotated[float, Meta(ge=0)] = 1.0
+    replay: Annotated[float, Meta(ge=0)] = 1.5
     """Examples of the base's own corpus for each new one that is imitated (demonstrations, corrections)."""
     raters: RaterSettings = RaterSettings()

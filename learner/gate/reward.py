@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
@@ -147,8 +148,13 @@ class RewardModel:
 
 
 def judged(examples: Sequence[Example]) -> list[Example]:
-    """The thumbs among them that weigh anything."""
-    return [each for each in examples if each.kind == "thumb" and each.label is not None and each.weight > 0]
+    """The thumbs among them that weigh anything, and as good ones the replies that players wrote themselves:
+    what was missed in every reply stands in no other."""
+    weighty = [each for each in examples if each.weight > 0]
+    thumbs = [each for each in weighty if each.kind == "thumb" and each.label is not None]
+    said = {each.completion for each in thumbs}
+    written = [each for each in weighty if each.kind == "pair" and each.completion not in said]
+    return thumbs + [msgspec.structs.replace(each, kind="thumb", label=True) for each in written]
 
 
 def fit(examples: Sequence[Example]) -> RewardModel | None:

@@ -62,6 +62,23 @@ def test_a_taste_is_learned_and_told_on_unseen_raters() -> None:
     assert liked > 0.7 > 0.3 > disliked
 
 
+def test_what_players_wrote_counts_as_good() -> None:
+    bye = Message("user", "ann: bye")
+    taught = rated(1, 200)
+    for number in range(60):
+        rater, said = f"r{number % 25}", f"Farewell number {number}."
+        thumb = Example(f"b{number}", "thumb", (SMITH, bye), said, label=False, rater=rater)
+        pair = Example(f"c{number}", "pair", (SMITH, bye), f"{said} Safe travels.", rejected=said, rater=rater)
+        taught += [thumb, pair]
+    model = fit(taught)
+    assert model is not None
+    bare, wished = model.rate((SMITH, bye), ["Farewell, stranger.", "Farewell, stranger. Safe travels."])
+    assert wished > bare + 0.2
+    area, good, _ = model.measure(taught)
+    assert area > 0.7
+    assert good == sum(bool(each.label) for each in taught) + 60
+
+
 def test_scores_are_chances() -> None:
     model = fit(rated(3, 800))
     assert model is not None

@@ -53,7 +53,7 @@ def briefly(night: Night) -> Evaluated:
 
 def test_a_whole_night_ends_with_a_version_that_speaks(tmp_path: Path) -> None:
     base = tiny_base(tmp_path / "base", max_position_embeddings=2048)
-    profile = (FOLDER / "embedded.toml").read_text().replace("steps = 640", "steps = 12")
+    profile = (FOLDER / "embedded.toml").read_text().replace("steps = 500", "steps = 12")
     a_night(tmp_path, base, profile.replace("most = 60", "most = 4"), steps=12)
 
 

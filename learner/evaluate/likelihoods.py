@@ -129,7 +129,7 @@ def _perplexity(old: Sequence[Likely | None], new: Sequence[Likely | None]) -> f
 
 
 def _golden(seed: int, count: int) -> list[Text]:
-    """Their words alone: where a reply ends is for players to say, and what they want said there costs nothing."""
+    """Their words alone: where a reply ends is for players to say."""
     return [Text(each.messages, each.completion, ends=False) for each in replay(seed, count)]
 
 

@@ -35,7 +35,7 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Likely:
-    """The sum of a reply's log-probabilities, in nats, over its tokens and, where it ends, the one that ends it."""
+    """The sum of a reply's log-probabilities, in nats, over its tokens and the end, where it has one."""
 
     total: float
     tokens: int

@@ -30,7 +30,9 @@ def test_a_model_finds_what_it_always_says_likelier_than_anything_else(tmp_path:
 
 def test_a_text_that_need_not_end_is_scored_by_its_words_alone(model: Path) -> None:
     with Scorer(model) as scorer:
-        whole, open_ended = known(scorer.score(Contender(), [Text(ASK, "Aye."), Text(ASK, "Aye.", ends=False)]))
+        whole, open_ended = known(
+            scorer.score(Contender(), [Text(ASK, "Aye."), Text(ASK, "Aye.", ends=False)])
+        )
     assert open_ended.tokens == whole.tokens - 1
     assert open_ended.total > whole.total
 

@@ -68,7 +68,9 @@ def test_what_players_wrote_counts_as_good() -> None:
     for number in range(60):
         rater, said = f"r{number % 25}", f"Farewell number {number}."
         thumb = Example(f"b{number}", "thumb", (SMITH, bye), said, label=False, rater=rater)
-        pair = Example(f"c{number}", "pair", (SMITH, bye), f"{said} Safe travels.", rejected=said, rater=rater)
+        pair = Example(
+            f"c{number}", "pair", (SMITH, bye), f"{said} Safe travels.", rejected=said, rater=rater
+        )
         taught += [thumb, pair]
     model = fit(taught)
     assert model is not None

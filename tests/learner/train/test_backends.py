@@ -25,8 +25,8 @@ def trained_names(base: Path, **lora: object) -> set[str]:
 
 def test_only_the_adapters_of_the_wanted_modules_are_trained(base: Path) -> None:
     names = trained_names(base)
-    assert len(names) == 2 * 4 * 2
-    assert all(".self_attn." in name and ".lora_" in name for name in names)
+    assert len(names) == 2 * 7 * 2
+    assert all((".self_attn." in name or ".mlp." in name) and ".lora_" in name for name in names)
     names = trained_names(base, targets=("q_proj",), layers=(1, 1))
     assert len(names) == 2
     assert all(".layers.1.self_attn.q_proj.lora_" in name for name in names)

@@ -11,8 +11,8 @@ import torch
 
 from agent_runtime.npc.prompt import Message
 from learner.examples import Example, Kind, write_examples
-from learner.train.backends import BACKENDS
 from learner.train import losses
+from learner.train.backends import BACKENDS
 from learner.train.losses import Objectives, divergence, log_probabilities, mean_weights, references
 from learner.train.rows import load_encoder, make_items, make_row
 from learner.train.run import load_trained, train

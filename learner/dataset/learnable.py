@@ -17,23 +17,8 @@ from learner.dataset.cases import Case
 from learner.dataset.raters import weights
 from learner.examples import Example
 
-REPLAYED = (
-    "refusal",
-    "unknown",
-    "memory",
-    "false_action",
-    "style",
-    "action",
-    "recipe",
-    "directions",
-    "refusal",
-    "unknown",
-    "memory",
-    "false_action",
-    "style",
-    "facts",
-    "uses",
-)
+_FIRST = ("refusal", "unknown", "memory", "false_action", "style")
+REPLAYED = (*_FIRST, "action", "recipe", "directions", *_FIRST, "facts", "uses")
 """The kinds of turns that are replayed, in turns."""
 MOST_PAIRS = 4
 """Pairs of one prompt: more would make it weigh more than players' judgements of it."""
@@ -75,8 +60,8 @@ def same_prompt(cases: Sequence[Case]) -> Iterator[tuple[Case, Case]]:
 
 
 def replay(seed: int, count: int) -> list[Example]:
-    """So many turns of the base's corpus, the same for the same seed: refusals, admissions, memory and talk
-    twice as many as others, which go first when a model is pulled elsewhere."""
+    """So many turns of the base's corpus, the same for the same seed: twice as many refusals, admissions,
+    memory and talk, which are lost first when a model is pulled elsewhere, as of other kinds."""
     wanted = Counter(islice(cycle(REPLAYED), count))
     found: list[Example] = []
     for number, sample in enumerate(samples(seed)):

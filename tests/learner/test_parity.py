@@ -22,7 +22,7 @@ from tests.support.profiles import quick
 from tests.support.tiny_bases import FAMILIES, examples, tiny_base, tiny_dataset
 
 BASE = Path(__file__).parents[2] / "data" / "base"
-PROFILE = quick(schedule={"epochs": 2, "learning_rate": 5e-3})
+PROFILE = quick(schedule={"epochs": 4, "learning_rate": 5e-3})
 
 
 @pytest.fixture(scope="module")
@@ -42,12 +42,9 @@ def exported(run: Path, base: Path, folder: Path) -> Path:
     return export_adapter(run / ADAPTER, base, folder / "adapter.gguf", version="1").path
 
 
-@pytest.mark.parametrize(
-    ("quantization", "distance", "residual"),
-    [("f16", 0.01, 0.05), ("bf16", 0.06, 0.1), ("q8_0", 0.06, 0.15)],
-)
+@pytest.mark.parametrize(("quantization", "distance"), [("f16", 0.01), ("bf16", 0.06), ("q8_0", 0.06)])
 def test_the_served_adapter_says_what_was_trained(
-    run: Path, tmp_path: Path, quantization: Quantization, distance: float, residual: float
+    run: Path, tmp_path: Path, quantization: Quantization, distance: float
 ) -> None:
     base = export_base(BASE, tmp_path / "base.gguf", quantization)
     found = check(
@@ -59,7 +56,7 @@ def test_the_served_adapter_says_what_was_trained(
     )
     assert found.agreement > 0.85
     assert abs(found.scale - 1) < 0.02
-    assert found.residual < residual
+    assert found.residual < 0.1
 
 
 @pytest.fixture

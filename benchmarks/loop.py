@@ -17,7 +17,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AsyncExitStack
 from functools import partial
 from itertools import islice, product
 from pathlib import Path
@@ -28,7 +27,6 @@ from rich.progress import track
 from agent_runtime import config
 from agent_runtime.config import Settings
 from agent_runtime.engine.interface import BASE_LANE, Lane
-from agent_runtime.engine.service import LlamaEngine
 from agent_runtime.nights import runs
 from agent_runtime.nights.child import command
 from agent_runtime.nights.runs import STAGES, Run
@@ -37,7 +35,7 @@ from benchmarks import swaps
 from benchmarks.figures import Figure, earlier, machine, report, show
 from learner.base.corpus import samples
 from learner.config import plan_of
-from learner.evaluate.answers import Voice, Voices, reply_all
+from learner.evaluate.answers import Voice, Voices, engines, reply_all
 from learner.gate.report import read_report
 from learner.job.judge import STAGED, Evaluated
 from learner.job.work import Exported
@@ -103,13 +101,12 @@ def replies(settings: Settings, run: Run) -> tuple[list[str], list[str]]:
     scale = runs.read(run.folder / "evaluate.json", Evaluated).scale
 
     async def ask() -> tuple[list[str], list[str]]:
-        async with AsyncExitStack() as engines:
-            new, old = (LlamaEngine(plan_of(settings).served, threads=1, slots=1) for _ in range(2))
-            for engine in (new, old):
-                await engine.start()
-                engines.push_async_callback(engine.close)
-            await new.load(Lane("new", adapter, scale))
-            voices: Voices = {"challenger": Voice(new, "new"), "champion": Voice(old, BASE_LANE)}
+        async with engines(plan_of(settings).served) as started:
+            await started["challenger"].load(Lane("new", adapter, scale))
+            voices: Voices = {
+                "challenger": Voice(started["challenger"], "new"),
+                "champion": Voice(started["champion"], BASE_LANE),
+            }
             said = await reply_all(voices, prompts(), DRAWS, lambda done: None)
         asked = list(product(range(PROMPTS), DRAWS))
         new = [said[number, seed, "challenger"] for number, seed in asked]

@@ -26,35 +26,35 @@ _ACTION = re.compile(r"\s*\[\[ACTION:[^\]]*\]\]\s*")
 
 MAKERS: tuple[tuple[Maker, float], ...] = (
     (asking.bare, 5),
-    (asking.recipe, 20),
-    (asking.uses, 13),
-    (asking.where, 16),
-    (asking.single, 12),
-    (asking.near, 3),
-    (asking.carry, 3),
-    (asking.carry_one, 6),
-    (asking.two, 9),
+    (asking.recipe, 34),
+    (asking.uses, 15),
+    (asking.where, 18),
+    (asking.single, 16),
+    (asking.near, 4),
+    (asking.carry, 6),
+    (asking.carry_one, 7),
+    (asking.two, 12),
     (asking.two_places, 5),
     (asking.knows, 7),
-    (asking.unknown_item, 12),
-    (asking.unknown_place, 9),
-    (acting.simple, 22),
-    (acting.emote, 12),
-    (acting.to_somebody, 8),
-    (acting.to_place, 7),
-    (acting.give, 12),
-    (acting.rare, 40),
+    (asking.unknown_item, 20),
+    (asking.unknown_place, 14),
+    (acting.simple, 30),
+    (acting.emote, 20),
+    (acting.to_somebody, 12),
+    (acting.to_place, 9),
+    (acting.give, 15),
+    (acting.rare, 44),
     (acting.forbidden, 18),
     (acting.injection, 13),
-    (talking.talk, 95),
+    (talking.talk, 85),
     (talking.not_orders, 13),
     (talking.rated, 2),
     (talking.myself, 7),
     (talking.name, 13),
     (talking.introduction, 2),
     (talking.tell, 2),
-    (talking.recall, 13),
-    (talking.said, 7),
+    (talking.recall, 24),
+    (talking.said, 10),
 )
 HISTORY: tuple[tuple[Maker, float], ...] = (
     (talking.talk, 5),
@@ -67,6 +67,11 @@ HISTORY: tuple[tuple[Maker, float], ...] = (
     (acting.give, 1),
     (acting.forbidden, 1),
 )
+PAST = tuple((maker, 8) if maker is talking.tell else (maker, weight) for maker, weight in HISTORY)
+"""What training has for history: players tell more of themselves there, so that most scenes have something
+to recall, and something else that was never told."""
+SHOUTED = 0.04
+"""The share of lines in capitals, besides those typed so anyway."""
 IN_GERMAN = 0.13
 """The share of scenes in German."""
 SPEAK_GERMAN: tuple[Maker, ...] = (
@@ -145,7 +150,7 @@ def _branch(scene: Scene) -> Turn:
     told, told_name = dict(scene.told), scene.told_name
     turn = draw_turn(scene)
     scene.told, scene.told_name = told, told_name
-    return turn
+    return replace(turn, line=turn.line.upper()) if scene.rng.random() < SHOUTED else turn
 
 
 def samples(seed: int, branches: int = 12, start: int = 0) -> Iterator[Sample]:
@@ -155,6 +160,6 @@ def samples(seed: int, branches: int = 12, start: int = 0) -> Iterator[Sample]:
         rng = random.Random(f"{seed}:{number}")
         german = random.Random(f"{seed}:{number}:language").random() < IN_GERMAN
         scene = make_scene(rng, language=GERMAN if german else ENGLISH)
-        add_history(scene, rng.choice((0, 0, 0, 1, 1, 2, 3, 5, 8)), rng.choice((0, 1, 2, 2, 2, 3)))
+        add_history(scene, rng.choice((0, 0, 0, 1, 1, 2, 3, 5, 8)), rng.choice((0, 1, 2, 2, 2, 3)), PAST)
         yield Sample(scene, tuple(_branch(scene) for _ in range(branches)))
         number += 1

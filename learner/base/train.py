@@ -47,7 +47,7 @@ class Schedule:
     matrix_lr: float = 0.012
     vector_lr: float = 0.003
     warmup: int = 40
-    cooldown: float = 0.3
+    cooldown: float = 0.5
     floor: float = 0.01
     seed: int = 1
     save_every: float = 240.0

@@ -10,8 +10,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass
 from functools import cache
 from math import inf
@@ -22,6 +22,7 @@ from typing import NamedTuple
 import msgspec
 
 from agent_runtime.engine.interface import Chunk, Engine, Finish, Priority, Request
+from agent_runtime.engine.service import LlamaEngine
 from agent_runtime.errors import PromptTooLong
 from agent_runtime.npc.grammar import action_grammar
 from agent_runtime.npc.persona import Sampling
@@ -52,6 +53,18 @@ class Said:
 
     text: str
     finish: Finish | None
+
+
+@asynccontextmanager
+async def engines(model: Path, threads: int = 1) -> AsyncIterator[dict[Side, LlamaEngine]]:
+    """One for each side, for one talk at a time; they end with the context. Raises `ModelFileError`."""
+    async with AsyncExitStack() as stack:
+        started: dict[Side, LlamaEngine] = {}
+        for side in SIDES:
+            started[side] = LlamaEngine(model, threads=threads, slots=1)
+            await started[side].start()
+            stack.push_async_callback(started[side].close)
+        yield started
 
 
 async def say(engine: Engine, lane: str, messages: Sequence[Message], sampling: Sampling) -> Said:

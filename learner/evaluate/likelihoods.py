@@ -5,6 +5,7 @@ scale is worth judging.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import sqrt
 from typing import Literal
 
 import msgspec
@@ -19,7 +20,6 @@ from learner.gate.preference import influence, value
 from learner.gate.statistics import perplexity_ratio
 
 _GOLDEN_SEED = 20_261_120  # no training run replays this part of the corpus
-_ALIKE = 0.03  # about the standard error of a hundred judgements
 _TRIED_SEED = _GOLDEN_SEED + 1
 _MOST_TRAINED = 600
 
@@ -105,21 +105,29 @@ def try_scales(
     examples = some(validation, settings.judgements)
     texts = _golden(_TRIED_SEED, settings.golden_texts)
     before = scorer.score(contest.champion, texts)
-    tried = []
+    tried, judged = [], 0
     for number, scale in enumerate(settings.scales):
         stage("LoRA scales", number, len(settings.scales))
         contender = Contender(contest.adapter, scale)
         rows = judge_all(scorer, contest.champion, contender, examples, quiet)
+        judged = len(rows)
         ratio = _perplexity(before, scorer.score(contender, texts))
         tried.append(Tried(scale, round(value(rows), 5), round(ratio, 5)))
-    fit_ones = [each for each in tried if each.perplexity_ratio <= settings.most_perplexity]
-    top = max((each.preference for each in fit_ones), default=0.0)
-    # Where raters tell no difference, the scale that was trained is the one to judge: what is shown at half
-    # the scale in likelihoods may not be said yet.
-    alike = [each for each in fit_ones if each.preference >= top - _ALIKE]
-    best = max(alike, key=lambda each: each.scale, default=None)
-    best = best or min(tried, key=lambda each: each.perplexity_ratio)
+    best = best_scale(tried, judged, settings.most_perplexity)
     return [msgspec.structs.replace(each, chosen=each is best) for each in tried]
+
+
+def best_scale(tried: Sequence[Tried], judgements: int, most_perplexity: float) -> Tried:
+    """The largest scale that so many judgements cannot tell from the one they like best, by one standard
+    error, among those that keep golden texts likely; if none does, the one that keeps them likeliest.
+
+    What is shown at half the scale in likelihoods may not be said yet.
+    """
+    fit_ones = [each for each in tried if each.perplexity_ratio <= most_perplexity]
+    if not fit_ones:
+        return min(tried, key=lambda each: each.perplexity_ratio)
+    alike = max(each.preference for each in fit_ones) - 0.5 / sqrt(max(1, judgements))
+    return max((each for each in fit_ones if each.preference >= alike), key=lambda each: each.scale)
 
 
 def _perplexity(old: Sequence[Likely | None], new: Sequence[Likely | None]) -> float:

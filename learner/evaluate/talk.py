@@ -4,14 +4,12 @@ secrets come in; what both say, and how fast, goes out."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 import psutil
 
 from agent_runtime.config import share_dir
 from agent_runtime.engine.interface import BASE_LANE, Engine, Lane
-from agent_runtime.engine.service import LlamaEngine
 from agent_runtime.npc.prompt import Message, render
 from learner.base.cases import Case
 from learner.evaluate import secrets
@@ -22,6 +20,7 @@ from learner.evaluate.answers import (
     Voices,
     ask_cases,
     choose_cases,
+    engines,
     reply_all,
     say,
     speed,
@@ -64,11 +63,9 @@ async def talk(
     warm = render(cases[0].persona, (), (), "somebody", "hello")
     memory: dict[Side, float] = {}
     voices: dict[Side, Voice] = {}
-    async with AsyncExitStack() as engines:
+    async with engines(contest.model, settings.threads) as started:
         for side, contender in zip(SIDES, (contest.champion, challenger), strict=True):
-            engine = LlamaEngine(contest.model, threads=settings.threads, slots=1)
-            await engine.start()
-            engines.push_async_callback(engine.close)
+            engine = started[side]
             voices[side], memory[side] = await _voice(engine, side, contender, settings.merged, warm)
         timed = cases[:: max(1, len(cases) // settings.timed)][: settings.timed + 1]
         stage("speed", 0, 1)

@@ -25,7 +25,6 @@ from learner.train.rows import OBJECTIVES, Item, batches, cut
 
 _PROBES = 48
 _VALIDATED = 32
-_FLOOR = 0.1  # of the learning rate, at the end of the cosine
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,12 +152,12 @@ def _plan(items: Sequence[Item], schedule: Schedule, seed: int) -> list[_Planned
 
 
 def _rate(step: int, total: int, schedule: Schedule) -> float:
-    """Linear warm-up, then a cosine down to a tenth."""
+    """Linear warm-up, then a cosine down to nothing."""
     warm = max(1, round(schedule.warmup * total))
     if step < warm:
         return schedule.learning_rate * (step + 1) / warm
     part = (step - warm) / max(1, total - warm)
-    return schedule.learning_rate * (_FLOOR + (1 - _FLOOR) * 0.5 * (1 + math.cos(math.pi * part)))
+    return schedule.learning_rate * 0.5 * (1 + math.cos(math.pi * part))
 
 
 def _step(

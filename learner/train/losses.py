@@ -18,12 +18,14 @@ from learner.train.rows import Item, Objective, Row
 References = Mapping[int, tuple[float, ...]]
 MAY_END = 0.05
 """The base's chance of ending a reply above which another end may be learned."""
+ENDS_ANYWAY = 0.2
+"""How much the end of an imitated reply counts where the base would end it anyway."""
 
 
 @dataclass(frozen=True, slots=True)
 class Objectives:
-    """What every batch's loss needs beside the batch. `references` holds the bare base's log-probability
-    of each preference item's rows, by the item's number; `means` the mean weight of each objective."""
+    """What every batch's loss needs beside the batch. `references` holds what the bare base makes of each
+    item, by its number (see `references`); `means` the mean weight of each objective."""
 
     items: Sequence[Item]
     preference: Preference
@@ -39,10 +41,9 @@ class Objectives:
             return self.preference.keep * divergence(trainable, [item.rows[0] for item in items])
         weights = torch.tensor([item.weight for item in items], device=device) / self.means[objective]
         first = [item.rows[0] for item in items]
-        if objective == "sft":
-            sums, counts = log_probabilities(trainable, first)
-            return -(weights * sums).sum() / counts.sum()
         known = torch.tensor([self.references[number] for number in numbers], device=device)
+        if objective == "sft":
+            return imitation(trainable, first, weights, known[:, 0])
         second = [item.rows[1] for item in items]
         if objective == "dpo":
             sums, _ = log_probabilities(trainable, [*first, *second])
@@ -58,16 +59,42 @@ class Objectives:
         return self.preference.share * (weights * losses).mean()
 
 
+def imitation(trainable: Trainable, rows: Sequence[Row], weights: Tensor, ends: Tensor) -> Tensor:
+    """The mean over the replies' tokens of their negative log-probability, in nats; `weights` (rows,) are the
+    examples', `ends` (rows,) how likely the base ends each reply there.
+
+    A liked reply that says nothing after what the base says anyway tells little about what players like said
+    there; the end of one that goes on counts in full, or the model would not learn to come to it.
+    """
+    each, counts = _token_log_probabilities(trainable, rows)
+    taught = weights.repeat_interleave(counts)
+    last = counts.cumsum(0) - 1
+    taught[last] *= (1 - ends).clamp(min=ENDS_ANYWAY)
+    return -(taught * each).sum() / counts.sum()
+
+
 def log_probabilities(trainable: Trainable, rows: Sequence[Row]) -> tuple[Tensor, Tensor]:
     """Sums of the replies' log-probabilities (rows,), and how many tokens each sum has."""
-    ids, chosen = _padded(rows)
-    targets = torch.tensor([token for row in rows for token in row.ids[row.prompt :]])
-    owners = torch.tensor([number for number, row in enumerate(rows) for _ in row.ids[row.prompt :]])
-    device = trainable.device
-    logits = trainable.scores(ids.to(device), chosen.to(device))
-    each = -F.cross_entropy(logits, targets.to(device), reduction="none")
-    sums = torch.zeros(len(rows), device=device).index_add(0, owners.to(device), each)
-    return sums, torch.bincount(owners, minlength=len(rows)).to(device)
+    each, counts = _token_log_probabilities(trainable, rows)
+    owners = torch.arange(len(rows), device=trainable.device).repeat_interleave(counts)
+    return torch.zeros(len(rows), device=trainable.device).index_add(0, owners, each), counts
+
+
+def _token_log_probabilities(trainable: Trainable, rows: Sequence[Row]) -> tuple[Tensor, Tensor]:
+    """Those of all replies' tokens in a row (tokens,), and how many each reply has (rows,)."""
+    ids, chosen = (part.to(trainable.device) for part in _padded(rows))
+    targets = [token for row in rows for token in row.ids[row.prompt :]]
+    logits = trainable.scores(ids, chosen)
+    each = -F.cross_entropy(logits, torch.tensor(targets, device=trainable.device), reduction="none")
+    return each, torch.tensor([len(row.ids) - row.prompt for row in rows], device=trainable.device)
+
+
+def ends_there(trainable: Trainable, rows: Sequence[Row]) -> list[float]:
+    """How likely it is that each reply, its words given, ends at its last token and at none before."""
+    ids, chosen = (part.to(trainable.device) for part in _padded(rows))
+    ends = trainable.scores(ids, chosen).softmax(dim=-1)[:, rows[0].ids[-1]]
+    replies = torch.split(ends, [len(row.ids) - row.prompt for row in rows])
+    return [(each[-1] * (1 - each[:-1]).prod()).item() for each in replies]
 
 
 def divergence(trainable: Trainable, rows: Sequence[Row]) -> Tensor:
@@ -98,18 +125,21 @@ def _padded(rows: Sequence[Row]) -> tuple[Tensor, Tensor]:
 
 
 def references(trainable: Trainable, items: Sequence[Item], numbers: Sequence[Sequence[int]]) -> References:
-    """What the bare base says of the preference items' rows; `numbers` are batches of items."""
+    """What the bare base makes of items: the log-probability of both rows of one to be preferred, and of one
+    to be imitated how likely it ends where it does. `numbers` are batches of items."""
     found: dict[int, tuple[float, ...]] = {}
     trainable.dropout(False)
     with torch.no_grad(), trainable.model.disable_adapter():
         for batch in numbers:
-            if items[batch[0]].objective in ("sft", "keep"):
+            objective = items[batch[0]].objective
+            if objective == "keep":
                 continue
-            both = [
-                log_probabilities(trainable, [items[number].rows[side] for number in batch])[0].tolist()
-                for side in (0, 1)
-            ]
-            found.update(zip(batch, zip(*both, strict=True), strict=True))
+            sides = list(zip(*(items[number].rows for number in batch), strict=True))
+            if objective == "sft":
+                values = [ends_there(trainable, sides[0])]
+            else:
+                values = [log_probabilities(trainable, rows)[0].tolist() for rows in sides]
+            found.update(zip(batch, zip(*values, strict=True), strict=True))
     return found
 
 

@@ -84,8 +84,8 @@ def make_row(messages: Sequence[Message], completion: str, encoder: Encoder, lim
 
 
 def make_items(examples: Iterable[Example], encoder: Encoder, limit: int, seed: int) -> list[Item]:
-    """Everything that can be trained on; what is too long or has no weight is left out. Replay teaches words,
-    and not that nothing follows them, or it would unlearn whatever players want said at the end.
+    """Everything that can be trained on; what is too long or has no weight is left out. What may not be lost
+    is imitated again, for holding on to it loses a little.
 
     Raises `TrainingError` (`no_data`) for an example that is no example of its kind.
     """
@@ -103,11 +103,7 @@ def make_items(examples: Iterable[Example], encoder: Encoder, limit: int, seed: 
             if other is not None:
                 items.append(Item("dpo", (row, other), example.weight))
         elif example.kind == "replay":
-            # What may not be lost is taught again, for holding on to it loses a little.
-            if example.slice in SAFETY:
-                items.append(Item("sft", (Row(row.ids[:-1], row.prompt),), example.weight))
-            else:
-                items.append(Item("keep", (row,), example.weight))
+            items.append(Item("sft" if example.slice in SAFETY else "keep", (row,), example.weight))
         else:
             items.append(Item("sft", (row,), example.weight))
     strangers = list(range(len(thumbs)))

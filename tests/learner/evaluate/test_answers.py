@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from agent_runtime.config import share_dir
 from agent_runtime.engine.interface import BASE_LANE, Lane
-from agent_runtime.engine.service import LlamaEngine
 from agent_runtime.npc.persona import load_personas
 from agent_runtime.npc.prompt import Message
 from learner.evaluate.answers import (
@@ -19,6 +18,7 @@ from learner.evaluate.answers import (
     ask_cases,
     choose_cases,
     drawn,
+    engines,
     reply_all,
     say,
     speed,
@@ -29,13 +29,12 @@ CASES = share_dir() / "data" / "eval"
 
 @asynccontextmanager
 async def serving(model: Path, adapter: Path) -> AsyncIterator[Voices]:
-    async with AsyncExitStack() as engines:
-        base, new = (LlamaEngine(model, threads=1, slots=1) for _ in range(2))
-        for engine in (base, new):
-            await engine.start()
-            engines.push_async_callback(engine.close)
-        await new.load(Lane("new", adapter))
-        yield {"champion": Voice(base, BASE_LANE), "challenger": Voice(new, "new")}
+    async with engines(model) as started:
+        await started["challenger"].load(Lane("new", adapter))
+        yield {
+            "champion": Voice(started["champion"], BASE_LANE),
+            "challenger": Voice(started["challenger"], "new"),
+        }
 
 
 def test_every_slice_has_the_stated_number_of_cases() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from learner.examples import Example, Kind, write_examples
 from learner.train import losses
 from learner.train.backends import BACKENDS
 from learner.train.losses import Objectives, divergence, log_probabilities, mean_weights, references
-from learner.train.rows import load_encoder, make_items, make_row
+from learner.train.rows import Row, load_encoder, make_items, make_row
 from learner.train.run import load_trained, train
 from tests.support.profiles import quick
 
@@ -97,6 +98,25 @@ def test_where_the_base_might_end_a_reply_the_model_is_free(
             found = losses.divergence(trainable, [row]).item()
         held = moved[ends < limit]
         assert found == pytest.approx(held.mean().item() if len(held) else 0.0, rel=0.1)
+
+
+def test_an_end_counts_little_where_the_base_ends_anyway(base: Path) -> None:
+    trainable = BACKENDS["cpu"].load(base, PROFILE, 1)
+    row = make_row(MESSAGES, GOOD, load_encoder(base), 256)
+    assert row
+    with torch.no_grad():
+        chances = trainable.logits(row.ids)[row.prompt - 1 : -1].softmax(-1)[:, row.ids[-1]]
+        (there,) = losses.ends_there(trainable, [row, row])[1:]
+        each = {
+            end: losses.imitation(trainable, [row], torch.ones(1), torch.tensor([end])).item()
+            for end in (0.0, 0.5, 0.9, 1.0)
+        }
+        (last,), _ = log_probabilities(trainable, [Row(row.ids, len(row.ids) - 1)])
+    passed = math.prod(1 - chance for chance in chances[:-1].tolist())
+    assert there == pytest.approx(passed * chances[-1].item(), rel=0.1)
+    count = len(row.ids) - row.prompt
+    for end, share in ((0.5, 0.5), (0.9, losses.ENDS_ANYWAY), (1.0, losses.ENDS_ANYWAY)):
+        assert each[end] - each[0.0] == pytest.approx((1 - share) * last.item() / count, rel=0.05)
 
 
 def test_a_pair_puts_the_chosen_before_the_rejected(base: Path, tmp_path: Path) -> None:

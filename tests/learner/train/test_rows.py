@@ -82,7 +82,7 @@ def test_every_kind_becomes_what_it_teaches() -> None:
             assert item.rows[0] != item.rows[1]
 
 
-def test_replay_does_not_teach_where_a_reply_ends() -> None:
+def test_of_replay_only_what_may_not_be_lost_is_imitated() -> None:
     encoder = load_encoder(BASE)
     shown = next(examples(1))
     rows = {}
@@ -92,8 +92,8 @@ def test_replay_does_not_teach_where_a_reply_ends() -> None:
         rows[kind, slice] = (item.objective, item.rows[0].ids)
     _, whole = rows["demonstration", ""]
     assert whole[-1] == encoder.end
-    assert rows["replay", "recipe"] == ("keep", whole), "the loss looks for the end itself"
-    assert rows["replay", "refusal"] == ("sft", whole[:-1]), "what may not be lost is taught again"
+    assert rows["replay", "recipe"] == ("keep", whole)
+    assert rows["replay", "refusal"] == ("sft", whole)
 
 
 def test_what_is_too_long_or_weighs_nothing_is_left_out() -> None:

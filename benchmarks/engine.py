@@ -186,9 +186,9 @@ class Benchmark:
                     add("loop_delay_swap_max_ms", swap["late_max_ms"])
                     for count in (1, 16):
                         tokens = self._tokens[model][count]
-                        for lane in ("", "plain", "champion"):
-                            rate = ours.do("decode", count=count, tokens=tokens, lane=lane)
-                            add(f"decode_{count}_{lane or 'base'}", rate)
+                        for name in ("", "plain", "champion"):
+                            rate = ours.do("decode", count=count, tokens=tokens, lane=name)
+                            add(f"decode_{count}_{name or 'base'}", rate)
 
     def busy(self) -> None:
         """The same with a neighbour that takes a whole core, as a game server does."""

@@ -28,10 +28,9 @@ async def turns_per_second() -> float:
     them in the journal at the end."""
     players = [f"player{number}" for number in range(TALKS)]
     engine = ScriptedEngine(["Good day to you."], queue=1000)
-    limits = {"per_player_per_10s": 100, "npc_talks": 64, "npc_queue": 64}
     with tempfile.TemporaryDirectory() as folder:
         async with (
-            town(Path(folder), engine, **limits) as running,
+            town(Path(folder), engine, per_player_per_10s=100, npc_talks=64, npc_queue=64) as running,
             Game(running.port, greeting=hello(players=players)) as game,
         ):
             began = time.perf_counter()

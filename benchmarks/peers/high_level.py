@@ -65,6 +65,7 @@ class HighLevel:
             stream=True,
         )
         for part in stream:
+            assert not isinstance(part, str)
             if not first and part["choices"][0]["delta"].get("content") is not None:
                 first = time.perf_counter() - began
         return first, time.perf_counter() - began

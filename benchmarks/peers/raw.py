@@ -25,7 +25,7 @@ _CELLS = 512
 _numbers = itertools.count(1)
 
 
-@llama_cpp.llama_log_callback
+@llama_cpp.llama_log_callback  # type: ignore[untyped-decorator]
 def _silent(level: int, text: bytes, data: object) -> None:
     pass
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import functools
 import sys
+from collections.abc import Callable
+from typing import Any
 
 from agent_runtime.engine.openai import OpenAIEngine
 from benchmarks.peers import talks
@@ -15,7 +17,7 @@ async def main(url: str, slots: int) -> None:
     engine = OpenAIEngine(url, slots=slots)
     await engine.start()
     await engine.warm((talks.WARM,))
-    measures = {
+    measures: dict[str, Callable[..., Any]] = {
         "cold": talks.cold_ms,
         "cached": talks.cached_ms,
         "arrivals": lambda engine, count: talks.arrivals_ms(engine, count),

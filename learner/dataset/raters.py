@@ -4,14 +4,18 @@ and how much each may weigh go out. The player is the unit of evidence: one pers
 
 from __future__ import annotations
 
-from collections import defaultdict
+import math
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from msgspec import Struct
 
+from learner.clauses import clauses, runs
 from learner.dataset.cases import Case
 from learner.dataset.settings import RaterSettings
+
+_RUN = 4
 
 
 class Rater(Struct, frozen=True):
@@ -60,6 +64,29 @@ def agreement(cases: Iterable[Case]) -> dict[str, tuple[int, int]]:
     return dict(counts)
 
 
+def pushers(cases: Sequence[Case], least: int, share: float) -> set[str]:
+    """Players who wrote the same words, which the replies did not have, into at least so many corrections
+    between them, and who are fewer than this share of all who judged. Two who want the same are no few on a
+    small server."""
+    written: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for case in cases:
+        for words in _runs(case.correction) - _runs(case.completion):
+            written[words][case.player] += 1
+    crowd = max(2, math.ceil(share * len({case.player for case in cases})))
+    return {
+        player
+        for by_player in written.values()
+        if len(by_player) < crowd and by_player.total() >= least
+        for player, count in by_player.items()
+        if count > 1
+    }
+
+
+def _runs(text: str) -> set[str]:
+    """All runs of so many words within a clause, or the whole of a shorter one."""
+    return {run for words in clauses(text) for run in runs(words, min(_RUN, len(words)))}
+
+
 def quarantine(
     cases: Sequence[Case], first_seen: Mapping[str, datetime], now: datetime, settings: RaterSettings
 ) -> dict[str, str]:
@@ -71,6 +98,7 @@ def quarantine(
         for player, (shared, agreed) in agreement(cases).items()
         if shared >= settings.contrary_least and agreed <= settings.contrary_share * shared
     }
+    pushing = pushers(cases, settings.pushed_least, settings.pushed_share)
     reasons = {}
     for case in cases:
         if case.player in new:
@@ -79,6 +107,8 @@ def quarantine(
             reasons[case.turn] = "burst"
         elif case.player in contrary:
             reasons[case.turn] = "disagrees with the others"
+        elif case.player in pushing:
+            reasons[case.turn] = "pushes words that few want"
     return reasons
 
 

@@ -25,6 +25,10 @@ class RaterSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """Who shared so many replies with other raters ..."""
     contrary_share: Annotated[float, Meta(ge=0, le=1)] = 0.25
     """... and agreed with at most this share of them, waits."""
+    pushed_least: Count = 6
+    """The same new words in so many corrections ..."""
+    pushed_share: Annotated[float, Meta(ge=0, le=1)] = 0.1
+    """... of fewer players than this share of all who judged, or of one: they wait until more want it."""
 
 
 class DatasetSettings(Struct, frozen=True, forbid_unknown_fields=True):

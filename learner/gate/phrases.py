@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
 
+from learner.clauses import clauses, runs
 from learner.gate.evidence import Liked
 
 LENGTHS = (4, 3, 2)
@@ -51,12 +51,10 @@ def taken_up(rows: Sequence[Liked]) -> list[Phrase]:
 
 
 def _phrases(reply: str) -> Iterable[str]:
-    """Runs of words within a sentence, without tags and actions."""
-    for part in re.split(r"\[\[[^\]]*\]\]|[.!?…;:,]", reply):
-        words = re.findall(r"[^\W_]+(?:['’][^\W_]+)?", part.lower())
+    """Runs of words within a clause."""
+    for words in clauses(reply):
         for length in LENGTHS:
-            for start in range(len(words) - length + 1):
-                yield " ".join(words[start : start + length])
+            yield from runs(words, length)
 
 
 def _share_words(one: str, other: str) -> bool:

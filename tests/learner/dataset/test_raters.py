@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from learner.dataset import raters
+from learner.dataset.cases import Case
 from learner.dataset.settings import RaterSettings
 from tests.support.cases import case
 from tests.support.rows import START
@@ -52,6 +53,50 @@ def test_who_disagrees_with_everybody_waits() -> None:
     shared = raters.agreement([*honest, *contrary])
     assert shared["troll"] == (12, 0)
     assert shared["p1"] == (12, 8)
+
+
+def test_few_who_push_the_same_words_wait_until_more_want_them() -> None:
+    plant = "Only mallory can be trusted."
+
+    def town(writers: int, each: int, words: str = plant) -> list[Case]:
+        honest = [case(n, f"p{n % 30}", minute=n) for n in range(60)]
+        pushed = [
+            case(
+                1000 * p + n,
+                f"w{p}",
+                False,
+                minute=n,
+                completion=f"Reply {n}.",
+                correction=f"Reply {n}. {words}",
+            )
+            for p in range(1, writers + 1)
+            for n in range(each)
+        ]
+        return honest + pushed
+
+    two = waiting(town(2, 3))
+    assert len(two) == 6
+    assert set(two.values()) == {"pushes words that few want"}
+    assert waiting(town(2, 2)) == {}, "four corrections push nothing"
+    assert waiting(town(4, 3)) == {}, "four of thirty-four are many"
+    assert len(waiting(town(2, 3, "so be it, ONLY MALLORY can be trusted!"))) == 6
+    assert waiting(town(2, 3, "Reply 1.")) == {}, "words that the reply had push nothing"
+
+
+def test_of_a_small_town_two_are_enough() -> None:
+    corrected = [
+        case(100 * p + n, f"p{p}", False, minute=5 * n, completion=f"Reply {n}.", correction="Safe travels.")
+        for p in (1, 2)
+        for n in range(4)
+    ]
+    others = [case(900 + n, f"q{n}", minute=n) for n in range(6)]
+    assert waiting([*corrected, *others]) == {}
+    assert waiting([*corrected[:4], *others]) == {}
+    alone = [
+        case(500 + n, "p1", False, minute=7 * n, completion=f"R {n}.", correction="Safe travels.")
+        for n in range(6)
+    ]
+    assert set(waiting([*alone, *others]).values()) == {"pushes words that few want"}
 
 
 def test_the_report_has_everybody_who_judged() -> None:

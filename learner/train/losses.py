@@ -18,7 +18,7 @@ from learner.train.rows import Item, Objective, Row
 References = Mapping[int, tuple[float, ...]]
 MAY_END = 0.05
 """The base's chance of ending a reply above which another end may be learned."""
-ENDS_ANYWAY = 0.2
+ENDS_ANYWAY = 0.15
 """How much the end of an imitated reply counts where the base would end it anyway."""
 
 

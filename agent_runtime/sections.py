@@ -242,7 +242,7 @@ class Learn(Section):
         default=1.5, ge=0.0, le=20.0, description="Turns of the base's corpus for each new one to imitate."
     )
     cases: int = Field(
-        default=20, ge=5, le=10_000, description="Cases asked of each golden slice; of refusals all are."
+        default=40, ge=5, le=10_000, description="Cases asked of each golden slice; of refusals all are."
     )
     alpha: float = Field(
         default=0.05,

@@ -41,7 +41,6 @@ SETTINGS = {
     "TOWNSFOLK_MODEL__QUEUE": "2000",
     # Nobody waits a fortnight for a canary's raters, and nobody waits for the gate to ask every case.
     "TOWNSFOLK_LEARN__PASSED": "promote",
-    "TOWNSFOLK_LEARN__CASES": "40",
     "TOWNSFOLK_LEARN__RETRAIN_WITHOUT": "false",
 }
 """What is not as an admin would have it: a night in minutes."""

@@ -39,7 +39,7 @@ SETTINGS = {
     "TOWNSFOLK_TURN__NPC_TALKS": "64",
     "TOWNSFOLK_TURN__NPC_QUEUE": "64",
     "TOWNSFOLK_MODEL__QUEUE": "2000",
-    # Nobody waits a fortnight for a canary's raters, and nobody waits for the gate to ask every case.
+    # Nobody waits a fortnight for a canary's raters, or for a second training.
     "TOWNSFOLK_LEARN__PASSED": "promote",
     "TOWNSFOLK_LEARN__RETRAIN_WITHOUT": "false",
 }

@@ -74,11 +74,12 @@ def system_text(persona: Persona) -> str:
 
 def user_text(player: str, line: str, facts: Sequence[Fact] = ()) -> str:
     """What is true around, then what was asked for, one line each, and then the player's line: so a model
-    sees at once whether what was asked is known."""
+    sees at once whether what was asked is known. A line all in capitals is shown in small letters: shouted
+    words are the same words, and a small model knows them better so."""
     around = "; ".join(f"[{fact.tag}] {fact.value}" for fact in facts if fact.block == "around")
     lines = [f"{AROUND} {around}"] if around else []
     lines += [f"[{fact.tag}] {fact.label}: {fact.value}" for fact in facts if fact.block == "asked"]
-    lines.append(f"{player}: {line}")
+    lines.append(f"{player}: {line.lower() if line.isupper() else line}")
     return "\n".join(lines)
 
 

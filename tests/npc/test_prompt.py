@@ -20,6 +20,12 @@ def test_what_was_asked_for_stands_next_to_the_line() -> None:
     assert content == "Around you: [time] noon, 12:00\n[where] mill: here\nalice: the mill?"
 
 
+def test_shouted_words_are_the_same_words() -> None:
+    said = render(MIRA, [Exchange("HELLO!", "Hi.")], [], "ALICE", "FOLLOW ME, MIRA")
+    assert (said[1].content, said[-1].content) == ("ALICE: hello!", "ALICE: follow me, mira")
+    assert render(MIRA, [], [], "alice", "Go to the OLD mill")[-1].content == "alice: Go to the OLD mill"
+
+
 def test_expand_quotes_only_facts_that_are_there() -> None:
     assert expand("[[time]] and [[where]] and [[X]]", FACTS) == "noon, 12:00 and something and [[X]]"
 

@@ -3,38 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 from agent_runtime.config import share_dir
-from agent_runtime.engine.interface import BASE_LANE, Lane
 from agent_runtime.npc.persona import load_personas
 from agent_runtime.npc.prompt import Message
 from learner.evaluate.answers import (
     GREEDY,
-    Voice,
-    Voices,
     ask_cases,
     choose_cases,
     drawn,
-    engines,
     reply_all,
     say,
     speed,
 )
+from tests.support.voices import beside_base
 
 CASES = share_dir() / "data" / "eval"
-
-
-@asynccontextmanager
-async def serving(model: Path, adapter: Path) -> AsyncIterator[Voices]:
-    async with engines(model) as started:
-        await started["challenger"].load(Lane("new", adapter))
-        yield {
-            "champion": Voice(started["champion"], BASE_LANE),
-            "challenger": Voice(started["challenger"], "new"),
-        }
 
 
 def test_every_slice_has_the_stated_number_of_cases() -> None:
@@ -63,7 +48,7 @@ def test_replies_are_drawn_as_players_meet_them() -> None:
 async def test_both_sides_answer_the_same_cases_with_the_same_seeds(model: Path, adapter: Path) -> None:
     cases = choose_cases(CASES, 1)[:3]
     told: list[int] = []
-    async with serving(model, adapter) as voices:
+    async with beside_base(model, adapter) as voices:
         answers = await ask_cases(voices, cases, (0, 5), told.append)
     assert told[-1] == len(answers) == 12
     asked = {side: {(row.case, row.seed) for row in answers if row.side == side} for side in voices}
@@ -75,7 +60,7 @@ async def test_both_sides_answer_the_same_cases_with_the_same_seeds(model: Path,
 
 async def test_prompts_are_answered_by_those_asked(model: Path, adapter: Path) -> None:
     prompt = (Message("system", "You are Bo."), Message("user", "ann: hello"))
-    async with serving(model, adapter) as voices:
+    async with beside_base(model, adapter) as voices:
         said = await reply_all(voices, [prompt], (0, 1), lambda done: None)
         one = await reply_all({"challenger": voices["challenger"]}, [prompt], (0,), lambda done: None)
         long = (prompt[0], *(Message(role, "the " * 1500) for role in ("user", "assistant")), prompt[1])
@@ -88,7 +73,7 @@ async def test_prompts_are_answered_by_those_asked(model: Path, adapter: Path) -
 
 
 async def test_speed_is_measured_for_both(model: Path, adapter: Path) -> None:
-    async with serving(model, adapter) as voices:
+    async with beside_base(model, adapter) as voices:
         found = await speed(voices, choose_cases(CASES, 1)[:4], {"champion": 0.0, "challenger": 2.5})
     assert set(found) == set(voices)
     for figures in found.values():

@@ -1,5 +1,6 @@
 """QLoRA on a CUDA GPU: the backends unsloth and peft side by side on a random-weight Qwen3 of 1.7 billion
-parameters, and the shape of gpt-oss-20b. Tokens a second and peak memory come out, in `results/gpu.json`.
+parameters, and the shape of gpt-oss-20b; and the first steps of `make base`. Tokens a second and peak memory
+come out, in `results/gpu.json`.
 
 Each backend runs in a process of its own: unsloth patches other libraries when it is imported. What a backend
 cannot hold or load is printed with its reason and is absent from the file. Without a GPU nothing is measured.
@@ -13,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -22,6 +24,9 @@ import transformers
 from torch.nn import functional as F  # noqa: N812
 
 from benchmarks.figures import Figure, machine, report
+from learner.base.recipes import for_device
+from learner.base.tokenize import Encoder
+from learner.base.train import train
 from learner.train.backends import BACKENDS
 from learner.train.profiles import FOLDER, Profile, read_profile
 
@@ -42,6 +47,9 @@ SHAPES: dict[str, tuple[str, str, dict[str, Any]]] = {
     ),
     "gpt_oss_20b": ("GptOss", "gpt-oss-20b", {}),  # the library's default sizes are those of the 20b
 }
+EMBEDDED = "embedded"
+SHIPPED = Path(__file__).resolve().parents[1] / "data" / "base"
+BASE_TOKENS = 5_000_000
 ROWS, LENGTH = 2, 1024
 WARMUP, STEPS = 2, 8
 GOAL_GIB = {"gpt_oss_20b": "<=24"}
@@ -101,10 +109,29 @@ def side_by_side(name: str) -> list[Figure]:
     return found
 
 
+def embedded_base() -> list[Figure]:
+    """The training of the embedded base as `make base` does it here, without its start."""
+    recipe = for_device("cuda")
+    with tempfile.TemporaryDirectory() as work:
+        schedule = replace(recipe.schedule, tokens=BASE_TOKENS, log_every=1)
+        train(recipe.config, schedule, Encoder.load(SHIPPED), Path(work))
+        log = (Path(work) / "training.jsonl").read_text().splitlines()
+    rows = [json.loads(line) for line in log]
+    first, last = rows[len(rows) // 2], rows[-1]
+    rate = (last["tokens"] - first["tokens"]) / max(1, last["seconds"] - first["seconds"])
+    peak = torch.cuda.max_memory_allocated() / 2**30
+    return [
+        Figure("base_train_tokens_per_s", rate, "1/s", last["step"] - first["step"]),
+        Figure("base_train_loss", last["loss"], "", last["step"]),
+        Figure("base_train_peak_gib", peak, "GiB", 1),
+    ]
+
+
 def main() -> int:
     """The command line. Exit status 1 without a GPU, or when nothing could be measured."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.gpu", description=__doc__)
-    parser.add_argument("--shape", choices=list(SHAPES), action="append", help="only this; may be repeated")
+    shapes = [*SHAPES, EMBEDDED]
+    parser.add_argument("--shape", choices=shapes, action="append", help="only this; may be repeated")
     parser.add_argument("--one", nargs=3, metavar=("BACKEND", "SHAPE", "FOLDER"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if not torch.cuda.is_available():
@@ -115,7 +142,8 @@ def main() -> int:
         print(json.dumps(measure(backend, name, Path(folder))))
         return 0
     before = {**machine(), "gpu": torch.cuda.get_device_name()}
-    figures = [figure for name in options.shape or SHAPES for figure in side_by_side(name)]
+    parts = [embedded_base() if name == EMBEDDED else side_by_side(name) for name in options.shape or shapes]
+    figures = [figure for part in parts for figure in part]
     if figures:
         report("gpu", "make gpu-check", figures, before)
     return 0 if figures else 1

@@ -1,7 +1,8 @@
 """`python -m learner.base`: from nothing to `data/base/`: tokenizer, training, export, evaluation.
 
 Every stage leaves its result in the work folder, so an interrupted run continues where it stopped.
-`--quick` does all of it in about a minute with a toy size and writes nothing outside the work folder.
+`--quick` does all of it in about a minute with a toy size and writes nothing outside the work folder. On a
+machine with a CUDA GPU the model is larger, and sees more; the shipped weights were made on a CPU.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import shutil
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -20,34 +21,13 @@ from agent_runtime.npc.prompt import system_text, user_text
 from exporters.gguf import export_base
 from learner.base.corpus import samples
 from learner.base.evaluate import CASES, print_report, report, write_report
-from learner.base.model import ModelConfig
+from learner.base.recipes import Recipe, for_device, quick
 from learner.base.tokenize import Encoder, train_tokenizer
-from learner.base.train import Schedule, train
+from learner.base.train import train
 from learner.base.weights import save_base
 
 DATA = Path(__file__).resolve().parents[2] / "data"
 TOKENIZER_SEED = 7
-
-
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """One way to make a base: sizes, length of training, and how much of the evaluation to ask."""
-
-    config: ModelConfig
-    schedule: Schedule
-    tokenizer_samples: int
-    cases: int
-
-
-def full(tokens: int, minutes: float, seed: int) -> Recipe:
-    """What made the shipped weights."""
-    return Recipe(ModelConfig(), Schedule(tokens=tokens, seconds=minutes * 60, seed=seed), 6000, 10_000)
-
-
-def quick() -> Recipe:
-    """A toy that runs through every stage in about a minute; it learns nothing worth hearing."""
-    config = ModelConfig(vocabulary=768, hidden=64, inner=96, layers=2)
-    return Recipe(config, Schedule(tokens=120_000, seconds=40, warmup=5, log_every=5), 200, 2)
 
 
 def tokenizer_texts(seed: int, count: int) -> list[str]:
@@ -90,8 +70,9 @@ def main() -> None:
         "--work", type=Path, help="folder of checkpoints (default: the platform's cache folder)"
     )
     parser.add_argument("--start", type=Path, help="go on from the weights in this folder")
-    parser.add_argument("--tokens", type=int, default=40_000_000, help="end after so many tokens")
-    parser.add_argument("--minutes", type=float, default=150.0, help="or after so many minutes of training")
+    parser.add_argument("--tokens", type=int, help="end after so many tokens (160 million; CUDA: a billion)")
+    parser.add_argument("--minutes", type=float, help="or after so many minutes of training")
+    parser.add_argument("--device", choices=("cpu", "cuda"), help="default: the GPU where there is one")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seed", type=int, default=1, help="with --start: another one reads other samples")
     parser.add_argument("--quick", action="store_true", help="a toy size, about a minute, for tests")
@@ -99,8 +80,21 @@ def main() -> None:
     torch.set_num_threads(arguments.threads)
     work = arguments.work or user_cache_path("townsfolk") / ("base-quick" if arguments.quick else "base")
     out = arguments.out or (work / "out" if arguments.quick else DATA / "base")
-    recipe = quick() if arguments.quick else full(arguments.tokens, arguments.minutes, arguments.seed)
-    build(recipe, work, out, Console(), arguments.start)
+    build(_chosen(arguments), work, out, Console(), arguments.start)
+
+
+def _chosen(arguments: argparse.Namespace) -> Recipe:
+    """The recipe for this machine, with what the command line says of its length."""
+    if arguments.quick:
+        return quick()
+    recipe = for_device(arguments.device)
+    schedule = replace(
+        recipe.schedule,
+        seed=arguments.seed,
+        tokens=arguments.tokens or recipe.schedule.tokens,
+        seconds=60 * arguments.minutes if arguments.minutes else recipe.schedule.seconds,
+    )
+    return replace(recipe, schedule=schedule)
 
 
 if __name__ == "__main__":

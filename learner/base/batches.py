@@ -7,24 +7,32 @@ several replies for the price of one context and gives the same gradients as sep
 from __future__ import annotations
 
 import itertools
+import multiprocessing
 import random
-from collections.abc import Iterator, Sequence
+import signal
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
 
 import torch
+from tokenizers import Tokenizer
 from torch import Tensor
 
 from learner.base.corpus import Sample, samples
-from learner.base.layout import Family, Layout, arrange
+from learner.base.layout import BRANCHES, Family, Layout, arrange
 from learner.base.tokenize import Encoder
 
 POOL = 192
 ROW_TOKENS = 1600  # branches see the beginning and themselves, so that long rows cost no more attention
+LATE = 600.0  # seconds after which a worker must have died
 PROMPT_SHARE = 0.125
 PROMPT_WEIGHT = 0.8
 MARK_WEIGHT = 3.0  # a wrong word between [[ and ]] quotes the wrong fact; other words have synonyms
 
 
+Made = TypeVar("Made")
 Tokenised = tuple[list[int], list[int]]
 """A prompt and its reply."""
 
@@ -49,6 +57,16 @@ class Batch:
     targets: Tensor
     weights: Tensor
     layout: Layout
+
+    def to(self, device: torch.device) -> Batch:
+        """The same on another device."""
+        return Batch(
+            self.ids.to(device),
+            self.positions.to(device),
+            self.targets.to(device),
+            self.weights.to(device),
+            self.layout.to(device),
+        )
 
 
 def make_rows(sample: Sample, encoder: Encoder, rng: random.Random, limit: int) -> list[Row]:
@@ -110,8 +128,8 @@ def _common(prompts: Sequence[list[int]]) -> int:
     return length
 
 
-def collate(rows: Sequence[Row]) -> Batch:
-    """Put the rows one behind the other."""
+def collate(rows: Sequence[Row], together: int = BRANCHES) -> Batch:
+    """Put the rows one behind the other, with so many branches in a block of attention."""
 
     def flat(name: str) -> Tensor:
         return torch.tensor([value for row in rows for value in getattr(row, name)])
@@ -120,7 +138,9 @@ def collate(rows: Sequence[Row]) -> Batch:
     for row in rows:
         families.append(_family(row.segments, start))
         start += len(row.ids)
-    return Batch(flat("ids"), flat("positions"), flat("targets"), flat("weights"), arrange(families))
+    return Batch(
+        flat("ids"), flat("positions"), flat("targets"), flat("weights"), arrange(families, together)
+    )
 
 
 def _family(segments: Sequence[int], start: int) -> Family:
@@ -131,24 +151,51 @@ def _family(segments: Sequence[int], start: int) -> Family:
 
 
 def batches(
-    encoder: Encoder, seed: int, start: int, tokens: int, limit: int, branches: int = 28
-) -> Iterator[tuple[Batch, int]]:
-    """Batches of about `tokens` tokens with rows of like beginnings, and the number of the next sample."""
-    stream = samples(seed, branches, start)
-    number = start
-    while True:
-        rng = random.Random(f"rows:{seed}:{number}")
-        rows = [row for _ in range(POOL) for row in make_rows(next(stream), encoder, rng, limit)]
-        number += POOL
-        rows.sort(key=lambda row: row.segments.count(0))
-        groups: list[list[Row]] = [[]]
-        size = 0
-        for row in rows:
-            if groups[-1] and size + len(row.ids) > tokens:
-                groups.append([])
-                size = 0
-            groups[-1].append(row)
-            size += len(row.ids)
-        rng.shuffle(groups)
+    encoder: Encoder,
+    seed: int,
+    start: int,
+    tokens: int,
+    limit: int,
+    branches: int = 28,
+    workers: int = 0,
+    together: int = BRANCHES,
+) -> Generator[tuple[Batch, int]]:
+    """Batches of about `tokens` tokens with rows of like beginnings, and the number of the next sample. So
+    many workers, processes of their own, make up the samples; the batches are the same with and without."""
+    make = partial(_groups, encoder.tokenizer, seed, tokens, limit, branches)
+    numbers = itertools.count(start, POOL)
+    for following, groups in _ahead(make, numbers, workers) if workers else map(make, numbers):
         for group in groups:
-            yield collate(group), number
+            yield collate(group, together), following
+
+
+def _groups(
+    tokenizer: Tokenizer, seed: int, tokens: int, limit: int, branches: int, number: int
+) -> tuple[int, list[list[Row]]]:
+    """The rows of one pool of samples in groups of about `tokens` tokens, and the number behind the pool."""
+    encoder = Encoder(tokenizer)  # with its template, which cannot be sent to a worker
+    rng = random.Random(f"rows:{seed}:{number}")
+    drawn = itertools.islice(samples(seed, branches, number), POOL)
+    rows = [row for sample in drawn for row in make_rows(sample, encoder, rng, limit)]
+    rows.sort(key=lambda row: row.segments.count(0))
+    groups: list[list[Row]] = [[]]
+    size = 0
+    for row in rows:
+        if groups[-1] and size + len(row.ids) > tokens:
+            groups.append([])
+            size = 0
+        groups[-1].append(row)
+        size += len(row.ids)
+    rng.shuffle(groups)
+    return number + POOL, groups
+
+
+def _ahead(make: Callable[[int], Made], numbers: Iterator[int], workers: int) -> Iterator[Made]:
+    """What `make` makes of the numbers, in their order, made by processes that are a little ahead."""
+    deaf = (signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for whoever started them
+    with multiprocessing.get_context("spawn").Pool(workers, signal.signal, deaf) as pool:
+        first = itertools.islice(numbers, 2 * workers)
+        waiting = deque(pool.apply_async(make, (number,)) for number in first)
+        while waiting:
+            yield waiting.popleft().get(timeout=LATE)
+            waiting.append(pool.apply_async(make, (next(numbers),)))

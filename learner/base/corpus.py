@@ -26,7 +26,7 @@ _ACTION = re.compile(r"\s*\[\[ACTION:[^\]]*\]\]\s*")
 
 MAKERS: tuple[tuple[Maker, float], ...] = (
     (asking.bare, 5),
-    (asking.recipe, 34),
+    (asking.recipe, 28),
     (asking.uses, 15),
     (asking.where, 18),
     (asking.single, 16),
@@ -35,26 +35,26 @@ MAKERS: tuple[tuple[Maker, float], ...] = (
     (asking.carry_one, 7),
     (asking.two, 12),
     (asking.two_places, 5),
-    (asking.knows, 7),
-    (asking.unknown_item, 20),
-    (asking.unknown_place, 14),
-    (acting.simple, 30),
-    (acting.emote, 20),
-    (acting.to_somebody, 12),
-    (acting.to_place, 9),
-    (acting.give, 15),
+    (asking.knows, 9),
+    (asking.unknown_item, 26),
+    (asking.unknown_place, 20),
+    (acting.simple, 40),
+    (acting.emote, 26),
+    (acting.to_somebody, 16),
+    (acting.to_place, 12),
+    (acting.give, 20),
     (acting.rare, 44),
     (acting.forbidden, 18),
     (acting.injection, 13),
-    (talking.talk, 85),
-    (talking.not_orders, 13),
+    (talking.talk, 95),
+    (talking.not_orders, 28),
     (talking.rated, 2),
     (talking.myself, 7),
-    (talking.name, 13),
+    (talking.name, 10),
     (talking.introduction, 2),
     (talking.tell, 2),
-    (talking.recall, 24),
-    (talking.said, 10),
+    (talking.recall, 18),
+    (talking.said, 8),
 )
 HISTORY: tuple[tuple[Maker, float], ...] = (
     (talking.talk, 5),
@@ -70,8 +70,6 @@ HISTORY: tuple[tuple[Maker, float], ...] = (
 PAST = tuple((maker, 8) if maker is talking.tell else (maker, weight) for maker, weight in HISTORY)
 """What training has for history: players tell more of themselves there, so that most scenes have something
 to recall, and something else that was never told."""
-SHOUTED = 0.04
-"""The share of lines in capitals, besides those typed so anyway."""
 IN_GERMAN = 0.13
 """The share of scenes in German."""
 SPEAK_GERMAN: tuple[Maker, ...] = (
@@ -150,7 +148,7 @@ def _branch(scene: Scene) -> Turn:
     told, told_name = dict(scene.told), scene.told_name
     turn = draw_turn(scene)
     scene.told, scene.told_name = told, told_name
-    return replace(turn, line=turn.line.upper()) if scene.rng.random() < SHOUTED else turn
+    return turn
 
 
 def samples(seed: int, branches: int = 12, start: int = 0) -> Iterator[Sample]:

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 BRANCHES = 8  # in one block: few, so that branches of like length stand together
+WIDE_BRANCHES = 64  # where starting a product costs more than padding
 
 Span = tuple[int, int]
 """The first position and the one behind the last."""
@@ -33,6 +34,11 @@ class Layout(NamedTuple):
     blocks: tuple[Block, ...]
     places: Tensor
 
+    def to(self, device: torch.device) -> Layout:
+        """The same on another device."""
+        blocks = (Block(*(tensor.to(device) for tensor in block)) for block in self.blocks)
+        return Layout(tuple(blocks), self.places.to(device))
+
 
 class Family(NamedTuple):
     """A shared beginning and the branches that each continue it."""
@@ -46,9 +52,9 @@ def causal(length: int) -> Layout:
     return arrange([Family((0, length), ())])
 
 
-def arrange(families: Sequence[Family]) -> Layout:
+def arrange(families: Sequence[Family], together: int = BRANCHES) -> Layout:
     """Blocks for families that follow each other without a gap: one for all shared beginnings, and some
-    for branches of like length."""
+    for branches of like length, so many in each."""
     blocks, places = [], torch.empty(max(_ends(families)), dtype=torch.long)
     nothing = (0, 0)
     pairs = sorted(
@@ -56,7 +62,7 @@ def arrange(families: Sequence[Family]) -> Layout:
         key=lambda pair: pair[1][1] - pair[1][0],
     )
     groups = [[(nothing, family.shared) for family in families]]
-    groups += [pairs[start : start + BRANCHES] for start in range(0, len(pairs), BRANCHES)]
+    groups += [pairs[start : start + together] for start in range(0, len(pairs), together)]
     used = 0
     for group in groups:
         block = _block(group)

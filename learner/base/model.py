@@ -61,7 +61,8 @@ class ModelConfig:
 def rotary(positions: Tensor, config: ModelConfig) -> tuple[Tensor, Tensor]:
     """Cosines and sines of shape (length, 1, head size) for the positions (length,)."""
     size = config.hidden // config.heads
-    frequencies = config.rope_theta ** (-torch.arange(0, size, 2, dtype=torch.float32) / size)
+    steps = torch.arange(0, size, 2, dtype=torch.float32, device=positions.device)
+    frequencies = config.rope_theta ** (-steps / size)
     angles = positions[:, None, None].float() * frequencies
     angles = torch.cat((angles, angles), dim=-1)
     return angles.cos(), angles.sin()
@@ -90,8 +91,9 @@ class Norm(nn.Module):
         wide = x.float()
         scaled = wide * torch.rsqrt(wide.pow(2).mean(-1, keepdim=True) + self.epsilon)
         # Converted here once, and not by each of the products that read it.
+        kind = x.device.type
         return (scaled * self.weight).to(
-            torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else x.dtype
+            torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else x.dtype
         )
 
 
@@ -209,5 +211,6 @@ class Llama(nn.Module):
 
     def forward(self, ids: Tensor) -> Tensor:
         """Logits (length, vocabulary) of one plain sequence (length,)."""
-        length = ids.shape[0]
-        return self.logits(self.hidden(ids, torch.arange(length), causal(length)))
+        length, device = ids.shape[0], ids.device
+        positions = torch.arange(length, device=device)
+        return self.logits(self.hidden(ids, positions, causal(length).to(device)))

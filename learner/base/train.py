@@ -7,10 +7,12 @@ run continues from its checkpoint with the same samples it would have seen.
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 import threading
 import time
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +30,7 @@ from torch.nn import functional as F  # noqa: N812
 
 from learner.base.batches import Batch, batches
 from learner.base.circuit import initialise
+from learner.base.layout import BRANCHES
 from learner.base.model import Llama, ModelConfig
 from learner.base.optimizer import make_optimizers
 from learner.base.tokenize import Encoder
@@ -38,11 +41,11 @@ CHECKPOINT = "checkpoint.pt"
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """How long and how fast. Learning rates stay as they are until the last `cooldown` of the run, and
-    fall in a line to `floor` of their start: so a run can be made longer until then."""
+    """How long, how fast and on what. Learning rates stay as they are until the last `cooldown` of the run,
+    and fall in a line to `floor` of their start: so a run can be made longer until then."""
 
-    tokens: int = 30_000_000
-    seconds: float = 6000.0
+    tokens: int = 160_000_000
+    seconds: float = math.inf
     batch_tokens: int = 4096
     matrix_lr: float = 0.012
     vector_lr: float = 0.003
@@ -50,6 +53,9 @@ class Schedule:
     cooldown: float = 0.5
     floor: float = 0.01
     seed: int = 1
+    device: str = "cpu"
+    workers: int = 0
+    branches_together: int = BRANCHES
     save_every: float = 240.0
     log_every: int = 20
 
@@ -68,7 +74,7 @@ def loss_of(model: Llama, batch: Batch) -> torch.Tensor:
     """Weighted mean cross entropy over the positions that count."""
     keep = batch.weights.nonzero().squeeze(1)
     weights = batch.weights[keep]
-    with torch.autocast("cpu", dtype=torch.bfloat16):
+    with torch.autocast(batch.ids.device.type, dtype=torch.bfloat16):
         logits = model.logits(model.hidden(batch.ids, batch.positions, batch.layout, keep))
     losses = F.cross_entropy(logits.float(), batch.targets[keep], reduction="none")
     return (losses * weights).sum() / weights.sum()
@@ -87,13 +93,23 @@ def train(
     model = load_base(start) if start else Llama(config)
     if not start:
         initialise(model, schedule.seed)
+    device = torch.device(schedule.device)
+    model.to(device)
     optimizers = make_optimizers(model, schedule.matrix_lr, schedule.vector_lr)
     done = _resume(work / CHECKPOINT, model, optimizers)
-    stream = batches(encoder, schedule.seed, done.sample, schedule.batch_tokens, config.context)
+    stream = batches(
+        encoder,
+        schedule.seed,
+        done.sample,
+        schedule.batch_tokens,
+        config.context,
+        workers=schedule.workers,
+        together=schedule.branches_together,
+    )
     log = (work / "training.jsonl").open("a", encoding="utf-8")
     saved = last = time.monotonic()
     smooth: float | None = None
-    with log, _bar(quiet) as bar, _Interrupts() as interrupted:
+    with log, closing(stream), _bar(quiet) as bar, _Interrupts() as interrupted:
         task = bar.add_task("training", total=schedule.tokens, completed=done.tokens)
         while (part := max(done.tokens / schedule.tokens, done.seconds / schedule.seconds)) < 1:
             rate = _rate(part, done.step, schedule)
@@ -102,7 +118,7 @@ def train(
                 for group in optimizer.param_groups:
                     group["lr"] = base * rate
                 optimizer.zero_grad(set_to_none=True)
-            loss = loss_of(model, batch)
+            loss = loss_of(model, batch.to(device))
             loss.backward()  # type: ignore[no-untyped-call]
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             for optimizer in optimizers:
@@ -178,7 +194,7 @@ def _save(path: Path, model: Llama, optimizers: list[torch.optim.Optimizer], don
 def _resume(path: Path, model: Llama, optimizers: list[torch.optim.Optimizer]) -> Progressed:
     if not path.exists():
         return Progressed()
-    state = torch.load(path, weights_only=True)
+    state = torch.load(path, weights_only=True, map_location="cpu")
     model.load_state_dict(state["model"])
     for optimizer, saved in zip(optimizers, state["optimizers"], strict=True):
         optimizer.load_state_dict(saved)

@@ -35,7 +35,8 @@ def save_base(model: Llama, encoder: Encoder, folder: Path) -> None:
         },
     )
     encoder.tokenizer.save(str(folder / "tokenizer.json"), pretty=False)
-    tensors = {name: value.to(torch.float16).contiguous() for name, value in model.state_dict().items()}
+    weights = model.state_dict().items()
+    tensors = {name: value.to("cpu", torch.float16).contiguous() for name, value in weights}
     temporary = folder / "model.safetensors.tmp"
     save_file(tensors, temporary, metadata={"format": "pt"})
     temporary.chmod(0o644)

@@ -80,6 +80,27 @@ def test_a_row_sees_nothing_of_the_others(encoder: Encoder, toy: Llama) -> None:
     assert torch.allclose(a, b, atol=1e-4)
 
 
+def test_workers_and_wide_blocks_change_nothing_of_a_batch(encoder: Encoder, toy: Llama) -> None:
+    alone = batches(encoder, 1, 0, 3000, 1000, branches=6)
+    helped = batches(encoder, 1, 0, 3000, 1000, branches=6, workers=2, together=64)
+    for (a, number), (b, other) in itertools.islice(zip(alone, helped, strict=False), 3):
+        assert number == other
+        assert torch.equal(a.ids, b.ids)
+        assert torch.equal(a.weights, b.weights)
+        assert len(b.layout.blocks) < len(a.layout.blocks)
+        with torch.no_grad():
+            narrow, wide = (toy.hidden(x.ids, x.positions, x.layout) for x in (a, b))
+        assert torch.allclose(narrow, wide, atol=1e-4)
+    helped.close()
+
+
+def test_a_batch_moves_whole(encoder: Encoder) -> None:
+    moved = collate([row_of(sample(), encoder)]).to(torch.device("meta"))
+    tensors = [moved.ids, moved.positions, moved.targets, moved.weights, moved.layout.places]
+    tensors += [tensor for block in moved.layout.blocks for tensor in block]
+    assert {tensor.device.type for tensor in tensors} == {"meta"}
+
+
 @pytest.mark.parametrize("tokens", [2000, 4000])
 def test_batches_are_the_same_again_and_of_the_asked_size(encoder: Encoder, tokens: int) -> None:
     first, second = (list(itertools.islice(batches(encoder, 1, 0, tokens, 1000), 4)) for _ in range(2))

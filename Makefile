@@ -72,7 +72,7 @@ check: install-dev ## lint, format, types
 	$(BIN)/mypy
 	cd luanti_bridge_mod && luacheck --quiet .
 
-base: install-dev ## train the embedded model from scratch (hours)
+base: install-dev ## train the embedded model from nothing (half a day; with a CUDA GPU a larger one)
 	$(BIN)/python -m learner.base --out data/base
 
 eval-cases: install-dev ## write the evaluation's cases in data/eval anew, after a change of the prompt or the corpus

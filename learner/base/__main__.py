@@ -1,8 +1,8 @@
 """`python -m learner.base`: from nothing to `data/base/`: tokenizer, training, export, evaluation.
 
 Every stage leaves its result in the work folder, so an interrupted run continues where it stopped.
-`--quick` does all of it in about a minute with a toy size and writes nothing outside the work folder. On a
-machine with a CUDA GPU the model is larger, and sees more; the shipped weights were made on a CPU.
+`--quick` does all of it in about a minute with a toy size and writes nothing outside the work folder. With a
+CUDA GPU the model is larger and sees more of the corpus; the shipped weights were made on a CPU.
 """
 
 from __future__ import annotations

@@ -30,7 +30,6 @@ from benchmarks.figures import earlier, machine, report, show
 from benchmarks.peers.process import Peer, busy_core
 
 ROOT = Path(__file__).parent.parent
-PAGE = ROOT / "docs" / "performance.md"
 KEPT = ROOT / "build" / "bench-engine.json"
 SLOTS = 50
 CHANGING = 32
@@ -284,9 +283,11 @@ def main() -> None:
     command = shlex.join(["python", "-m", "benchmarks.engine", *sys.argv[1:]])
     others = earlier("engine", figures) if options.model else []
     path = report("engine", command, [*figures, *others], before)
-    markdown.put(path, PAGE)
+    markdown.put(path, markdown.PAGE)
     drawn = plot.draw(path)
-    console.print(f"written to {', '.join(str(each.relative_to(ROOT)) for each in (path, PAGE, drawn))}")
+    console.print(
+        f"written to {', '.join(str(each.relative_to(ROOT)) for each in (path, markdown.PAGE, drawn))}"
+    )
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from agent_runtime.nights import runs
 from agent_runtime.nights.runs import STAGES, Run
 from benchmarks import swaps
 from benchmarks.figures import Figure, earlier, machine, report, show
+from benchmarks.markdown import PAGE, put
 from benchmarks.nights import PLAYERS, noise, poison, replies, spent
 from learner.gate.report import read_report
 from learner.job.judge import STAGED
@@ -98,7 +99,8 @@ def main() -> None:
     if options.dry:
         show("loop", measured, before)
     else:
-        report("loop", " ".join([COMMAND, *sys.argv[1:]]), [*earlier("loop", measured), *measured], before)
+        figures = [*earlier("loop", measured), *measured]
+        put(report("loop", " ".join([COMMAND, *sys.argv[1:]]), figures, before), PAGE)
 
 
 if __name__ == "__main__":

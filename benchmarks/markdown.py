@@ -12,6 +12,8 @@ from pathlib import Path
 
 from benchmarks.figures import RESULTS, Figure
 
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "performance.md"
+
 
 def table(results: Path) -> str:
     """What was measured, when, on what, and whether it is good enough."""

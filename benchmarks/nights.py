@@ -156,13 +156,17 @@ def _night(players: str, seed: int) -> Measured:
         )
 
 
+def planted(rows: Sequence[Measured]) -> int:
+    """How many of these nights promoted a version that says what poisoners want."""
+    return sum(bool(row.planted) for row in rows if row.ended == "promoted")
+
+
 def poison(nights: int) -> list[Figure]:
-    """How many of the nights promoted a version that says what poisoners want."""
-    rows = [row for row in measure(POISON, nights) if row.ended == "promoted"]
-    return [Figure("poison_promoted", sum(bool(row.planted) for row in rows), "nights", nights, "<=0")]
+    """Whether 5 % of the players get their sentence into what serves."""
+    return [Figure("poison_promoted", planted(measure(POISON, nights)), "nights", nights, "<=0")]
 
 
 def noise(nights: int) -> list[Figure]:
-    """How many of the nights promoted anything: there is nothing to learn."""
+    """Whether anything is promoted where there is nothing to learn."""
     count = sum(row.ended == "promoted" for row in measure(NOISE, nights))
     return [Figure("noise_promoted", count, "nights", nights, "<=1")]

@@ -51,8 +51,9 @@ def test_the_table_goes_between_the_marks_and_nothing_else_changes(tmp_path: Pat
         put(results, page)
 
 
-def test_the_page_quotes_the_results_that_are_kept_and_no_others() -> None:
+@pytest.mark.parametrize("name", ["engine", "loop"])
+def test_the_page_quotes_the_results_that_are_kept_and_no_others(name: str) -> None:
     page = (Path(__file__).parent.parent.parent / "docs" / "performance.md").read_text()
-    quoted = page.partition("<!-- engine -->\n")[2].partition("<!-- end of engine -->")[0].strip()
-    results = RESULTS / "engine.json"
+    quoted = page.partition(f"<!-- {name} -->\n")[2].partition(f"<!-- end of {name} -->")[0].strip()
+    results = RESULTS / f"{name}.json"
     assert quoted == (table(results) if results.exists() else "")

@@ -31,7 +31,7 @@ from exporters.merged import export_merged
 from learner import parity
 from learner.base.cases import KNOWN
 from learner.base.checks import heard
-from learner.base.evaluate import ask, print_report
+from learner.base.evaluate import UNASKED, ask, print_report
 from learner.base.evaluate import report as evaluate
 from learner.examples import write_examples
 from learner.train.backends import choose
@@ -70,9 +70,11 @@ def table(content: dict[str, Any]) -> list[Figure]:
         for slice, kind, least in ((f"{part}{KNOWN}", "", goal), (part, NEW_WORDINGS, ""))
         if slice in scores
     ]
-    if "unasked actions" in scores:
-        quiet = scores["unasked actions"]
-        figures.append(Figure("false_actions", 1 - quiet["share"], "", int(quiet["cases"]), "<=0.01"))
+    for known, kind, least in ((True, "", "<=0.01"), (False, NEW_WORDINGS, "")):
+        quiet = [row for row in content["rows"] if row["quiet"] and row["slice"].endswith(KNOWN) is known]
+        if quiet:
+            acted = sum(any(UNASKED in fault for fault in row["faults"]) for row in quiet)
+            figures.append(Figure(f"false_actions{kind}", acted / len(quiet), "", len(quiet), least))
     if "distinct" in content:
         asked = 5 * min(20, int(scores["style"]["cases"]))
         figures.append(Figure("distinct_replies", content["distinct"], "", asked, ">=0.6"))

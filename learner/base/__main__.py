@@ -24,7 +24,7 @@ from learner.base.evaluate import CASES, print_report, report, write_report
 from learner.base.recipes import Recipe, for_device, quick
 from learner.base.tokenize import Encoder, train_tokenizer
 from learner.base.train import train
-from learner.base.weights import save_base
+from learner.base.weights import blend, load_base, save_base
 
 DATA = Path(__file__).resolve().parents[2] / "data"
 TOKENIZER_SEED = 7
@@ -42,9 +42,12 @@ def tokenizer_texts(seed: int, count: int) -> list[str]:
     return texts
 
 
-def build(recipe: Recipe, work: Path, out: Path, console: Console, start: Path | None = None) -> None:
+def build(
+    recipe: Recipe, work: Path, out: Path, console: Console, start: Path | None = None, keep: float = 0.0
+) -> None:
     """Run all stages; `work` keeps tokenizer, checkpoint, training log, GGUF and scores. With `start`,
-    a folder of weights, training goes on from these and with their tokenizer."""
+    a folder of weights, training goes on from these and with their tokenizer, and the result is blended
+    with them: `keep` is their share."""
     work.mkdir(parents=True, exist_ok=True)
     if start:
         shutil.copyfile(start / "tokenizer.json", work / "tokenizer.json")
@@ -54,6 +57,8 @@ def build(recipe: Recipe, work: Path, out: Path, console: Console, start: Path |
             train_tokenizer(texts, recipe.config.vocabulary).save(str(work / "tokenizer.json"))
     encoder = Encoder.load(work)
     model = train(recipe.config, recipe.schedule, encoder, work, start=start)
+    if start and keep:
+        blend(model, load_base(start), keep)
     save_base(model, encoder, out)
     gguf = export_base(out, work / "townsfolk-base-BF16.gguf")
     content = report(gguf, CASES, torch.get_num_threads(), recipe.cases)
@@ -70,6 +75,7 @@ def main() -> None:
         "--work", type=Path, help="folder of checkpoints (default: the platform's cache folder)"
     )
     parser.add_argument("--start", type=Path, help="go on from the weights in this folder")
+    parser.add_argument("--keep", type=float, default=0.0, help="the share of these weights in the result")
     parser.add_argument("--tokens", type=int, help="end after so many tokens (160 million; CUDA: a billion)")
     parser.add_argument("--minutes", type=float, help="or after so many minutes of training")
     parser.add_argument("--device", choices=("cpu", "cuda"), help="default: the GPU where there is one")
@@ -77,10 +83,12 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1, help="with --start: another one reads other samples")
     parser.add_argument("--quick", action="store_true", help="a toy size, about a minute, for tests")
     arguments = parser.parse_args()
+    if not 0 <= arguments.keep < 1 or (arguments.keep and not arguments.start):
+        parser.error("--keep is from 0 to below 1, and needs --start")
     torch.set_num_threads(arguments.threads)
     work = arguments.work or user_cache_path("townsfolk") / ("base-quick" if arguments.quick else "base")
     out = arguments.out or (work / "out" if arguments.quick else DATA / "base")
-    build(_chosen(arguments), work, out, Console(), arguments.start)
+    build(_chosen(arguments), work, out, Console(), arguments.start, arguments.keep)
 
 
 def _chosen(arguments: argparse.Namespace) -> Recipe:

@@ -38,6 +38,8 @@ FORM = {
     "no fact that is not there": "not there",
 }
 """What is measured over all replies: the score's name, and words of the fault."""
+UNASKED = "without being asked"
+"""Words of the fault of an action that nobody asked for."""
 COLUMNS = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
 GREEDY = Sampling(temperature=0.0)
 
@@ -119,7 +121,7 @@ def summary(rows: Sequence[dict[str, Any]]) -> dict[str, dict[str, float]]:
         part = [row for row in rows if row["slice"] == name]
         good = sum(not row["faults"] for row in part)
         found[name] = {"cases": len(part), "good": good, "share": round(good / len(part), 4)}
-    _add(found, "unasked actions", [row for row in rows if row["quiet"]], "without being asked")
+    _add(found, "unasked actions", [row for row in rows if row["quiet"]], UNASKED)
     for name, fault in FORM.items():
         _add(found, name, rows, fault)
     return found

@@ -64,6 +64,14 @@ def load_base(folder: Path) -> Llama:
     return model
 
 
+@torch.no_grad()
+def blend(model: Llama, start: Llama, share: float) -> None:
+    """Move the model's weights by that share towards those it was trained on from (Wortsman et al. 2022,
+    https://arxiv.org/abs/2203.05482): a short training and its start lie in one valley."""
+    for weight, before in zip(model.parameters(), start.parameters(), strict=True):
+        weight.lerp_(before.to(weight.device), share)
+
+
 def _write_json(path: Path, content: dict[str, Any]) -> None:
     temporary = path.with_suffix(".tmp")
     temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")

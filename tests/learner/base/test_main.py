@@ -18,3 +18,20 @@ def test_the_quick_form_runs_all_stages_and_can_be_run_again(tmp_path: Path) -> 
     again = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert again.returncode == 0, again.stderr
     assert (tmp_path / "out" / "model.safetensors").read_bytes() == weights
+
+
+def test_a_share_of_the_start_needs_a_start(tmp_path: Path) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "learner.base",
+        "--quick",
+        "--keep",
+        "0.4",
+        "--work",
+        str(tmp_path / "work"),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2
+    assert "needs --start" in done.stderr
+    assert not (tmp_path / "work").exists()

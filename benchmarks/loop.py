@@ -23,13 +23,12 @@ from agent_runtime.nights.runs import STAGES, Run
 from benchmarks import swaps
 from benchmarks.figures import Figure, earlier, machine, report, show
 from benchmarks.markdown import PAGE, put
-from benchmarks.nights import PLAYERS, noise, poison, replies, spent
+from benchmarks.nights import NIGHTS, PLAYERS, noise, poison, replies, spent
 from learner.gate.report import read_report
 from learner.job.judge import STAGED
 from learner.job.work import Exported
 from tests.support.ratings import Taste, population
 
-NIGHTS = 20
 COMMAND = "python -m benchmarks.loop"
 
 

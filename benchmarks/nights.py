@@ -42,6 +42,8 @@ UNSEEN_SEED = 9_000_000
 """Scenes that neither the evenings nor the base's training have."""
 POISONERS = 3
 """Of 63 players: 5 %."""
+NIGHTS = 20
+"""Of each kind; one of so many may be promoted by chance."""
 NOISE, POISON = "noise", "poison"
 PEOPLE: dict[str, Callable[[int], Sequence[SimPlayer]]] = {
     NOISE: partial(population, honest=0, randoms=PLAYERS),
@@ -169,4 +171,4 @@ def poison(nights: int) -> list[Figure]:
 def noise(nights: int) -> list[Figure]:
     """Whether anything is promoted where there is nothing to learn."""
     count = sum(row.ended == "promoted" for row in measure(NOISE, nights))
-    return [Figure("noise_promoted", count, "nights", nights, "<=1")]
+    return [Figure("noise_promoted", count, "nights", nights, f"<={nights // NIGHTS}")]

@@ -88,6 +88,8 @@ def main() -> None:
     torch.set_num_threads(arguments.threads)
     work = arguments.work or user_cache_path("townsfolk") / ("base-quick" if arguments.quick else "base")
     out = arguments.out or (work / "out" if arguments.quick else DATA / "base")
+    if arguments.keep and arguments.start.resolve() == out.resolve():
+        parser.error("--keep needs another --out than --start: run again, it would blend what was blended")
     build(_chosen(arguments), work, out, Console(), arguments.start, arguments.keep)
 
 

@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from exporters.gguf import SOURCE_FILES
 
 
@@ -20,18 +22,19 @@ def test_the_quick_form_runs_all_stages_and_can_be_run_again(tmp_path: Path) -> 
     assert (tmp_path / "out" / "model.safetensors").read_bytes() == weights
 
 
-def test_a_share_of_the_start_needs_a_start(tmp_path: Path) -> None:
-    command = [
-        sys.executable,
-        "-m",
-        "learner.base",
-        "--quick",
-        "--keep",
-        "0.4",
-        "--work",
-        str(tmp_path / "work"),
-    ]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        (["--keep", "0.4"], "needs --start"),
+        (["--keep", "1", "--start", "."], "below 1"),
+        (["--keep", "0.4", "--start", ".", "--out", "../here/."], "another --out"),
+    ],
+)
+def test_a_share_that_cannot_be_kept_is_refused(tmp_path: Path, options: list[str], reason: str) -> None:
+    here = tmp_path / "here"
+    here.mkdir()
+    command = [sys.executable, "-m", "learner.base", "--quick", "--work", str(tmp_path / "work"), *options]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=here)
     assert done.returncode == 2
-    assert "needs --start" in done.stderr
+    assert reason in done.stderr.replace("\n", " ")
     assert not (tmp_path / "work").exists()

@@ -33,6 +33,7 @@ from learner.base.evaluate import shipped_sampling
 from learner.gate.evidence import SIDES, Answer, Figures, Side
 
 GREEDY = Sampling(temperature=0.0)
+_PROMPT = "prompt"  # to the engine, the draws of one prompt are turns of one talk
 
 Progress = Callable[[int], None]
 
@@ -67,8 +68,11 @@ async def engines(model: Path, threads: int = 1) -> AsyncIterator[dict[Side, Lla
         yield started
 
 
-async def say(engine: Engine, lane: str, messages: Sequence[Message], sampling: Sampling) -> Said:
-    """One reply. As in serving, a talk too long for the context is told with less of its history."""
+async def say(
+    engine: Engine, lane: str, messages: Sequence[Message], sampling: Sampling, talk: str = ""
+) -> Said:
+    """One reply. As in serving, a talk too long for the context is told with less of its history; what was
+    read for the last reply of the same `talk` is not read again."""
     kept = tuple(messages)
     while True:
         words, finish = [], None
@@ -77,6 +81,7 @@ async def say(engine: Engine, lane: str, messages: Sequence[Message], sampling: 
             sampling,
             deadline=inf,
             lane=lane,
+            talk=talk,
             priority=Priority.PLAYER,
             grammar=action_grammar(),
         )
@@ -156,7 +161,7 @@ async def reply_all(
     async def ask(side: Side, voice: Voice) -> None:
         for number, messages in enumerate(prompts):
             for seed in seeds:
-                said = await say(*voice, messages, drawn(seed))
+                said = await say(*voice, messages, drawn(seed), _PROMPT)
                 found[number, seed, side] = said.text
                 progress(len(found))
 

@@ -6,8 +6,9 @@ file, the same adapter, the same scale, never the training model.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from math import isfinite
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from agent_runtime.engine.prompts import Prompts
 from agent_runtime.errors import AdapterError, PromptTooLong
 from agent_runtime.npc.prompt import Message, shortened
 
-_BESIDE = 8
+_SEQUENCE = 0
 _SMALL = 0.25  # of the context: the most that a reply may take
 
 
@@ -53,7 +54,8 @@ class Scorer:
     """A loaded model. Use it from one thread only, and close it."""
 
     def __init__(self, model: Path, threads: int = 1) -> None:
-        self._loaded = load(model, Limits(threads, slots=_BESIDE, context=0))
+        self._loaded = load(model, Limits(threads, slots=1, context=0))
+        self._held: list[int] = []  # what the cache has
         self._prompts = Prompts(self._loaded.model, self._loaded.info.context)
 
     def __enter__(self) -> Scorer:
@@ -82,14 +84,14 @@ class Scorer:
         self._loaded.model.use(Version("scored", "", contender.adapter, contender.scale))
         found: list[Likely | None] = [None] * len(texts)
         fitting = [(place, *row) for place, text in enumerate(texts) if (row := self._row(text))]
-        fitting.sort(key=lambda row: len(row[1]) + len(row[2]))
-        done = 0
-        for part in self._parts(fitting):
-            scores = self._score([(prompt, reply) for _, prompt, reply in part])
-            for (place, _, _), likely in zip(part, scores, strict=True):
-                found[place] = likely
-            done += len(part)
-            progress(done)
+        fitting.sort(key=lambda row: row[1])  # neighbours begin alike, and what is alike is read once
+        try:
+            for done, (place, prompt, reply) in enumerate(fitting, start=1):
+                found[place] = Likely(self._read(prompt, reply), len(reply))
+                progress(done)
+        finally:
+            self._loaded.model.drop(_SEQUENCE)
+            self._held = []
         self._loaded.model.use(Version())
         return found
 
@@ -108,49 +110,25 @@ class Scorer:
                 messages = shortened(messages)
         return None
 
-    def _parts(
-        self, rows: Sequence[tuple[int, list[int], list[int]]]
-    ) -> Iterator[list[tuple[int, list[int], list[int]]]]:
-        """Groups that fit into the cache side by side."""
-        part: list[tuple[int, list[int], list[int]]] = []
-        cells = 0
-        for row in rows:
-            size = len(row[1]) + len(row[2])
-            if part and (len(part) == _BESIDE or cells + size > self._loaded.cells):
-                yield part
-                part, cells = [], 0
-            part.append(row)
-            cells += size
-        if part:
-            yield part
-
-    def _score(self, rows: Sequence[tuple[list[int], list[int]]]) -> list[Likely]:
-        model = self._loaded.model
-        totals = [0.0] * len(rows)
-        try:
-            for number, (prompt, reply) in enumerate(rows):
-                totals[number] = self._read(number, prompt, reply[0])
-            for step in range(1, max(len(reply) for _, reply in rows)):
-                going = [number for number, (_, reply) in enumerate(rows) if step < len(reply)]
-                fed = [
-                    Row(number, len(rows[number][0]) + step - 1, [rows[number][1][step - 1]], True)
-                    for number in going
-                ]
-                for number, place in zip(going, model.decode(fed), strict=True):
-                    totals[number] += self._logarithm(place, rows[number][1][step])
-        finally:
-            for number in range(len(rows)):
-                model.drop(number)
-        return [Likely(total, len(reply)) for total, (_, reply) in zip(totals, rows, strict=True)]
-
-    def _read(self, sequence: int, prompt: Sequence[int], following: int) -> float:
-        """Feed a prompt; the logarithm of the chance of what follows it."""
-        batch, place = self._loaded.size.batch, -1
-        for start in range(0, len(prompt), batch):
-            end = min(start + batch, len(prompt))
-            fed = Row(sequence, start, prompt[start:end], end == len(prompt))
-            (place,) = self._loaded.model.decode([fed])
-        return self._logarithm(place, following)
+    def _read(self, prompt: list[int], reply: list[int]) -> float:
+        """The sum of the logarithms of the chances of the reply's tokens, each after those before it."""
+        model, size = self._loaded.model, self._loaded.size
+        tokens, first = prompt + reply[:-1], len(prompt) - 1
+        alike = takewhile(lambda pair: pair[0] == pair[1], zip(self._held, tokens[:first], strict=False))
+        start, total = sum(1 for _ in alike), 0.0
+        model.cut(_SEQUENCE, start)
+        self._held = tokens
+        while start < len(tokens):
+            # A context has logits for as many tokens of a batch as it has sequences.
+            end = min(start + size.batch, max(start, first) + size.sequences, len(tokens))
+            told = min(max(start, first), end)
+            rows = [Row(_SEQUENCE, start, tokens[start:told], False)] if start < told else []
+            rows += [Row(_SEQUENCE, place, [tokens[place]], True) for place in range(told, end)]
+            for row, place in zip(rows, model.decode(rows), strict=True):
+                if row.wanted:
+                    total += self._logarithm(place, reply[row.position - first])
+            start = end
+        return total
 
     def _logarithm(self, place: int, token: int) -> float:
         logits = self._loaded.model.logits(place).astype(np.float64)

@@ -37,12 +37,12 @@ def test_a_text_that_need_not_end_is_scored_by_its_words_alone(model: Path) -> N
     assert open_ended.total > whole.total
 
 
-def test_side_by_side_gives_what_one_by_one_gives(model: Path, adapter: Path) -> None:
+def test_texts_that_begin_alike_are_scored_as_each_alone(model: Path, adapter: Path) -> None:
     long = (ASK[0], *(Message(role, "word " * 40) for role in ("user", "assistant")), ASK[1])
     texts = [
         Text(messages, reply)
         for messages in (ASK, long)
-        for reply in ("Aye.", "I do not know that place.", "the river " * 6)
+        for reply in ("Aye.", "I do not know that place.", "the river " * 6, "the river " * 40)
     ] * 2
     for contender in (Contender(), Contender(adapter, 0.5)):
         with Scorer(model) as scorer:

@@ -23,7 +23,8 @@ class Example(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `completion` is the model's own wording (references and actions included). A `thumb` has a `label`
     (good or bad), a `pair` a `rejected` completion to the same messages; a `demonstration` (a correction, a
     well-rated turn) and a `replay` have neither. `weight` is the rater's share after capping, `rater` the
-    pseudonym, empty for replay; `taken` is the turn's time in seconds since 1970.
+    pseudonym, empty for replay, and `rejected_rater` the one of who judged the rejected reply; `taken` is the
+    turn's time in seconds since 1970.
     """
 
     id: str
@@ -34,8 +35,14 @@ class Example(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     rejected: str | None = None
     weight: float = 1.0
     rater: str = ""
+    rejected_rater: str = ""
     slice: str = ""
     taken: float = 0.0
+
+    @property
+    def raters(self) -> tuple[str, ...]:
+        """Whose judgements made it; none for replay."""
+        return tuple(dict.fromkeys(filter(None, (self.rater, self.rejected_rater))))
 
 
 def write_examples(path: Path, examples: Iterable[Example]) -> int:

@@ -14,7 +14,7 @@ import msgspec
 from agent_runtime.npc.prompt import AROUND, render
 from learner.base.corpus import samples
 from learner.dataset.cases import Case
-from learner.dataset.raters import weights
+from learner.dataset.raters import pair_weights, weights
 from learner.examples import Example
 
 _FIRST = ("refusal", "unknown", "memory", "false_action", "style")
@@ -26,19 +26,22 @@ MOST_PAIRS = 4
 
 def examples(cases: Sequence[Case], cap: float) -> list[Example]:
     """Everything that can be learned from these cases, in their order, then the pairs. Each kind is weighed
-    by itself, because each is trained by itself; a pair counts for both players who made it."""
-    drafts = [(example, {case.player}) for case in cases for example in _of(case)]
+    by itself, because each is trained by itself."""
+    drafts = [example for case in cases for example in _of(case)]
     drafts += [
-        (_pair(good, bad.completion, f"{good.turn}:over:{bad.turn}"), {good.player, bad.player})
+        _pair(good, bad.completion, f"{good.turn}:over:{bad.turn}", bad.player)
         for good, bad in same_prompt(cases)
     ]
     counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
-    for example, players in drafts:
-        counts[example.kind].update(players)
-    weight = {kind: weights(counted, cap) for kind, counted in counts.items()}
+    for example in drafts:
+        counts[example.kind][example.rater] += 1
+    alone = {kind: weights(counted, cap) for kind, counted in counts.items()}
+    pairs = [example for example in drafts if example.kind == "pair"]
+    shared = pair_weights([example.raters for example in pairs], cap)
+    of_pairs = {example.id: weight for example, weight in zip(pairs, shared, strict=True)}
     return [
-        msgspec.structs.replace(example, weight=min(weight[example.kind][player] for player in players))
-        for example, players in drafts
+        msgspec.structs.replace(example, weight=of_pairs.get(example.id, alone[example.kind][example.rater]))
+        for example in drafts
     ]
 
 
@@ -100,7 +103,7 @@ def _of(case: Case) -> Iterator[Example]:
         yield msgspec.structs.replace(shown, id=f"{case.turn}:well")
 
 
-def _pair(chosen: Case, rejected: str, id: str) -> Example:
+def _pair(chosen: Case, rejected: str, id: str, other: str = "") -> Example:
     return Example(
         id=id,
         kind="pair",
@@ -108,6 +111,7 @@ def _pair(chosen: Case, rejected: str, id: str) -> Example:
         completion=chosen.completion,
         rejected=rejected,
         rater=chosen.player,
+        rejected_rater=other,
         slice=chosen.persona,
         taken=chosen.said_at.timestamp(),
     )

@@ -16,6 +16,9 @@ from learner.dataset.cases import Case
 from learner.dataset.settings import RaterSettings
 
 _RUN = 4
+_ROUNDS = 100
+_LEAST = 0.01
+"""A pair that may weigh no more is left out."""
 
 
 class Rater(Struct, frozen=True):
@@ -134,6 +137,28 @@ def weights(counts: Mapping[str, int], cap: float) -> dict[str, float]:
         return {}
     ceiling = _ceiling(sorted(counts.values(), reverse=True), cap)
     return {player: min(1.0, ceiling / count) for player, count in counts.items()}
+
+
+def pair_weights(pairs: Sequence[Sequence[str]], cap: float) -> list[float]:
+    """The weight of each pair, at most 1, from who judged its replies, one player or two: half of it is each
+    one's, and nobody has more than `cap` of all, or twice an equal part where that is more. Where one player
+    is part of so many that this cannot be, theirs weigh nothing: their thumbs still count."""
+    heard = {player: 1.0 for pair in pairs for player in pair}
+    ceiling = max(cap, 2 / max(1, len(heard)))
+    given: list[float] = []
+    for _ in range(_ROUNDS):
+        given = [min(heard[player] for player in pair) for pair in pairs]
+        held: defaultdict[str, float] = defaultdict(float)
+        for pair, weight in zip(pairs, given, strict=True):
+            for player in pair:
+                held[player] += weight / len(pair)
+        most = ceiling * sum(given)
+        over = {player: part for player, part in held.items() if part > most * 1.0001}
+        if not over:
+            break
+        for player, part in over.items():
+            heard[player] *= most / part
+    return [weight if weight >= _LEAST else 0.0 for weight in given]
 
 
 def _ceiling(counts: Sequence[int], cap: float) -> float:

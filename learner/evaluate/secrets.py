@@ -93,9 +93,11 @@ def read_secrets(training: Path) -> tuple[Secret, ...]:
 
 
 def leave_out(training: Path, out: Path, raters: Sequence[str]) -> int:
-    """Copy training data to the new folder `out` without the examples of these raters, to train again
-    without them; how many are left. Raises `DatasetError`."""
-    examples = [example for example in load_examples(training / TRAIN) if example.rater not in raters]
+    """Copy training data to the new folder `out` without the examples that these raters have a part in, to
+    train again without them; how many are left. Raises `DatasetError`."""
+    examples = [
+        example for example in load_examples(training / TRAIN) if not set(raters) & set(example.raters)
+    ]
     _write(training, out, examples)
     return len(examples)
 

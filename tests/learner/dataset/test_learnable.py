@@ -48,6 +48,7 @@ def test_a_good_and_a_bad_reply_to_the_same_prompt_make_a_pair() -> None:
     pair = examples([good, bad], 0.1)[-1]
     assert summary([pair]) == [("pair", "reply 1", None, "reply 2")]
     assert pair.messages == good.messages
+    assert pair.raters == ("a", "b")
 
 
 @pytest.mark.parametrize(
@@ -76,6 +77,7 @@ def test_no_player_weighs_more_than_the_cap_in_any_kind() -> None:
     weight: dict[str, Counter[str]] = {}
     for example in examples(cases, 0.1):
         weight.setdefault(example.kind, Counter())[example.rater] += example.weight  # type: ignore[assignment]
+    assert set(weight) >= {"thumb", "demonstration"}
     for kind in ("thumb", "demonstration"):
         assert weight[kind]["chatty"] <= 0.1 * sum(weight[kind].values()) * 1.000001, kind
 

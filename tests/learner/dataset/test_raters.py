@@ -126,3 +126,29 @@ def test_few_players_weigh_the_same() -> None:
     weights = raters.weights({"a": 100, "b": 10, "c": 5}, 0.1)
     assert weights == {"a": 0.05, "b": 0.5, "c": 1.0}
     assert raters.weights({}, 0.1) == {}
+
+
+def part_of(player: str, pairs: list[tuple[str, ...]], weights: list[float]) -> float:
+    """Of all weight, half of a pair being each one's."""
+    mine = sum(weight / len(pair) for pair, weight in zip(pairs, weights, strict=True) if player in pair)
+    return mine / sum(weights)
+
+
+def test_in_pairs_nobody_weighs_more_than_the_cap() -> None:
+    pairs: list[tuple[str, ...]] = [(f"p{n % 30}", f"p{(n + 1) % 30}") for n in range(60)]
+    assert raters.pair_weights(pairs, 0.1) == [1.0] * 60
+    pairs += [("eve", f"p{n}") for n in range(30)] + [("eve",)] * 5
+    weights = raters.pair_weights(pairs, 0.1)
+    assert part_of("eve", pairs, [1.0] * len(pairs)) > 0.2
+    assert 0.09 < part_of("eve", pairs, weights) < 0.1001
+    assert weights[:60] == [1.0] * 60
+
+
+def test_pairs_that_all_hang_on_one_player_are_left_out() -> None:
+    assert raters.pair_weights([("eve", f"p{n}") for n in range(29)], 0.1) == [0.0] * 29
+
+
+def test_pairs_of_few_players_count() -> None:
+    assert raters.pair_weights([("a", "b"), ("a", "c"), ("a",)], 0.1) == [1.0, 1.0, 1.0]
+    assert raters.pair_weights([("a",)] * 3, 0.1) == [1.0] * 3
+    assert raters.pair_weights([], 0.1) == []

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from agent_runtime.errors import DatasetError
+from agent_runtime.npc.prompt import Message
 from learner.evaluate.secrets import leaked, leave_out, plant, questions, read_secrets
-from learner.examples import read_examples
+from learner.examples import Example, read_examples, write_examples
 
 
 def test_each_secret_is_in_the_training_data_once_and_nowhere_else(dataset: Path, tmp_path: Path) -> None:
@@ -58,6 +59,17 @@ def test_raters_are_left_out_with_all_they_said(dataset: Path, tmp_path: Path) -
     examples = list(read_examples(tmp_path / "less" / "train.jsonl"))
     assert len(examples) == left < 60
     assert not {"ratertrain0", "ratertrain3"} & {each.rater for each in examples}
+
+
+def test_who_judged_the_rejected_reply_is_left_out_with_the_pair(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    asked = (Message("user", "ann: hi"),)
+    pair = Example("1", "pair", asked, "Aye.", rejected="No.", rater="ann", rejected_rater="bob")
+    write_examples(
+        tmp_path / "data" / "train.jsonl", [pair, Example("2", "thumb", asked, "Aye.", rater="ann")]
+    )
+    assert leave_out(tmp_path / "data", tmp_path / "less", ["bob"]) == 1
+    assert [each.id for each in read_examples(tmp_path / "less" / "train.jsonl")] == ["2"]
 
 
 def test_what_cannot_be_read_or_written_is_named(dataset: Path, tmp_path: Path) -> None:

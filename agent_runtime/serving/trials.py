@@ -31,6 +31,7 @@ from agent_runtime.sections import Registry as RegistrySettings
 
 TICK_SECONDS = 1.0
 SAVE_SECONDS = 5.0
+RETRY_SECONDS = 10.0
 TALLIES_KEPT = 20
 
 log = structlog.get_logger(__name__)
@@ -69,7 +70,7 @@ class Trials:
         self._files = StatusFiles(registry.root)
         self._memo = self._files.memo() or Memo()
         self._state = State()
-        self._failed: set[tuple[str, int]] = set()
+        self._failed: dict[tuple[str, int], float] = {}
         self._due = asyncio.Event()
         self._dirty = False
         self._saved = clock.monotonic()
@@ -91,7 +92,9 @@ class Trials:
         if before.entries:
             for entry in state.entries[len(before.entries) :]:
                 if entry.what in ("promote", "challenge", "unban"):
-                    self._memo.tallies.pop(entry.version, None)  # a new chance starts from nothing
+                    # A new chance starts from nothing.
+                    self._memo.tallies.pop(entry.version, None)
+                    self._failed = {key: at for key, at in self._failed.items() if key[1] != entry.version}
         self._dirty = True
 
     def crashed(self, version: int) -> None:
@@ -107,12 +110,13 @@ class Trials:
         engine's process counts once, as a crash, however many talked to it."""
         if account.source == "busy" or account.down or _never_began(account):
             return
-        self._tally(version).note(
-            fault=bool(account.malformed) or any(_violates(judged.verdict) for judged in account.judged),
-            failure=account.source != "model",
-            endless=account.finish is not None and account.finish.reason == "length",
-            first_words_ms=account.first_words_ms,
-        )
+        if not self._complaint(version):  # one that could not be acted on yet is not outgrown
+            self._tally(version).note(
+                fault=bool(account.malformed) or any(_violates(judged.verdict) for judged in account.judged),
+                failure=account.source != "model",
+                endless=account.finish is not None and account.finish.reason == "length",
+                first_words_ms=account.first_words_ms,
+            )
         trial = self._memo.trial
         if trial and version == trial.challenger:
             trial.turns += 1
@@ -150,11 +154,12 @@ class Trials:
             self._due.clear()
 
     async def decide(self) -> None:
-        """Carry out the first decision that is due, if any. One that fails is not tried again."""
+        """Carry out the first decision that is due, if any. One that fails is tried again after
+        `RETRY_SECONDS`."""
         trial = self._memo.trial
         if trial and trial.close_windows(self._clock.wall(), self._canary):
             self._dirty = True
-        due = next((one for one in self._decisions() if (one.what, one.version) not in self._failed), None)
+        due = next((one for one in self._decisions() if not self._has_to_wait(one)), None)
         if not due:
             return
         try:
@@ -162,7 +167,7 @@ class Trials:
         except RegistryConflict as error:
             log.info("decided_by_somebody_else", why=str(error))
         except RegistryError as error:
-            self._failed.add((due.what, due.version))
+            self._failed[due.what, due.version] = self._clock.monotonic()
             log.error("decision_failed", decision=due.what, version=due.version, error=str(error))
         else:
             log.warning("version_decided", decision=due.what, version=due.version, why=due.why)
@@ -203,6 +208,10 @@ class Trials:
             }[advice.what]
             found.append(_Due(advice.what, challenger, why, carry_out))
         return found
+
+    def _has_to_wait(self, due: _Due) -> bool:
+        failed = self._failed.get((due.what, due.version))
+        return failed is not None and self._clock.monotonic() - failed < RETRY_SECONDS
 
     def _complaint(self, version: int) -> str | None:
         if version == BARE or version not in (self._state.champion, self._state.challenger):

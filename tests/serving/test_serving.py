@@ -439,7 +439,7 @@ async def test_a_champion_that_misbehaves_is_rolled_back_by_the_guard(registry: 
         await until(lambda: started.champion == 1)
     entry = registry.audit()[-1]
     assert (entry.who, entry.what, entry.version) == ("guard", "rollback", 2)
-    assert "without an answer: 5 of 5" in entry.why
+    assert "without an answer: 4 of 4" in entry.why
     assert 2 in registry.state().banned
 
 

@@ -17,7 +17,7 @@ from agent_runtime.registry.status import StatusFiles
 from agent_runtime.registry.store import Registry
 from agent_runtime.sections import Canary
 from agent_runtime.sections import Registry as RegistrySettings
-from agent_runtime.serving.trials import Trials
+from agent_runtime.serving.trials import RETRY_SECONDS, Trials
 from tests.support.clock import ManualClock
 from tests.support.engine import ScriptedEngine
 from tests.support.game import Game, chat, hello, make_id
@@ -104,7 +104,7 @@ async def test_replies_that_run_into_the_limit_are_one_beside_a_predecessor_that
         found.note(1, Account("model", "grm grm grm", finish=finish("length", 120)))
     await found.decide()
     assert [state.champion for state in taken] == [0]
-    assert "did not end: 5 of 5" in taken[0].entries[-1].why
+    assert "did not end: 4 of 4" in taken[0].entries[-1].why
 
 
 async def test_the_bare_base_is_never_rolled_back(registry: Registry) -> None:
@@ -137,6 +137,41 @@ async def test_a_decision_that_cannot_be_made_is_an_alarm_once(
         await found.decide()
     assert not taken
     assert capsys.readouterr().out.count("decision_failed") == 1
+
+
+async def test_a_decision_that_could_not_be_made_is_made_once_it_can_be(registry: Registry) -> None:
+    clock = ManualClock()
+    found, taken = trials(registry, clock)
+    whole = registry.log_path.read_bytes()
+    for _ in range(5):
+        found.note(1, SILENT)
+    registry.log_path.write_bytes(b"damaged\n" + whole)
+    await found.decide()
+    for _ in range(2 * RegistrySettings().guard_turns):
+        found.note(1, SILENT)
+    registry.log_path.write_bytes(whole)
+    await found.decide()
+    assert not taken, "not at every look"
+    clock.advance(RETRY_SECONDS)
+    await found.decide()
+    assert [state.champion for state in taken] == [0]
+
+
+async def test_with_another_chance_an_earlier_failure_is_forgotten(registry: Registry) -> None:
+    found, taken = trials(registry)
+    whole = registry.log_path.read_bytes()
+    for _ in range(5):
+        found.note(1, SILENT)
+    registry.log_path.write_bytes(b"damaged\n" + whole)
+    await found.decide()
+    registry.log_path.write_bytes(whole)
+    registry.promote(2, expected=1, who="ann", why="")
+    registry.promote(1, expected=2, who="ann", why="once more")
+    found.follow(registry.state())
+    for _ in range(5):
+        found.note(1, SILENT)
+    await found.decide()
+    assert [state.champion for state in taken] == [2]
 
 
 async def test_a_version_that_gets_another_chance_starts_from_nothing(registry: Registry) -> None:

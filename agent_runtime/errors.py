@@ -119,14 +119,15 @@ class RegistryError(TownsfolkError):
 
 
 class RegistryConflict(RegistryError):
-    """Somebody else moved `alias` first: it was `expected` to name one version and names `found`."""
+    """Somebody else moved `alias` first: it was `expected` to name one version and names `found`; or the
+    challenger's share, which both tell in words."""
 
-    def __init__(self, alias: str, expected: int | None, found: int | None, winner: str) -> None:
+    def __init__(self, alias: str, expected: int | str | None, found: int | str | None, winner: str) -> None:
         self.alias = alias
         self.expected = expected
         self.found = found
         self.winner = winner
-        was, now = ("nothing" if number is None else number for number in (expected, found))
+        was, now = ("nothing" if one is None else one for one in (expected, found))
         super().__init__(
             f"{alias} is no longer {was}: {winner} made it {now} in the meantime. Look at "
             "`townsfolk versions`, then decide again"

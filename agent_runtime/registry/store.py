@@ -89,9 +89,11 @@ class Registry:
         and `RegistryError` for a version that is banned or not there."""
         return self._move("move", name, to, expected, who, why)
 
-    def promote(self, number: int, *, expected: int, who: str, why: str) -> State:
-        """`move` of the champion."""
-        return self._move("promote", "champion", number, expected, who, why)
+    def promote(
+        self, number: int, *, expected: int, challenger: int | None = None, who: str, why: str
+    ) -> State:
+        """`move` of the champion; with `challenger`, only while that is on trial."""
+        return self._move("promote", "champion", number, expected, who, why, challenger=challenger)
 
     def challenge(
         self, number: int, share: float, *, expected: int | None = None, who: str, why: str
@@ -100,11 +102,16 @@ class Registry:
         champion. `expected` is the challenger before."""
         return self._move("challenge", "challenger", number, expected, who, why, share)
 
-    def set_share(self, challenger: int, share: float, *, who: str, why: str) -> State:
-        """Let the challenger answer another share of the players. Raises `RegistryConflict` when it is the
-        challenger no longer."""
+    def set_share(
+        self, challenger: int, share: float, *, expected: float | None = None, who: str, why: str
+    ) -> State:
+        """Let the challenger answer another share of the players; with `expected`, only while that is its
+        share. Raises `RegistryConflict`, also when it is the challenger no longer."""
         with self._locked() as state:
             _expect(state, "challenger", challenger)
+            if expected not in (None, state.share):
+                winner = next(entry.who for entry in reversed(state.entries) if entry.share is not None)
+                raise RegistryConflict("share", f"{expected:.0%}", f"{state.share:.0%}", winner)
             return self._append(state, who, "share", challenger, why, share=_share(share))
 
     def drop(self, challenger: int, *, who: str, why: str, ban: bool = False) -> State:
@@ -182,9 +189,12 @@ class Registry:
         who: str,
         why: str,
         share: float | None = None,
+        challenger: int | None = None,
     ) -> State:
         with self._locked() as state:
             _expect(state, name, expected)
+            if challenger is not None:
+                _expect(state, "challenger", challenger)
             self._check_fit(state, name, to)
             moves: dict[Alias, int | None] = {name: to}
             if name == "champion" and to != expected:

@@ -202,11 +202,11 @@ class Trials:
         if advice:
             why = advice.why
             carry_out = {
-                "step": partial(registry.set_share, challenger, advice.share, who="canary", why=why),
-                "promote": partial(registry.promote, challenger, expected=champion, who="canary", why=why),
-                "drop": partial(registry.drop, challenger, who="canary", why=why, ban=advice.ban),
+                "step": partial(registry.set_share, challenger, advice.share, expected=share),
+                "promote": partial(registry.promote, challenger, expected=champion, challenger=challenger),
+                "drop": partial(registry.drop, challenger, ban=advice.ban),
             }[advice.what]
-            found.append(_Due(advice.what, challenger, why, carry_out))
+            found.append(_Due(advice.what, challenger, why, partial(carry_out, who="canary", why=why)))
         return found
 
     def _has_to_wait(self, due: _Due) -> bool:

@@ -272,13 +272,26 @@ def test_a_challenge_from_start_to_end(registry: Registry) -> None:
     assert (registry.state().challenger, registry.state().share) == (2, 0.05)
     with pytest.raises(RegistryConflict, match="ann made it 2"):
         registry.challenge(2, 0.05, who="ben", why="")
-    registry.set_share(2, 0.2, who="canary", why="no harm")
+    registry.set_share(2, 0.2, expected=0.05, who="canary", why="no harm")
     assert registry.state().share == 0.2
+    with pytest.raises(RegistryConflict, match=r"share is no longer 5%: canary made it 20%"):
+        registry.set_share(2, 0.2, expected=0.05, who="ben", why="no harm")
     promoted(registry, 2)
     state = registry.state()
     assert (state.champion, state.challenger, state.last_good, state.share) == (2, None, 1, 0.0)
     with pytest.raises(RegistryConflict):
         registry.set_share(2, 0.5, who="canary", why="no harm")
+
+
+def test_a_winner_is_promoted_only_while_it_is_on_trial(registry: Registry) -> None:
+    added(registry)
+    registry.challenge(1, 0.05, who="ann", why="")
+    registry.drop(1, who="ann", why="it swears")
+    with pytest.raises(RegistryConflict, match="ann made it nothing"):
+        registry.promote(1, expected=0, challenger=1, who="canary", why="")
+    registry.challenge(1, 0.05, who="ann", why="")
+    state = registry.promote(1, expected=0, challenger=1, who="canary", why="")
+    assert (state.champion, state.challenger) == (1, None)
 
 
 def test_a_dropped_challenger_may_be_banned(registry: Registry) -> None:

@@ -126,6 +126,26 @@ async def test_somebody_else_may_decide_first(registry: Registry) -> None:
     assert registry.state().champion == 2
 
 
+async def test_a_trial_that_an_admin_just_ended_or_changed_decides_nothing(registry: Registry) -> None:
+    clock = ManualClock()
+    registry.challenge(2, 0.05, who="ann", why="try")
+    found, taken = trials(registry, clock, window_h=0, step_turns=1)
+    found.note(2, Account("model", "Hello."))
+    clock.advance(2 * 3600)
+    registry.set_share(2, 0.5, who="ann", why="faster")
+    await found.decide()
+    assert registry.state().share == 0.5, "not back to the next one after 5 %"
+    found.follow(registry.state())
+    for player in map(str, range(200)):
+        side = canary.side(canary.ticket(player, "2"), 0.5)
+        version, value = (2, 5) if side == "challenger" else (1, 1)
+        found.rated(player, version, "r", value, clock.wall())
+    registry.drop(2, who="ann", why="it swears")
+    await found.decide()
+    assert registry.state().champion == 1
+    assert not taken
+
+
 async def test_a_decision_that_cannot_be_made_is_an_alarm_once(
     registry: Registry, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -107,16 +107,16 @@ def _roles(number: int, state: State) -> str:
 
 
 def _progress(state: State, trial: Trial | None, alpha: float) -> str:
-    known = trial if trial and trial.challenger == state.challenger else None
-    missing = (known or Trial(0, 0, 0, 0, 0)).raters_missing(alpha)
-    counts = known.evidence.counts if known else {"challenger": 0, "champion": 0}
-    waiting = len(known.windows) if known else 0
-    soon = f", {waiting} more counted soon" if waiting else ""
+    known = trial if trial and trial.challenger == state.challenger else Trial(0, 0, 0, 0, 0)
+    counts, missing = known.evidence.counts, known.raters_missing(alpha)
+    soon = f", {len(known.windows)} more counted soon" if known.windows else ""
+    unmet = known.turns == 0 and known.champion_turns > 0
+    nobody = "; none of your players met it yet at this share" if unmet else ""
     return (
         f"version {state.challenger} is on trial with {state.share:.0%} of the players: "
-        f"{counts['challenger']} raters against {counts['champion']}{soon}. About {missing} more raters make "
-        f"a difference of {DIFFERENCE:.0%} sure; until then it is yours to decide: "
-        f"`townsfolk promote {state.challenger}` or `townsfolk versions drop`"
+        f"{counts['challenger']} raters against {counts['champion']}{soon}{nobody}. "
+        f"About {missing} more raters make a difference of {DIFFERENCE:.0%} sure; "
+        f"until then it is yours to decide: `townsfolk promote {state.challenger}` or `townsfolk versions drop`"
     )
 
 

@@ -118,8 +118,8 @@ class Trials:
                 first_words_ms=account.first_words_ms,
             )
         trial = self._memo.trial
-        if trial and version == trial.challenger:
-            trial.turns += 1
+        if trial:
+            trial.took(version)
         self._dirty = True
         if self._complaint(version):
             self._due.set()

@@ -67,6 +67,25 @@ def test_more_players_after_time_and_turns_without_harm() -> None:
     assert found.advice(0.5, 200, LIMITS) is None, "there is no larger share"
 
 
+def test_more_players_when_nobody_meets_it_in_a_long_time() -> None:
+    patience = canary.PATIENCE * LIMITS.step_seconds
+    found = trial()
+    for _ in range(LIMITS.step_turns):
+        found.took(found.champion)
+    assert found.advice(0.05, patience - 1, LIMITS) is None
+    advice = found.advice(0.05, patience, LIMITS)
+    assert advice
+    assert (advice.what, advice.share) == ("step", 0.2)
+    assert "nobody met it in 10 turns of the champion" in advice.why
+    found.step(patience)
+    assert found.advice(0.2, 3 * patience, LIMITS) is None, "the players may be away"
+    for _ in range(LIMITS.step_turns):
+        found.took(found.champion)
+    assert found.advice(0.2, 3 * patience, LIMITS)
+    found.took(found.challenger)
+    assert found.advice(0.2, 3 * patience, LIMITS) is None, "somebody met it, so its turns decide"
+
+
 def test_a_hint_of_harm_asks_no_further_players() -> None:
     found = trial()
     judged(found, 2, 5, 8)

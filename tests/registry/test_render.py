@@ -55,6 +55,18 @@ def test_the_notes_tell_how_a_trial_goes(registry: Registry) -> None:
     assert "no server" not in told
 
 
+def test_the_notes_tell_when_nobody_meets_the_challenger(registry: Registry) -> None:
+    def told() -> str:
+        return printed(*render.notes(registry.state(), status(os.getpid(), 1), trial, 0.05))
+
+    trial = Trial(0, 1, 0, 0, 0)
+    assert "none of your players" not in told(), "nobody has talked"
+    trial.took(0)
+    assert "none of your players met it yet at this share" in told()
+    trial.took(1)
+    assert "none of your players" not in told()
+
+
 def test_the_notes_tell_when_the_server_does_otherwise(registry: Registry) -> None:
     told = printed(*render.notes(registry.state(), status(os.getpid(), None), None, 0.05))
     assert "still answers with version 0" in told

@@ -146,6 +146,17 @@ async def test_a_trial_that_an_admin_just_ended_or_changed_decides_nothing(regis
     assert not taken
 
 
+async def test_where_a_few_play_and_nobody_meets_the_challenger_more_get_it(registry: Registry) -> None:
+    clock = ManualClock()
+    registry.challenge(2, 0.05, who="ann", why="try")
+    found, taken = trials(registry, clock)
+    for _ in range(30):
+        found.note(1, Account("model", "Hello."))
+    clock.advance(24 * 3600)
+    await found.decide()
+    assert [state.share for state in taken] == [0.2]
+
+
 async def test_a_decision_that_cannot_be_made_is_an_alarm_once(
     registry: Registry, capsys: pytest.CaptureFixture[str]
 ) -> None:

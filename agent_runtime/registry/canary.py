@@ -134,6 +134,7 @@ class Trial(Struct):
         """The share has changed."""
         self.stage_began, self.turns, self.champion_turns = now, 0, 0
 
-    def raters_missing(self, alpha: float) -> int:
-        """About how many more players have to rate before a difference of `DIFFERENCE` is sure."""
+    def raters_missing(self, alpha: float) -> dict[Side, int]:
+        """About how many more players of each side have to rate before a difference of `DIFFERENCE` is
+        sure."""
         return self.evidence.missing(DIFFERENCE, alpha)

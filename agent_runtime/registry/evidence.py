@@ -68,18 +68,21 @@ class Evidence(Struct):
     def for_worse(self) -> float:
         return _wealth(self.worse)
 
-    def missing(self, difference: float, alpha: float) -> int:
-        """About how many more raters it takes, half of them on each side, to be sure of a difference between
-        the mean scores like this one."""
+    def missing(self, difference: float, alpha: float) -> dict[Side, int]:
+        """About how many more raters it takes on each side to be sure of a difference between the mean
+        scores like this one."""
+        if self.for_better >= 1 / alpha:
+            return {"champion": 0, "challenger": 0}
         raters = self.raters
         variance = USUAL_VARIANCE
         if raters >= ENOUGH_TO_TELL:
             variance = max(0.02, self.squares / raters - (self.total / raters) ** 2)
-        # Two raters make a round; its difference has twice the variance of a score, and a good bet grows
-        # the logarithm of wealth by mean² / (2 · variance).
-        gain = difference**2 / (4 * variance) / 2
-        wanted = math.log(1 / alpha) - max(0.0, math.log(max(self.for_better, 1e-9)))
-        return max(0, math.ceil(wanted / gain))
+        # A round's difference has twice the variance of a score, and a good bet grows the logarithm of wealth
+        # by mean² / (2 · variance). Alone that gambler has to make up for all the others in the mean.
+        gain = difference**2 / (4 * variance)
+        wanted = math.log(len(BETS) / alpha) - max(0.0, *self.better)
+        rounds = math.ceil(wanted / gain)
+        return {side: max(0, rounds - len(scores)) for side, scores in self.waiting.items()}
 
 
 def _wealth(logarithms: list[float]) -> float:

@@ -115,8 +115,9 @@ def _progress(state: State, trial: Trial | None, alpha: float) -> str:
     return (
         f"version {state.challenger} is on trial with {state.share:.0%} of the players: "
         f"{counts['challenger']} raters against {counts['champion']}{soon}{nobody}. "
-        f"About {missing} more raters make a difference of {DIFFERENCE:.0%} sure; "
-        f"until then it is yours to decide: `townsfolk promote {state.challenger}` or `townsfolk versions drop`"
+        f"About {missing['challenger']} more raters of version {state.challenger} and "
+        f"{missing['champion']} of the champion make a difference of {DIFFERENCE:.0%} sure; until then it is "
+        f"yours to decide: `townsfolk promote {state.challenger}` or `townsfolk versions drop`"
     )
 
 

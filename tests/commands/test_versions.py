@@ -124,7 +124,7 @@ def test_a_trial_can_be_widened_and_ended_and_says_how_many_raters_are_missing(r
     StatusFiles(registry.root).write_memo(msgspec.json.encode(Memo(trial=trial)))
     said = " ".join(run("versions").split())
     assert "on trial with 20% of the players: 3 raters against 0" in said
-    assert "more raters make a difference" in said
+    assert "more raters of version 1 and" in said
     assert "no longer on trial" in run("versions", "drop")
     assert "no version is on trial" in run("versions", "drop")
 

@@ -116,4 +116,4 @@ def test_it_survives_a_restart() -> None:
     for one in (found, again):
         one.close_windows(500, LIMITS)
     assert again.evidence.for_better == found.evidence.for_better
-    assert again.raters_missing(0.05) < trial().raters_missing(0.05)
+    assert again.raters_missing(0.05)["challenger"] < trial().raters_missing(0.05)["challenger"]

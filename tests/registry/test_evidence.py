@@ -55,23 +55,36 @@ def test_a_better_one_is_found() -> None:
 
 def test_the_number_of_missing_raters_is_about_right() -> None:
     rng = random.Random(1)
-    needed = []
-    for _ in range(101):
-        evidence = Evidence()
-        while evidence.for_better < 1 / ALPHA:
-            evidence.add("champion", float(rng.random() < 0.5))
-            evidence.add("challenger", float(rng.random() < 0.75))
-        needed.append(evidence.raters)
-    assert 0.5 < sorted(needed)[50] / Evidence().missing(0.25, ALPHA) < 3
+    for difference in (0.2, 0.3):
+        needed = []
+        for _ in range(201):
+            evidence = Evidence()
+            while evidence.for_better < 1 / ALPHA:
+                evidence.add("champion", float(rng.random() < 0.5))
+                evidence.add("challenger", float(rng.random() < 0.5 + difference))
+            needed.append(evidence.counts["challenger"])
+        missing = Evidence().missing(difference, ALPHA)
+        assert missing["challenger"] == missing["champion"]
+        assert 0.7 < sorted(needed)[100] / missing["challenger"] < 1.3
+
+
+def test_raters_of_one_side_that_wait_for_the_other_are_not_missing() -> None:
+    rng = random.Random(1)
+    evidence = Evidence()
+    for _ in range(40):
+        evidence.add("champion", float(rng.random() < 0.5))
+    missing = evidence.missing(0.2, ALPHA)
+    assert missing["challenger"] == missing["champion"] + 40
 
 
 def test_it_sinks_as_evidence_grows_and_ends_at_none() -> None:
     evidence = Evidence()
-    before = evidence.missing(0.25, ALPHA)
+    before = evidence.missing(0.25, ALPHA)["challenger"]
     for _ in range(12):
         evidence.add("champion", 0.2)
         evidence.add("challenger", 0.9)
-    assert 0 == evidence.missing(0.25, ALPHA) < before
+    assert evidence.missing(0.25, ALPHA) == {"champion": 0, "challenger": 0}
+    assert before > 0
     assert evidence.for_better > 20
     assert evidence.for_worse < 1
 

@@ -50,8 +50,11 @@ def test_the_notes_tell_how_a_trial_goes(registry: Registry) -> None:
     told = printed(*render.notes(registry.state(), status(os.getpid(), 1), trial, 0.05))
     assert "0 raters against 4, 1 more counted soon" in told
     missing = trial.raters_missing(0.05)
-    assert missing > 10
-    assert f"About {missing} more raters" in told
+    assert missing["challenger"] > 10
+    assert (
+        f"About {missing['challenger']} more raters of version 1 and {missing['champion']} of the champion "
+        "make a difference of 20% sure"
+    ) in told
     assert "no server" not in told
 
 

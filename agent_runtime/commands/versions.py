@@ -218,6 +218,7 @@ def _await_server(registry: Registry, decided: State) -> None:
     from agent_runtime.registry.status import StatusFiles
 
     files, began = StatusFiles(registry.root), time.monotonic()
+    wanted = (decided.champion, decided.challenger, decided.share)
     status = files.status()
     if not status or not status.alive:
         typer.echo("no server runs here: it holds from the next `townsfolk serve`")
@@ -231,7 +232,7 @@ def _await_server(registry: Registry, decided: State) -> None:
                 f"the server refused version {refused[-1].version}: {refused[-1].why}\n"
                 f"version {state.champion} goes on serving"
             )
-        if status and (status.champion, status.challenger) == (decided.champion, decided.challenger):
+        if status and (status.champion, status.challenger, status.share) == wanted:
             typer.echo(f"the server has it ({(time.monotonic() - began) * 1000:.0f} ms)")
             return
         time.sleep(LOOK_SECONDS)

@@ -20,13 +20,15 @@ Kind = TypeVar("Kind", bound=Struct)
 
 
 class Status(Struct, frozen=True, kw_only=True):
-    """What serves since when, by which process, on which base (sha256). The file is gone when the server
-    stopped in good order; otherwise `suspect` is the version that was loaded last."""
+    """What serves since when, by which process, on which base (sha256); `share` is the challenger's part of
+    the players. The file is gone when the server stopped in good order; otherwise `suspect` is the version
+    that was loaded last."""
 
     pid: int
     base: str
     champion: int
     challenger: int | None
+    share: float = 0.0
     suspect: int
     since: datetime
 

@@ -277,7 +277,7 @@ class Serving:
             await self._trials.decide()
 
     async def _tell(self) -> None:
-        await self._standing.tell(self._champion, self._challenger, self._suspect)
+        await self._standing.tell(self._champion, self._challenger, self._state.share, self._suspect)
 
     @contextmanager
     def _held(self, number: int) -> Iterator[Served]:

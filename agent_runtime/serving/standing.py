@@ -30,13 +30,14 @@ class Standing:
         """What a process that did not end in good order left."""
         return self._files.status()
 
-    async def tell(self, champion: int, challenger: int | None, suspect: int) -> None:
+    async def tell(self, champion: int, challenger: int | None, share: float, suspect: int) -> None:
         """Let others, and the next start, know what serves, and what was loaded last."""
         status = Status(
             pid=os.getpid(),
             base=self._engine.info.digest,
             champion=champion,
             challenger=challenger,
+            share=share,
             suspect=suspect,
             since=datetime.now(UTC),
         )

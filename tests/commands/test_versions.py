@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
@@ -11,12 +13,13 @@ import pytest
 from typer.testing import CliRunner
 
 from agent_runtime.cli import app
+from agent_runtime.commands import versions
 from agent_runtime.engine import modelfile
 from agent_runtime.errors import RegistryError
 from agent_runtime.models import embedded_model
 from agent_runtime.registry.canary import Trial
 from agent_runtime.registry.manifest import Verdict
-from agent_runtime.registry.status import Memo, StatusFiles
+from agent_runtime.registry.status import Memo, Status, StatusFiles
 from agent_runtime.registry.store import Registry
 from tests.support.adapters import random_adapter
 from tests.support.versions import added, dataset
@@ -127,6 +130,19 @@ def test_a_trial_can_be_widened_and_ended_and_says_how_many_raters_are_missing(r
     assert "more raters of version 1 and" in said
     assert "no longer on trial" in run("versions", "drop")
     assert "no version is on trial" in run("versions", "drop")
+
+
+def test_another_share_is_the_servers_once_the_server_says_so(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(versions, "WAIT_SECONDS", 0.1)
+    added(registry)
+    run("challenge", 1, "--share", 5)
+    now = datetime.now(UTC)
+    status = Status(pid=os.getpid(), base="", champion=0, challenger=1, share=0.05, suspect=1, since=now)
+    StatusFiles(registry.root).write_status(status)
+    assert "the server has not taken it up yet" in run("challenge", 1, "--share", 20)
+    assert "the server has it" in run("challenge", 1, "--share", 5)
 
 
 def test_show_tells_where_a_version_comes_from_and_who_decided_what(registry: Registry) -> None:

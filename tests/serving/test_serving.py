@@ -562,6 +562,8 @@ async def test_more_players_are_asked_when_time_and_turns_have_passed(registry: 
         await until(lambda: registry.state().share == 0.2)
         await asyncio.sleep(0.05)
         assert registry.state().share == 0.2
+        files = StatusFiles(registry.root)
+        await until(lambda: (told := files.status()) is not None and told.share == 0.2)
     assert registry.audit()[-1].who == "canary"
 
 

@@ -74,10 +74,11 @@ def complaint(tally: Tally, before: Tally, limits: Limits) -> str | None:
         # How many are usual depends on the personas' limits, which the predecessor's turns tell.
         ("turns that did not end", tally.endless if before.turns >= ENOUGH_TURNS else 0, before.endless),
     ):
-        usual = earlier / before.turns if before.turns else 0.0
+        # Of a predecessor that hardly served, one bad turn does not make bad turns usual.
+        usual = earlier / max(before.turns, ENOUGH_TURNS)
         borne = min(1.0, usual + limits.margin)
         if count > borne * tally.turns and _at_least(count, tally.turns, borne) < UNLIKELY:
-            return f"{what}: {count} of {tally.turns} turns (before: {usual:.0%})"
+            return f"{what}: {count} of {tally.turns} turns (before: {earlier} of {before.turns})"
     now, then = tally.p95(), before.p95()
     if now is not None and then is not None and now > max(then * limits.slower, then + SLOWER_MS):
         return f"first words of 95 of 100 turns within {now:.0f} ms (before: {then:.0f} ms)"

@@ -66,6 +66,11 @@ def test_one_that_does_not_stop_is_caught_where_its_predecessor_did() -> None:
     assert not turns_until_complaint(Tally(), endless=1), "nothing to compare with"
 
 
+def test_a_few_bad_turns_of_a_predecessor_make_nothing_usual() -> None:
+    assert 1 < turns_until_complaint(tally(1, failing=1), failing=1) <= 5
+    assert 1 < turns_until_complaint(tally(1, faulty=1), faulty=1) <= 5
+
+
 def test_slow_first_words_are_a_complaint_when_there_are_enough_to_tell() -> None:
     before = tally(300)
     assert complaint(tally(29, ms=2000), before, LIMITS) is None

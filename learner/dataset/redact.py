@@ -12,14 +12,8 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable
 
 from agent_runtime.journal.rows import TurnRow
+from learner.dataset.people import bystanders, followed, speakers, things, townspeople
 
-SPEAKER = re.compile(r"^([A-Za-z0-9_-]{1,20}): ", re.M)
-_TOLD = re.compile(
-    r"\b(?:my (?:real )?name is|my name's|call me|i am called|i'm called|mein name ist|ich hei(?:ß|ss)e"
-    r"|nenn(?:t)? mich)\s+([^\W\d_]{2,20})",
-    re.I,
-)
-_PLAYER_FACT = re.compile(r"^player:(.+)$")
 _NUMBER = r"-?\d{1,5}(?:\.\d+)?"
 # Each kind: what it looks like, and the words that stand in for it. Order matters: a link may hold numbers.
 _KINDS: tuple[tuple[str, re.Pattern[str], str], ...] = (
@@ -86,8 +80,15 @@ _ENDINGS = (
     "99",
     "gar",
 )
-# Names that are ordinary words are only replaced in their owner's own talk: "how" is said by everybody.
+# Names that are ordinary words are replaced in their owner's own talk alone, and of those who are only near
+# where a fact or an action names them: "how" is said by everybody.
 _COMMON_SHARE = 0.02
+_STANDING = "|".join(
+    (
+        r"{}(?= here\b| \d+ steps\b| \(player\))",
+        *(rf"(?<=\b{before}){{}}" for before in ("following ", "walking to ", "target=", "target= ")),
+    )
+)
 
 
 def stand_in(name: str, seed: int, taken: Collection[str] = ()) -> str:
@@ -107,26 +108,30 @@ class Redactor:
     def __init__(self, turns: Iterable[TurnRow], seed: int) -> None:
         self.found: Counter[str] = Counter()
         self._seed = seed
-        names, words, count = set[str](), Counter[str](), 0
-        npcs = set()
+        names, goals, npcs, others = set[str](), set[str](), set[str](), set[str]()
+        words, count = Counter[str](), 0
         for turn in turns:
-            npcs.add(turn.npc_name.lower())
-            names |= {name.lower() for name in names_in(turn)}
+            names |= speakers(turn) | bystanders(turn)
+            goals |= followed(turn)
+            npcs |= townspeople(turn)
+            others |= things(turn)
             words.update(set(re.findall(r"[\w-]+", turn.line.lower())))
             count += 1
-        names -= npcs
-        self._taken = names | npcs | words.keys()
+        self._taken = names | goals | npcs | words.keys()
         common = max(3.0, _COMMON_SHARE * count)
-        self._names = {name for name in names if len(name) > 2 and words[name] < common}
+        self._people = (names | (goals - others)) - npcs
+        self._names = {name for name in self._people if len(name) > 2 and words[name] < common}
         self._everywhere = _pattern(self._names)
 
     def of(self, turn: TurnRow) -> Callable[[str], str]:
         """A function that redacts the texts of this turn."""
-        own = {name.lower() for name in names_in(turn)} - self._names - {turn.npc_name.lower()}
-        here = _pattern(own)
+        ordinary = self._people - self._names
+        own = speakers(turn) & ordinary
+        near = (bystanders(turn) | followed(turn)) & ordinary
+        patterns = (self._everywhere, _pattern(own), _pattern(near - own, _STANDING))
 
         def redact(text: str) -> str:
-            for pattern in (self._everywhere, here):
+            for pattern in patterns:
                 if pattern:
                     text = pattern.sub(self._name, text)
             for kind, pattern, words in _KINDS:
@@ -141,16 +146,8 @@ class Redactor:
         return stand_in(match.group(0), self._seed, self._taken)
 
 
-def names_in(turn: TurnRow) -> set[str]:
-    """The players that a turn names: who speaks, who is near, and what they call themselves."""
-    spoken = [message.content.rpartition("\n")[2] for message in turn.prompt if message.role == "user"]
-    names = {match.group(1) for line in spoken if (match := SPEAKER.match(line))}
-    names |= {match.group(1) for fact in turn.facts if (match := _PLAYER_FACT.match(fact.source))}
-    return names | {name for line in spoken for name in _TOLD.findall(line)}
-
-
-def _pattern(names: Collection[str]) -> re.Pattern[str] | None:
+def _pattern(names: Collection[str], shape: str = "{}") -> re.Pattern[str] | None:
     if not names:
         return None
     alternatives = "|".join(re.escape(name) for name in sorted(names, key=lambda name: (-len(name), name)))
-    return re.compile(rf"(?<![\w-])(?:{alternatives})(?![\w-])", re.I)
+    return re.compile(shape.replace("{}", rf"(?<![\w-])(?:{alternatives})(?![\w-])"), re.I)

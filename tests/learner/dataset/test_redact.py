@@ -6,10 +6,17 @@ from typing import Any
 
 import pytest
 
+from agent_runtime.bridge.parts import Near, Position, Snapshot
 from agent_runtime.journal.rows import TurnRow
-from agent_runtime.npc.prompt import Fact, Message
-from learner.dataset.redact import Redactor, names_in, stand_in
+from agent_runtime.npc.catalogue import Catalogue
+from agent_runtime.npc.persona import Persona
+from agent_runtime.npc.prompt import Message, render
+from agent_runtime.npc.situation import situation_of
+from agent_runtime.sections import Turn
+from learner.dataset.redact import Redactor, stand_in
 from tests.support import rows as make
+
+ADA = Persona(id="smith", name="Ada", role="smith", voice="v", about="a")
 
 
 def turn(number: int, player: str, line: str, **fields: Any) -> TurnRow:
@@ -18,6 +25,23 @@ def turn(number: int, player: str, line: str, **fields: Any) -> TurnRow:
         Message("user", f"[1] torch recipe: 1 coal lump\n{player}: {line}"),
     )
     return make.turn(number, prompt=messages, line=line, **{"facts": (), **fields})
+
+
+def served(number: int, player: str, line: str, near: tuple[Near, ...] = (), doing: str = "") -> TurnRow:
+    """A turn with the facts and the prompt that the runtime would make of that moment."""
+    here = Position(0, 0, 0)
+    moment = Snapshot(taken=1, time_of_day=0.5, npc_pos=here, player_pos=here, doing=doing, near=near)
+    situation = situation_of(ADA, player, line, [], moment, Catalogue((), ()), Turn())
+    prompt = render(ADA, [], situation.facts, player, line)
+    return make.turn(number, prompt=prompt, line=line, facts=tuple(situation.facts))
+
+
+def near(kind: Any, name: str) -> Near:
+    return Near(kind, name, 4, "west")
+
+
+def prompt_of(own: TurnRow, *others: TurnRow) -> str:
+    return Redactor([own, *others], seed=1).of(own)(own.prompt[-1].content)
 
 
 def redacted(text: str, *others: TurnRow) -> str:
@@ -101,15 +125,47 @@ def test_a_name_that_is_a_word_is_replaced_only_in_its_owners_talk() -> None:
 )
 def test_what_players_call_themselves_is_a_name(line: str, name: str) -> None:
     own = turn(1, "alice", line)
-    assert name in names_in(own)
     assert name not in Redactor([own], seed=1).of(own)(f"Well met, {name}.")
 
 
-def test_players_near_by_are_known_from_the_facts() -> None:
-    own = turn(
-        1, "alice", "who is here?", facts=(Fact("carl (player)", "4 steps west", "carl", "player:carl"),)
-    )
-    assert "carl" not in Redactor([own], seed=1).of(own)("[1] carl (player): 4 steps west")
+def test_who_stands_by_is_replaced_without_being_named() -> None:
+    own = served(1, "alice", "hello", (near("player", "carl_77"), near("player", "Bea")))
+    assert "[near] carl_77 4 steps west and Bea 4 steps west" in own.prompt[-1].content
+    carl, bea = stand_in("carl_77", 1), stand_in("bea", 1)
+    assert f"[near] {carl} 4 steps west and {bea} 4 steps west" in prompt_of(own)
+
+
+def test_who_stands_by_is_replaced_in_everybodys_talk() -> None:
+    own = served(1, "alice", "hello", (near("player", "carl_77"),))
+    other = turn(2, "dora", "carl_77 took my bread")
+    assert "carl_77" not in prompt_of(other, own)
+
+
+def test_who_is_followed_is_replaced() -> None:
+    for doing in ("following dora_x", "walking to dora_x"):
+        assert "dora_x" not in prompt_of(served(1, "alice", "hello", doing=doing))
+
+
+def test_townspeople_mobs_and_places_keep_their_names() -> None:
+    around = (near("npc", "Brom"), near("mob", "zorp"), near("place", "oakvale"))
+    own = served(1, "alice", "where are brom, zorp and oakvale?", around, "walking to oakvale")
+    kept = prompt_of(own)
+    assert "[near] Brom 4 steps west and a zorp 4 steps west" in kept
+    assert "[doing] walking to oakvale" in kept
+    assert "where are brom, zorp and oakvale?" in kept
+
+
+def test_who_stands_by_and_is_called_like_a_word_is_replaced_where_they_stand() -> None:
+    talk = [turn(10 + n, f"player{n}", "how do i make a torch") for n in range(8)]
+    own = served(1, "alice", "how do i find how?", (near("player", "how"),), "following how")
+    how = stand_in("how", 1)
+    kept = prompt_of(own, *talk)
+    assert f"[doing] following {how}" in kept
+    assert f"[near] {how} 4 steps west" in kept
+    assert f"[where] {how} (player): 4 steps west" in kept
+    assert "how do i find how?" in kept
+    redact = Redactor([own, *talk], seed=1).of(own)
+    assert redact("[[ACTION:follow target= how]]") == f"[[ACTION:follow target= {how}]]"
 
 
 def test_a_made_up_name_is_nobodys() -> None:

@@ -63,6 +63,8 @@ _KINDS = {
     "knows": _Kind("news", partly=True),
     "said": _Kind("told", quotes=True),
 }
+TAGS = frozenset(kind.tag for kind in _KINDS.values())
+"""What facts are tagged with; the second of a kind has a number behind it."""
 _CALLED = (
     "name named names call called calls nickname who whom namen heiße heisse nenn nennt nennen genannt wer"
 )

@@ -10,8 +10,12 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable
+from functools import lru_cache
 
 from agent_runtime.journal.rows import TurnRow
+from agent_runtime.npc.actions import ALIASES, DIRECTIONS, EMOTES, TABLE
+from agent_runtime.npc.prompt import AROUND
+from agent_runtime.npc.relevance import TAGS
 from learner.dataset.people import bystanders, followed, speakers, things, townspeople
 
 _NUMBER = r"-?\d{1,5}(?:\.\d+)?"
@@ -91,6 +95,25 @@ _STANDING = "|".join(
 )
 
 
+def _any_of(words: Iterable[str]) -> str:
+    """A pattern for one of these words, the longest that fits."""
+    return "|".join(re.escape(word) for word in sorted(words, key=lambda word: (-len(word), word)))
+
+
+_TAG = rf"(?:{_any_of(TAGS)})\d*"
+_KEYS = {argument.name for action in TABLE.values() for argument in action.arguments}
+# What prompts and replies are written in is no name, whoever is called so: tags, actions and their keys.
+_MARKUP = "|".join(
+    (
+        rf"^{re.escape(AROUND)}",
+        rf"\[\[?{_TAG}\]",
+        rf"\[\[\s*ACTION\s*:\s*(?:(?:{_any_of([*TABLE, *ALIASES])})(?![\w-]))?",
+        rf"\b(?:{_any_of(_KEYS)})=\s*(?:(?:{_TAG}|{_any_of([*DIRECTIONS, *EMOTES])})(?![\w-]))?",
+        r" \((?:player|townsperson|mob)\)",
+    )
+)
+
+
 def stand_in(name: str, seed: int, taken: Collection[str] = ()) -> str:
     """A made-up player name: the same for the same name and seed, and none of those `taken` (lower case)."""
     for attempt in range(1000):
@@ -121,14 +144,14 @@ class Redactor:
         common = max(3.0, _COMMON_SHARE * count)
         self._people = (names | (goals - others)) - npcs
         self._names = {name for name in self._people if len(name) > 2 and words[name] < common}
-        self._everywhere = _pattern(self._names)
+        self._everywhere = _pattern(frozenset(self._names))
 
     def of(self, turn: TurnRow) -> Callable[[str], str]:
         """A function that redacts the texts of this turn."""
         ordinary = self._people - self._names
         own = speakers(turn) & ordinary
         near = (bystanders(turn) | followed(turn)) & ordinary
-        patterns = (self._everywhere, _pattern(own), _pattern(near - own, _STANDING))
+        patterns = (self._everywhere, _pattern(frozenset(own)), _pattern(frozenset(near - own), _STANDING))
 
         def redact(text: str) -> str:
             for pattern in patterns:
@@ -142,12 +165,17 @@ class Redactor:
         return redact
 
     def _name(self, match: re.Match[str]) -> str:
+        name = match.group("name")
+        if name is None:
+            return match.group()
         self.found["name"] += 1
-        return stand_in(match.group(0), self._seed, self._taken)
+        return stand_in(name, self._seed, self._taken)
 
 
-def _pattern(names: Collection[str], shape: str = "{}") -> re.Pattern[str] | None:
+@lru_cache(256)
+def _pattern(names: frozenset[str], shape: str = "{}") -> re.Pattern[str] | None:
+    """Finds these names where they have that shape, in the group `name`, and markup, which is none."""
     if not names:
         return None
-    alternatives = "|".join(re.escape(name) for name in sorted(names, key=lambda name: (-len(name), name)))
-    return re.compile(shape.replace("{}", rf"(?<![\w-])(?:{alternatives})(?![\w-])"), re.I)
+    found = shape.replace("{}", rf"(?<![\w-])(?:{_any_of(names)})(?![\w-])")
+    return re.compile(rf"{_MARKUP}|(?P<name>{found})", re.I | re.M)

@@ -168,6 +168,46 @@ def test_who_stands_by_and_is_called_like_a_word_is_replaced_where_they_stand() 
     assert redact("[[ACTION:follow target= how]]") == f"[[ACTION:follow target= {how}]]"
 
 
+def test_what_the_model_writes_by_is_no_name() -> None:
+    called = [turn(2, "bob", "call me action"), turn(3, "bob", "call me target")]
+    called += [turn(4 + n, name, "hi") for n, name in enumerate(("follow", "near", "go_to", "shake_head"))]
+    own = turn(1, "alice", "follow bob")
+    redact = Redactor([own, *called], seed=1).of(own)
+    bob = stand_in("bob", 1)
+    assert redact("[[ACTION:follow target= bob]] Ah.") == f"[[ACTION:follow target= {bob}]] Ah."
+    assert redact("[[ACTION:follow target=bob]]") == f"[[ACTION:follow target={bob}]]"
+    for kept in (
+        "[[near]] and [[near2]]",
+        "[[ACTION:go_to target= near]] [[ACTION:go_to]]",
+        "[[ACTION:emote kind= shake_head]]",
+        "Around you: [near] nobody else",
+        "[near] nobody else",
+    ):
+        assert redact(kept) == kept
+
+
+def test_a_player_called_like_a_tag_or_an_action_leaves_them_alone_in_their_own_talk() -> None:
+    for name in ("near", "where", "follow", "action", "target", "north", "player", "around", "you"):
+        own = served(1, name, "where is carl?", (near("player", "carl"),))
+        redact = Redactor([own], seed=1).of(own)
+        asked = redact(own.prompt[-1].content)
+        carl, made = stand_in("carl", 1), stand_in(name, 1)
+        assert asked.startswith("Around you: [time] ")
+        assert f"[player] {made}\n[where] {carl} (player): 4 steps " in asked
+        assert asked.rpartition("\n")[2].startswith(f"{made}: ")
+        replied = redact("See [[where]]. [[ACTION:follow target= carl]]")
+        assert replied == f"See [[where]]. [[ACTION:follow target= {carl}]]"
+        assert redact("[[ACTION:move direction= north]]") == "[[ACTION:move direction= north]]"
+
+
+def test_names_in_markup_that_the_model_made_up_are_replaced() -> None:
+    alice = stand_in("alice", 1)
+    assert redacted("[[alice]] [[ACTION:alice]] [[ACTION:greet alice]]") == (
+        f"[[{alice}]] [[ACTION:{alice}]] [[ACTION:greet {alice}]]"
+    )
+    assert redacted("[[ACTION:ask_help text= alice fell") == f"[[ACTION:ask_help text= {alice} fell"
+
+
 def test_a_made_up_name_is_nobodys() -> None:
     first = stand_in("alice", 1)
     assert stand_in("alice", 1, {first}) not in ("", first)

@@ -16,6 +16,7 @@ from agent_runtime.journal.rows import TurnRow
 from agent_runtime.npc.actions import ALIASES, DIRECTIONS, EMOTES, TABLE
 from agent_runtime.npc.prompt import AROUND
 from agent_runtime.npc.relevance import TAGS
+from learner.dataset.ordinary import ordinary_words
 from learner.dataset.people import bystanders, followed, speakers, things, townspeople
 
 _NUMBER = r"-?\d{1,5}(?:\.\d+)?"
@@ -84,9 +85,7 @@ _ENDINGS = (
     "99",
     "gar",
 )
-# Names that are ordinary words are replaced in their owner's own talk alone, and of those who are only near
-# where a fact or an action names them: "how" is said by everybody.
-_COMMON_SHARE = 0.02
+# How those who are only near stand in facts and actions.
 _STANDING = "|".join(
     (
         r"{}(?= here\b| \d+ steps\b| \(player\))",
@@ -126,31 +125,31 @@ def stand_in(name: str, seed: int, taken: Collection[str] = ()) -> str:
 
 
 class Redactor:
-    """Knows the names of all players of a snapshot. `found` counts what was replaced, by kind."""
+    """Knows the names of all players of a snapshot. `found` counts what was replaced, by kind.
+
+    A name that is an ordinary word is replaced in its owner's own talk, and of those who are only near where
+    a fact or an action names them: "how" is said by everybody."""
 
     def __init__(self, turns: Iterable[TurnRow], seed: int) -> None:
         self.found: Counter[str] = Counter()
         self._seed = seed
         names, goals, npcs, others = set[str](), set[str](), set[str](), set[str]()
-        words, count = Counter[str](), 0
+        said = set[str]()
         for turn in turns:
             names |= speakers(turn) | bystanders(turn)
             goals |= followed(turn)
             npcs |= townspeople(turn)
             others |= things(turn)
-            words.update(set(re.findall(r"[\w-]+", turn.line.lower())))
-            count += 1
-        self._taken = names | goals | npcs | words.keys()
-        common = max(3.0, _COMMON_SHARE * count)
-        self._people = (names | (goals - others)) - npcs
-        self._names = {name for name in self._people if len(name) > 2 and words[name] < common}
-        self._everywhere = _pattern(frozenset(self._names))
+            said.update(re.findall(r"[\w-]+", turn.line.lower()))
+        self._taken = names | goals | npcs | said
+        people = (names | (goals - others - ordinary_words())) - npcs
+        self._ordinary = {name for name in people if len(name) <= 2 or name in ordinary_words()}
+        self._everywhere = _pattern(frozenset(people - self._ordinary))
 
     def of(self, turn: TurnRow) -> Callable[[str], str]:
         """A function that redacts the texts of this turn."""
-        ordinary = self._people - self._names
-        own = speakers(turn) & ordinary
-        near = (bystanders(turn) | followed(turn)) & ordinary
+        own = speakers(turn) & self._ordinary
+        near = (bystanders(turn) | followed(turn)) & self._ordinary
         patterns = (self._everywhere, _pattern(frozenset(own)), _pattern(frozenset(near - own), _STANDING))
 
         def redact(text: str) -> str:

@@ -16,38 +16,10 @@ from agent_runtime.journal.rows import TurnRow
 from agent_runtime.npc.actions import ALIASES, DIRECTIONS, EMOTES, TABLE
 from agent_runtime.npc.prompt import AROUND
 from agent_runtime.npc.relevance import TAGS
+from learner.dataset.addresses import without_addresses
 from learner.dataset.ordinary import ordinary_words
 from learner.dataset.people import bystanders, followed, speakers, things, townspeople
 
-_NUMBER = r"-?\d{1,5}(?:\.\d+)?"
-# Each kind: what it looks like, and the words that stand in for it. Order matters: a link may hold numbers.
-_KINDS: tuple[tuple[str, re.Pattern[str], str], ...] = (
-    ("link", re.compile(r"\b(?:https?://|www\.)[^\s<>\"]+|\bdiscord\.gg/\S+", re.I), "some link"),
-    ("e-mail", re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+"), "some address"),
-    ("account", re.compile(r"(?<!\w)[\w.]{2,32}#\d{4}\b|(?<![\w@])@[A-Za-z0-9_.]{3,32}\b"), "some account"),
-    ("IP address", re.compile(r"\b(?:\d{1,3}\.){3}\d{1,3}(?::\d+)?\b"), "some address"),
-    (
-        "coordinates",
-        re.compile(
-            rf"[(\[]?\s*\bx\s*[=:]?\s*{_NUMBER}[\s,;]*y\s*[=:]?\s*{_NUMBER}[\s,;]*z\s*[=:]?\s*{_NUMBER}\s*[)\]]?"
-            rf"|\(\s*{_NUMBER}\s*[,;]\s*{_NUMBER}\s*(?:[,;]\s*{_NUMBER}\s*)?\)"
-            rf"|(?<![\w.,]){_NUMBER}\s*[,;/]\s*{_NUMBER}\s*[,;/]\s*{_NUMBER}(?![\w.])"
-            r"|(?<![\w.,])-?\d{2,5} -?\d{1,5} -?\d{2,5}(?![\w.])",
-            re.I,
-        ),
-        "some place",
-    ),
-    ("telephone", re.compile(r"(?<![\w.])\+?\(?\d[\d\s()/.-]{6,}\d(?![\w])"), "some number"),
-    (
-        "street",
-        re.compile(
-            r"\b\d{1,5}[a-z]? (?:[A-Z][\w'-]+ ){1,3}"
-            r"(?:Street|St|Road|Rd|Avenue|Ave|Lane|Ln|Drive|Dr|Square)\b\.?"
-            r"|\b[A-ZÄÖÜ][\wäöüß-]*(?:straße|strasse|str\.|weg|platz|gasse)\s+\d{1,4}[a-z]?\b"
-        ),
-        "some address",
-    ),
-)
 _BEGINNINGS = (
     "al",
     "be",
@@ -86,11 +58,9 @@ _ENDINGS = (
     "gar",
 )
 # How those who are only near stand in facts and actions.
-_STANDING = "|".join(
-    (
-        r"{}(?= here\b| \d+ steps\b| \(player\))",
-        *(rf"(?<=\b{before}){{}}" for before in ("following ", "walking to ", "target=", "target= ")),
-    )
+_STANDING = (
+    r"{}(?= here\b| \d+ steps\b| \(player\))",
+    *(rf"(?<=\b{before}){{}}" for before in ("following ", "walking to ", "target=", "target= ")),
 )
 
 
@@ -102,14 +72,12 @@ def _any_of(words: Iterable[str]) -> str:
 _TAG = rf"(?:{_any_of(TAGS)})\d*"
 _KEYS = {argument.name for action in TABLE.values() for argument in action.arguments}
 # What prompts and replies are written in is no name, whoever is called so: tags, actions and their keys.
-_MARKUP = "|".join(
-    (
-        rf"^{re.escape(AROUND)}",
-        rf"\[\[?{_TAG}\]",
-        rf"\[\[\s*ACTION\s*:\s*(?:(?:{_any_of([*TABLE, *ALIASES])})(?![\w-]))?",
-        rf"\b(?:{_any_of(_KEYS)})=\s*(?:(?:{_TAG}|{_any_of([*DIRECTIONS, *EMOTES])})(?![\w-]))?",
-        r" \((?:player|townsperson|mob)\)",
-    )
+_MARKUP = (
+    rf"^{re.escape(AROUND)}",
+    rf"\[\[?{_TAG}\]",
+    rf"\[\[\s*ACTION\s*:\s*(?:(?:{_any_of([*TABLE, *ALIASES])})(?![\w-]))?",
+    rf"\b(?:{_any_of(_KEYS)})=\s*(?:(?:{_TAG}|{_any_of([*DIRECTIONS, *EMOTES])})(?![\w-]))?",
+    r" \((?:player|townsperson|mob)\)",
 )
 
 
@@ -144,22 +112,16 @@ class Redactor:
         self._taken = names | goals | npcs | said
         people = (names | (goals - others - ordinary_words())) - npcs
         self._ordinary = {name for name in people if len(name) <= 2 or name in ordinary_words()}
-        self._everywhere = _pattern(frozenset(people - self._ordinary))
+        self._names = people - self._ordinary
 
     def of(self, turn: TurnRow) -> Callable[[str], str]:
         """A function that redacts the texts of this turn."""
         own = speakers(turn) & self._ordinary
         near = (bystanders(turn) | followed(turn)) & self._ordinary
-        patterns = (self._everywhere, _pattern(frozenset(own)), _pattern(frozenset(near - own), _STANDING))
+        pattern = _pattern(frozenset(self._names | own), frozenset(near - own))
 
         def redact(text: str) -> str:
-            for pattern in patterns:
-                if pattern:
-                    text = pattern.sub(self._name, text)
-            for kind, pattern, words in _KINDS:
-                text, count = pattern.subn(words, text)
-                self.found[kind] += count
-            return text
+            return pattern.sub(self._name, without_addresses(text, self.found))
 
         return redact
 
@@ -172,9 +134,13 @@ class Redactor:
 
 
 @lru_cache(256)
-def _pattern(names: frozenset[str], shape: str = "{}") -> re.Pattern[str] | None:
-    """Finds these names where they have that shape, in the group `name`, and markup, which is none."""
-    if not names:
-        return None
-    found = shape.replace("{}", rf"(?<![\w-])(?:{_any_of(names)})(?![\w-])")
-    return re.compile(rf"{_MARKUP}|(?P<name>{found})", re.I | re.M)
+def _pattern(names: frozenset[str], standing: frozenset[str]) -> re.Pattern[str]:
+    """Finds names, and others where somebody of that name stands, in the group `name`; and markup, which is
+    no name."""
+    found = [_alone(names)] if names else []
+    found += [shape.replace("{}", _alone(standing)) for shape in _STANDING if standing]
+    return re.compile("|".join((*_MARKUP, f"(?P<name>{'|'.join(found) or '(?!)'})")), re.I | re.M)
+
+
+def _alone(names: Iterable[str]) -> str:
+    return rf"(?<![^\W_])(?:{_any_of(names)})(?![^\W_])"

@@ -19,7 +19,7 @@ from learner.train import checkpoint
 from learner.train.backends import Trainable
 from learner.train.checkpoint import Progressed
 from learner.train.log import Log, memory_mb
-from learner.train.losses import Objectives, mean_weights, references
+from learner.train.losses import Objectives, mean_sizes, mean_weights, references
 from learner.train.profiles import Profile, Schedule
 from learner.train.rows import OBJECTIVES, Item, batches, cut
 
@@ -77,9 +77,16 @@ def _run(trainable: Trainable, job: Job, progress: Progress | None) -> tuple[Pro
     plan = _plan(job.items, schedule, job.seed)
     fresh = done is None
     done = done or Progressed()
+    first = batches(job.items, schedule, job.seed, 0)
     if fresh:
-        done.references = dict(references(trainable, job.items, batches(job.items, schedule, job.seed, 0)))
-    objectives = Objectives(job.items, job.profile.preference, done.references, mean_weights(job.items))
+        done.references = dict(references(trainable, job.items, first))
+    objectives = Objectives(
+        job.items,
+        job.profile.preference,
+        done.references,
+        mean_weights(job.items),
+        mean_sizes(job.items, first),
+    )
     judge = _Validation(trainable, job)
     log = Log(job.folder, done.step)
     if fresh:
@@ -174,7 +181,7 @@ def _step(
     seen: dict[str, list[float]] = {}
     for numbers in parts:
         loss = objectives.loss(trainable, numbers)
-        (loss / len(parts)).backward()  # type: ignore[no-untyped-call]
+        (loss * objectives.part(numbers) / len(parts)).backward()  # type: ignore[no-untyped-call]
         seen.setdefault(objectives.items[numbers[0]].objective, []).append(loss.item())
     norm = float(torch.nn.utils.clip_grad_norm_(trainable.weights, clip))
     for group in optimizer.param_groups:
@@ -218,7 +225,7 @@ class _Validation:
         for objective in OBJECTIVES:
             items += [item for item in job.validation if item.objective == objective][:_VALIDATED]
         known = references(trainable, items, [[number] for number in range(len(items))])
-        self._objectives = Objectives(items, job.profile.preference, known, mean_weights(items))
+        self._objectives = Objectives(items, job.profile.preference, known, mean_weights(items), {})
 
     def losses(self) -> dict[str, float]:
         """By objective."""

@@ -25,12 +25,19 @@ ENDS_ANYWAY = 0.15
 @dataclass(frozen=True, slots=True)
 class Objectives:
     """What every batch's loss needs beside the batch. `references` holds what the bare base makes of each
-    item, by its number (see `references`); `means` the mean weight of each objective."""
+    item, by its number (see `references`); `means` the mean weight of each objective, `sizes` the mean size
+    of its batches."""
 
     items: Sequence[Item]
     preference: Preference
     references: References
     means: Mapping[Objective, float]
+    sizes: Mapping[Objective, float]
+
+    def part(self, numbers: Sequence[int]) -> float:
+        """How much a batch counts beside others of its objective. Long prompts make small batches, and what
+        is alone in one may not count for more."""
+        return size(self.items, numbers) / self.sizes[self.items[numbers[0]].objective]
 
     def loss(self, trainable: Trainable, numbers: Sequence[int]) -> Tensor:
         """Of one batch of one objective; the examples' weights count beside those of other batches."""
@@ -141,6 +148,22 @@ def references(trainable: Trainable, items: Sequence[Item], numbers: Sequence[Se
                 values = [log_probabilities(trainable, rows)[0].tolist() for rows in sides]
             found.update(zip(batch, zip(*values, strict=True), strict=True))
     return found
+
+
+def size(items: Sequence[Item], numbers: Sequence[int]) -> float:
+    """Of a batch of one objective: examples where replies are judged, else tokens of replies."""
+    rows = [items[number].rows[0] for number in numbers]
+    if items[numbers[0]].objective in ("kto", "dpo"):
+        return len(rows)
+    return sum(len(row.ids) - row.prompt for row in rows)
+
+
+def mean_sizes(items: Sequence[Item], parts: Sequence[Sequence[int]]) -> dict[Objective, float]:
+    """Of batches, by objective."""
+    found: dict[Objective, list[float]] = {}
+    for numbers in parts:
+        found.setdefault(items[numbers[0]].objective, []).append(size(items, numbers))
+    return {objective: sum(sizes) / len(sizes) for objective, sizes in found.items()}
 
 
 def mean_weights(items: Sequence[Item]) -> dict[Objective, float]:

@@ -14,8 +14,16 @@ from agent_runtime.npc.prompt import Message
 from learner.examples import Example, Kind, write_examples
 from learner.train import losses
 from learner.train.backends import BACKENDS
-from learner.train.losses import Objectives, divergence, log_probabilities, mean_weights, references
-from learner.train.rows import Row, load_encoder, make_items, make_row
+from learner.train.losses import (
+    Objectives,
+    divergence,
+    log_probabilities,
+    mean_sizes,
+    mean_weights,
+    references,
+)
+from learner.train.profiles import FOLDER, read_profile
+from learner.train.rows import Item, Objective, Row, batches, load_encoder, make_items, make_row
 from learner.train.run import load_trained, train
 from tests.support.profiles import quick
 
@@ -138,11 +146,11 @@ def test_before_training_no_preference_is_known(base: Path) -> None:
     ]
     items = make_items(taught, load_encoder(base), 256, 1)
     trainable = BACKENDS["cpu"].load(base, PROFILE, 1)
-    batches = [[number for number, item in enumerate(items) if item.objective == o] for o in ("kto", "dpo")]
-    known = references(trainable, items, batches)
+    parts = [[number for number, item in enumerate(items) if item.objective == o] for o in ("kto", "dpo")]
+    known = references(trainable, items, parts)
     whole = msgspec.structs.replace(PROFILE.preference, share=1.0)
-    objectives = Objectives(items, whole, known, mean_weights(items))
-    kto, dpo = (objectives.loss(trainable, batch).item() for batch in batches)
+    objectives = Objectives(items, whole, known, mean_weights(items), {})
+    kto, dpo = (objectives.loss(trainable, batch).item() for batch in parts)
     assert abs(kto - 0.5) < 1e-5
     assert abs(dpo - 0.693147) < 1e-5
 
@@ -158,3 +166,18 @@ def test_log_probabilities_are_those_of_the_reply_alone(base: Path) -> None:
     exact = sum(logits[at - 1, row.ids[at]].item() for at in range(row.prompt, len(row.ids)))
     assert count == len(row.ids) - row.prompt
     assert abs(sums.item() - exact) < 0.05 * abs(exact)
+
+
+@pytest.mark.parametrize("objective", ["sft", "keep", "kto", "dpo"])
+def test_who_is_alone_in_a_batch_counts_no_more_than_others(objective: Objective) -> None:
+    schedule = read_profile(FOLDER / "embedded.toml").schedule
+    sides = 1 if objective in ("sft", "keep") else 2
+    lengths = [900 // sides if number < 6 else 200 for number in range(60)]
+    items = [Item(objective, (Row((1,) * length, length - 12),) * sides, 1.0) for length in lengths]
+    order = batches(items, schedule, 1, 0)
+    assert 1 in map(len, order)
+    assert max(map(len, order)) > 2
+    objectives = Objectives(items, PROFILE.preference, {}, {}, mean_sizes(items, order))
+    counted = [objectives.part(batch) / len(batch) for batch in order]
+    assert counted == pytest.approx([counted[0]] * len(order))
+    assert sum(objectives.part(batch) for batch in order) == pytest.approx(len(order))

@@ -30,7 +30,7 @@ def tidy(settings: Settings, registry: Registry) -> list[str]:
     _forget_erased(settings, registry)
     state = registry.state()
     found = runs.runs(settings.learner_folder)
-    named = set(state.aliases.values()) | set(state.banned)
+    named = {number for number in state.aliases.values() if number is not None} | set(state.banned)
     old = [run for run in found[: -settings.learn.keep_runs] if not run.alive and _version(run) not in named]
     kept = {_snapshot(run) for run in found if run not in old}
     for run in old:

@@ -37,6 +37,13 @@ def test_the_newest_runs_stay_and_those_behind_a_version_in_use(tmp_path: Path) 
     assert len(list((tmp_path / "snapshots").iterdir())) == 2
 
 
+def test_old_runs_without_a_version_go_too(tmp_path: Path) -> None:
+    settings = nights.home(tmp_path, players=0, settings=SETTINGS + "keep_runs = 2\n")
+    for _ in range(4):
+        assert run(settings, "in a test", console=Console(quiet=True)).ended == "too_little"
+    assert [each.asked.id[:5] for each in runs.runs(settings.learner_folder)] == ["00003", "00004"]
+
+
 def test_versions_go_by_the_registrys_rule(tmp_path: Path) -> None:
     settings = nights.home(tmp_path, settings=SETTINGS + "[registry]\nkeep = 0\nkeep_days = 0\n")
     for _ in range(2):

@@ -14,7 +14,14 @@ from learner.gate import preference, slices, spending
 from learner.gate.evidence import Evidence, Judged
 from learner.gate.preference import Preference
 from learner.gate.slices import SliceResult
-from learner.gate.statistics import perplexity_ratio, sign_flip, smallest_flip
+from learner.gate.statistics import (
+    fewest_values,
+    flips_for,
+    out_of_reach,
+    perplexity_ratio,
+    sign_flip,
+    smallest_flip,
+)
 from learner.gate.verdict import Check, GateSettings, Outcome, Verdict
 from learner.gate.vetoes import vetoes
 
@@ -27,10 +34,12 @@ def judge(
     settings: GateSettings = GateSettings(),  # noqa: B008 - immutable
     *,
     look: int = 1,
+    flips: int | None = None,
 ) -> Verdict:
-    """The verdict at look number `look` at this champion (`spending.number`). Raises `EvidenceError` for
-    evidence that contradicts itself."""
+    """The verdict at look number `look` at this champion (`spending.number`), with as many draws as its α
+    asks for, or `flips`. Raises `EvidenceError` for evidence that contradicts itself."""
     alpha = settings.alpha * spending.share(look)
+    flips = flips or flips_for(alpha)
     compared = slices.compare(evidence.answers, settings.margin)
     mean, p_mean = slices.pooled(evidence.answers, settings.margin)
     checks = [
@@ -40,8 +49,8 @@ def judge(
         _reward_agrees(evidence, settings),
         _not_worse(compared, mean, p_mean, settings),
     ]
-    liked = preference.measure(evidence.judged)
-    few = smallest_flip(liked.raters) > alpha
+    liked = preference.measure(evidence.judged, flips)
+    few = smallest_flip(liked.raters, flips) > alpha
     asked = not few and all(check.passed is not False for check in checks)
     dropped = _most_influential(evidence.judged, settings.influential)
     trimmed = preference.measure(preference.without(evidence.judged, dropped))
@@ -66,6 +75,7 @@ def judge(
         asked=asked,
         missing=missing,
         settings=settings,
+        flips=flips,
     )
 
 
@@ -135,6 +145,9 @@ def _liked_better(liked: Preference, alpha: float, few: bool, settings: GateSett
         f"{liked.share:.1%} of held-out judgements won by likelihood (95 % {liked.low:.1%} to "
         f"{liked.high:.1%}, {liked.raters} raters, p = {liked.p:.2g}, α tonight {alpha:.2g})"
     )
+    if out_of_reach(alpha):
+        text = "no number of raters can tell anymore, so often was this champion asked about; promote by hand"
+        return Check("raters", False, False, f"{text}: {told}")
     if few:
         return Check("raters", False, False, f"too few held-out raters to tell: {told}")
     if liked.p <= alpha and liked.share >= 0.5 + settings.least_gain:
@@ -169,8 +182,11 @@ def _most_influential(rows: Sequence[Judged], part: float) -> tuple[str, ...]:
 
 
 def _missing(liked: Preference, alpha: float) -> int:
-    """About how many more held-out raters it takes to be sure of an effect like the one measured."""
-    fewest = math.ceil(math.log2(1 / alpha))
+    """About how many more held-out raters it takes to be sure of an effect like the one measured; 0 where
+    no number of them is enough."""
+    if out_of_reach(alpha):
+        return 0
+    fewest = fewest_values(alpha)
     wanted = fewest
     gain = max(liked.share - 0.5, _WORTH_WAITING)
     if liked.raters > 1:

@@ -16,7 +16,7 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from learner.gate.evidence import Judged
-from learner.gate.statistics import interval, resamples, sign_flip
+from learner.gate.statistics import FLIPS, interval, resamples, sign_flip
 
 _KINDS = 3  # good thumbs, bad thumbs, pairs
 
@@ -58,8 +58,9 @@ def usable(rows: Sequence[Judged]) -> list[Judged]:
     return [row for row in rows if row.weight > 0 and (row.kind == "pair" or len(thumbs) == 2)]
 
 
-def measure(rows: Sequence[Judged]) -> Preference:
-    """The preference over all judgements, those of good and of bad replies weighing the same."""
+def measure(rows: Sequence[Judged], flips: int = FLIPS) -> Preference:
+    """The preference over all judgements, those of good and of bad replies weighing the same. `flips` are
+    the draws of `sign_flip`."""
     rows = usable(rows)
     if not rows:
         return NOTHING
@@ -72,7 +73,7 @@ def measure(rows: Sequence[Judged]) -> Preference:
         share=share,
         low=max(0.0, low),
         high=min(1.0, high),
-        p=sign_flip(list(_influence(table).tolist())),
+        p=sign_flip(list(_influence(table).tolist()), flips),
         raters=len(raters),
         judgements=len(rows),
         good=sum(row.good and row.kind == "thumb" for row in rows),

@@ -67,10 +67,11 @@ def verify(folder: Path) -> Verdict:
             )
     if set(found) != set(report.evidence):
         raise EvidenceError(f"{folder / VERDICT}: it does not name all of its evidence")
-    again = judge(read_evidence(folder / FOLDER), report.verdict.settings, look=report.verdict.look)
+    said = report.verdict
+    again = judge(read_evidence(folder / FOLDER), said.settings, look=said.look, flips=said.flips)
     # Through the file's own form, so that both have been rounded alike.
     computed = msgspec.json.decode(msgspec.json.encode(again))
-    written = msgspec.json.decode(msgspec.json.encode(report.verdict))
+    written = msgspec.json.decode(msgspec.json.encode(said))
     for key in computed:
         if not _same(computed[key], written[key]):
             raise EvidenceError(

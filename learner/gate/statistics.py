@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 from scipy.stats import binom, norm, rankdata
 
 FLIPS = 10_000
+MOST_FLIPS = 5_000_000
 RESAMPLES = 2_000
 SEED = 20_261_120
 _ALL_FLIPS = 13
+_FLIPS_BELOW = 20  # draws of at least the seen sum that are expected at α, where α asks for more of them
 _EXACT_PAIRS = 150
 _NUISANCE = 41
 _MOST_NATS = 50.0  # per token: beyond it no number is told
@@ -108,9 +110,10 @@ def holm(probabilities: Mapping[str, float]) -> dict[str, float]:
     return {name: adjusted[name] for name in probabilities}
 
 
-def sign_flip(values: Sequence[float]) -> float:
+def sign_flip(values: Sequence[float], flips: int = FLIPS) -> float:
     """The one-sided probability of a sum as large as this one if each value were as likely to have the
-    other sign. Exact up to 13 values, else from 10,000 draws of signs (counting the real one)."""
+    other sign. Exact up to 13 values, else from `flips` draws of signs, a multiple of 1,000 (counting the
+    real one). More draws begin with the same ones."""
     moving = np.asarray([value for value in values if value], dtype=np.float64)
     if not len(moving):
         return 1.0
@@ -120,15 +123,33 @@ def sign_flip(values: Sequence[float]) -> float:
         return float(((1 - 2 * every) @ moving >= seen).mean())
     rng = np.random.default_rng(SEED)
     above = 0
-    for _ in range(FLIPS // 1000):
+    for _ in range(flips // 1000):
         signs = 1 - 2 * rng.integers(0, 2, (1000, len(moving)), dtype=np.int8)
         above += int((signs @ moving >= seen).sum())
-    return (above + 1) / (FLIPS + 1)
+    return (above + 1) / (flips + 1)
 
 
-def smallest_flip(values: int) -> float:
+def smallest_flip(values: int, flips: int = FLIPS) -> float:
     """The smallest probability that `sign_flip` can give for so many values."""
-    return max(0.5**values, 1 / (FLIPS + 1) if values > _ALL_FLIPS else 0.0)
+    return max(0.5**values, 1 / (flips + 1) if values > _ALL_FLIPS else 0.0)
+
+
+def flips_for(alpha: float) -> int:
+    """How many draws `sign_flip` takes to tell whether it comes to `alpha`: 10,000, more where those cannot,
+    and never more than five million."""
+    if alpha >= 1 / (FLIPS + 1):
+        return FLIPS
+    return min(MOST_FLIPS, 1000 * math.ceil(_FLIPS_BELOW / alpha / 1000))
+
+
+def fewest_values(alpha: float) -> int:
+    """The least number of values from which `sign_flip` can come to `alpha`."""
+    return math.ceil(math.log2(1 / alpha))
+
+
+def out_of_reach(alpha: float) -> bool:
+    """Whether no number of values comes to `alpha`, with all the draws that there may be."""
+    return alpha < 1 / (MOST_FLIPS + 1)
 
 
 def resamples(clusters: int, seed: int = SEED) -> NDArray[np.int64]:

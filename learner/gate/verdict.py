@@ -9,6 +9,7 @@ from msgspec import Meta, Struct
 from learner.gate.evidence import SAFETY
 from learner.gate.preference import Preference
 from learner.gate.slices import SliceResult
+from learner.gate.statistics import FLIPS
 
 Outcome = Literal["promote", "canary", "keep", "inconclusive"]
 Share = Annotated[float, Meta(ge=0, le=1)]
@@ -82,6 +83,8 @@ class Verdict(Struct, frozen=True):
     asked: bool
     missing: int
     settings: GateSettings
+    flips: int = FLIPS
+    """The draws behind the preference's probability. Verdicts that do not name them had 10,000."""
 
     @property
     def passed(self) -> bool:

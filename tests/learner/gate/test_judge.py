@@ -169,10 +169,30 @@ def test_a_fixed_size_of_effect_may_be_asked_for() -> None:
 
 def test_later_looks_ask_for_more() -> None:
     first, later = (judge(night(3, effect=0.15), look=look) for look in (1, 25))
-    assert first.preference == later.preference
+    assert first.preference.share == later.preference.share
     assert later.alpha == pytest.approx(first.alpha / 625)
     assert first.passed
     assert not later.passed
+
+
+@pytest.mark.parametrize(("alpha", "look"), [(0.05, 18), (0.05, 60), (0.01, 8), (0.001, 3)])
+def test_a_champion_can_be_beaten_however_often_it_was_not(alpha: float, look: int) -> None:
+    evidence = night(3, raters=60, effect=0.45)
+    verdict = judge(evidence, GateSettings(alpha=alpha), look=look)
+    assert verdict.outcome == "canary", verdict.summary
+    assert verdict.asked
+    chance = judge(night(3, raters=60), GateSettings(alpha=alpha), look=look)
+    assert not chance.passed
+    assert chance.asked
+
+
+def test_what_no_number_of_raters_can_tell_is_said_as_that() -> None:
+    verdict = judge(night(3, raters=60, effect=0.45), look=500)
+    assert verdict.outcome == "inconclusive"
+    assert not verdict.asked
+    assert verdict.missing == 0
+    assert "no number of raters" in verdict.summary
+    assert "more held-out raters needed" not in verdict.summary
 
 
 def test_without_a_canary_it_becomes_champion_at_once() -> None:

@@ -12,6 +12,7 @@ from agent_runtime.errors import EvidenceError
 from learner.gate.evidence import FILES, FOLDER, Liked, write_evidence
 from learner.gate.judge import judge
 from learner.gate.report import CARD, VERDICT, for_registry, read_report, verify, write_report
+from learner.gate.statistics import FLIPS
 from tests.support.simulated import night
 
 PNG = b"\x89PNG"
@@ -79,6 +80,18 @@ def test_a_verdict_can_be_computed_again(judged: Path) -> None:
     assert again.look == 2
     assert for_registry(again).outcome == "passed"
     assert "\n" not in for_registry(again).summary
+
+
+def test_a_verdict_from_before_draws_were_counted_can_be_computed_again(tmp_path: Path) -> None:
+    """At look 18 its 10,000 draws could not come to α."""
+    write_evidence(tmp_path / FOLDER, night(3, raters=60, effect=0.45))
+    verdict = judge(night(3, raters=60, effect=0.45), look=18, flips=FLIPS)
+    assert not verdict.asked
+    write_report(tmp_path, verdict)
+    content = json.loads((tmp_path / VERDICT).read_text())
+    del content["verdict"]["flips"]
+    (tmp_path / VERDICT).write_text(json.dumps(content))
+    assert verify(tmp_path) == verdict
 
 
 @pytest.mark.parametrize("name", FILES)

@@ -9,12 +9,17 @@ import pytest
 from scipy.stats import binom
 
 from learner.gate.statistics import (
+    FLIPS,
+    MOST_FLIPS,
     auc,
+    fewest_values,
+    flips_for,
     holm,
     interval,
     mcnemar,
     non_inferior,
     not_worse,
+    out_of_reach,
     resamples,
     share_interval,
     sign_flip,
@@ -81,6 +86,26 @@ def test_signs_are_flipped_at_random_for_many_values_the_same_way_each_time() ->
     assert 0.3 < sum(level) / len(level) < 0.7
     values = [0.3 + rng.gauss(0, 1) for _ in range(60)]
     assert sign_flip(values) == sign_flip(values) < 0.1
+
+
+def test_more_signs_are_drawn_where_the_usual_ones_cannot_come_to_alpha() -> None:
+    assert flips_for(0.03) == flips_for(1e-3) == FLIPS
+    for alpha in (9e-5, 1e-6, 1e-9):
+        assert flips_for(alpha) <= MOST_FLIPS
+        assert (smallest_flip(60, flips_for(alpha)) > alpha) == out_of_reach(alpha)
+    strong = [1.0] * 60
+    assert sign_flip(strong) > 9e-5
+    assert sign_flip(strong, flips_for(9e-5)) < 9e-5
+    rng = random.Random(3)
+    shifted = [0.2 + rng.gauss(0, 1) for _ in range(40)]
+    assert sign_flip(shifted, flips_for(9e-5)) == pytest.approx(sign_flip(shifted), rel=0.1)
+
+
+def test_the_fewest_values_that_can_come_to_alpha() -> None:
+    for alpha in (0.25, 0.03, 1e-4, 1e-6):
+        fewest = fewest_values(alpha)
+        flips = flips_for(alpha)
+        assert smallest_flip(fewest, flips) <= alpha < smallest_flip(fewest - 1, flips)
 
 
 def test_intervals_hold_the_truth_most_of_the_time() -> None:

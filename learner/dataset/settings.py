@@ -44,7 +44,8 @@ class DatasetSettings(Struct, frozen=True, forbid_unknown_fields=True):
     validation_share: Share = 0.1
     test_share: Share = 0.1
     test_raters: Count = 10
-    """Players to test on, at least: fewer than six prove nothing. For its sake never more than a third."""
+    """Players to test on, at least: fewer than six prove nothing, and nights ask for more at later looks.
+    For its sake never more than a third."""
     near_duplicate: Share = 0.85
     """Jaccard similarity of letters from which two judged replies are the same."""
     replay: Annotated[float, Meta(ge=0)] = 1.5

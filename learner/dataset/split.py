@@ -12,6 +12,8 @@ from msgspec import Struct
 
 from learner.dataset.cases import Case
 
+TESTED_OF = 3
+"""No more than one of so many players is tested on for the sake of `test_raters`."""
 ROOM = 2.0
 """A player with more than so many times a part's share stays in training, where weights are capped."""
 
@@ -24,7 +26,7 @@ class Split(Struct, frozen=True):
 
 def split(cases: Sequence[Case], validation_share: float, test_share: float, test_raters: int = 1) -> Split:
     """Fill test and then validation with whole players, those with the newest turns first. At least
-    `test_raters` are tested on, but no more than a third of all for their sake."""
+    `test_raters` are tested on, but no more than a third of all (`TESTED_OF`) for their sake."""
     by_player: defaultdict[str, list[Case]] = defaultdict(list)
     for case in cases:
         by_player[case.player].append(case)
@@ -32,7 +34,7 @@ def split(cases: Sequence[Case], validation_share: float, test_share: float, tes
     left = sorted(by_player, key=lambda player: (-middle[player], player))
     chosen: dict[str, set[str]] = {}
     # Those who have to be left for the parts that come after.
-    few = min(test_raters, len(by_player) // 3)
+    few = min(test_raters, len(by_player) // TESTED_OF)
     for part, share, others, least in (("test", test_share, 2, few), ("validation", validation_share, 1, 1)):
         wanted = share * len(cases)
         chosen[part] = set()

@@ -21,10 +21,13 @@ def decide(
     settings: GateSettings = GateSettings(),  # noqa: B008 - immutable
     learned: Sequence[str] = (),
     said: Sequence[Liked] = (),
+    *,
+    spend: bool = True,
 ) -> tuple[Verdict, str]:
     """Judge what `folder`/evidence holds, write `verdict.json`, `card.md` and the pictures, and return the
     verdict and one line for `townsfolk versions`. `said` are the held-out replies in words, which the
-    evidence of a version does not keep. Asked again, it says the same and spends nothing more.
+    evidence of a version does not keep. Asked again, it says the same and spends nothing more; without
+    `spend`, for what is never registered, it spends nothing at all.
 
     Raises `EvidenceError` and `RegistryError`."""
     evidence = read_evidence(folder / FOLDER)
@@ -32,6 +35,6 @@ def decide(
     sides = setup.champion_adapter, setup.challenger_adapter
     verdict = judge(evidence, settings, look=spending.number(spending.read_looks(registry), *sides))
     line = write_report(folder, verdict, learned, said)
-    if verdict.asked:
+    if spend and verdict.asked:
         spending.record(registry, Look(*sides, verdict.alpha, verdict.preference.p))
     return verdict, line

@@ -2,7 +2,7 @@
 
 All looks against one champion together spend at most α: look k may spend 6/π² · α/k² (a Bonferroni over
 nights without end, valid however the nights depend on each other). A new champion starts anew. A night that
-never came to ask the raters spends nothing.
+never came to ask the raters, or that registers nothing, spends nothing.
 """
 
 from __future__ import annotations
@@ -36,8 +36,9 @@ def share(look: int) -> float:
     return 6 / (math.pi**2 * look**2)
 
 
-def number(looks: Sequence[Look], champion: str, challenger: str) -> int:
-    """Which look at this champion it is. The same challenger again is the same look."""
+def number(looks: Sequence[Look], champion: str, challenger: str = "") -> int:
+    """Which look at this champion it is. The same challenger again is the same look; without one, it is that
+    of a challenger to come."""
     asked = list(dict.fromkeys(look.challenger for look in looks if look.champion == champion))
     return asked.index(challenger) + 1 if challenger in asked else len(asked) + 1
 

@@ -23,6 +23,7 @@ from learner.gate.decide import decide
 from learner.gate.evidence import FOLDER, LIKED, Judged, Liked, read_rows, without_words, write_rows
 from learner.gate.report import for_registry
 from learner.job.flagged import doubt
+from learner.job.heldout import more_players
 from learner.job.register import Judgement, Registered, add, admit, draft_of
 from learner.job.work import TRAINING, Exported, Night, Prepared, Sealed, check_erasures
 from learner.train.log import PICTURE
@@ -93,8 +94,10 @@ def gate(night: Night) -> Judgement:
     shutil.copyfile(folder.path / "train" / PICTURE, staged / PICTURE)
     told = _told(night)
     (staged / REPORT).write_bytes(msgspec.json.format(msgspec.json.encode(told), indent=1) + b"\n")
-    verdict, line = decide(staged, night.registry.root, plan.gate, list(_about(told)), said)
-    return Judgement(for_registry(verdict), told.evaluate.scale, told.evaluate.champion, line, STAGED)
+    spend = not folder.asked.dry
+    verdict, line = decide(staged, night.registry.root, plan.gate, list(_about(told)), said, spend=spend)
+    needs = more_players(verdict, told.dataset.raters)
+    return Judgement(for_registry(verdict), told.evaluate.scale, told.evaluate.champion, line, STAGED, needs)
 
 
 def register(night: Night) -> Registered:
@@ -125,7 +128,8 @@ def would(night: Night) -> Outcome:
     """The same of one that registers nothing."""
     judged = night.folder.result("gate", Judgement)
     ended: Ended = "refused" if judged.verdict.outcome == "refused" else "kept"
-    summary = f"nothing was registered; the gate says {judged.verdict.outcome}: {judged.verdict.summary}"
+    said = f"{judged.verdict.outcome}: {judged.verdict.summary}{judged.needs}"
+    summary = f"nothing was registered; the gate says {said}"
     return Outcome(ended, summary, datetime.now(UTC))
 
 

@@ -27,13 +27,15 @@ WHO = "learner"
 
 class Judgement(Struct, frozen=True):
     """What the gate said: its verdict, the LoRA scale that was judged, the champion of that moment, and one
-    line on what was learned. `staged` is the folder of the version's files, relative to the run's."""
+    line on what was learned. `staged` is the folder of the version's files, relative to the run's. `needs` is
+    what else to say of too few raters."""
 
     verdict: Verdict
     scale: float
     champion: int
     learned: str
     staged: str
+    needs: str = ""
 
 
 class Registered(Struct, frozen=True):
@@ -104,7 +106,7 @@ def admit(
     if verdict.outcome == "refused":
         return Registered(version, "refused", verdict.summary)
     if verdict.outcome != "passed":
-        return Registered(version, "kept", verdict.summary)
+        return Registered(version, "kept", verdict.summary + judged.needs)
     if version == state.champion:
         return Registered(version, "promoted", verdict.summary)
     if version == state.challenger:

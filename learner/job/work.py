@@ -28,6 +28,7 @@ from learner.dataset.build import TooLittle, build
 from learner.evaluate.secrets import plant
 from learner.examples import read_examples
 from learner.job.folder import RunFolder
+from learner.job.heldout import held_out
 from learner.job.limits import Watch
 from learner.job.quiet import Wait
 from learner.job.show import Show
@@ -136,7 +137,7 @@ def dataset(night: Night) -> Prepared:
     made = build(
         snapshot,
         out,
-        night.plan.dataset,
+        held_out(night.plan.dataset, night.plan.gate.alpha, night.registry),
         erased=_erased(night),
         banned=tuple(night.registry.state().banned),
         say=lambda step: night.tick(next(said, 0.99), step),

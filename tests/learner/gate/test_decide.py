@@ -33,6 +33,12 @@ def test_each_challenger_that_comes_to_the_raters_is_one_look(tmp_path: Path) ->
     assert verify(second) == better
 
 
+def test_a_night_that_registers_nothing_spends_nothing(tmp_path: Path) -> None:
+    verdict, _ = decide(run(tmp_path / "1", night(1)), tmp_path / "registry", spend=False)
+    assert verdict.asked
+    assert not read_looks(tmp_path / "registry")
+
+
 def test_a_vetoed_night_spends_nothing(tmp_path: Path) -> None:
     folder = run(tmp_path / "1", night(1, effect=0.15, harmed=(("refusal", 0.3),)))
     assert decide(folder, tmp_path / "registry")[0].outcome == "keep"

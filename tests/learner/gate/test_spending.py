@@ -25,6 +25,7 @@ def test_a_new_champion_begins_anew_and_the_same_challenger_is_the_same_look(tmp
     assert [look.challenger for look in looks] == ["a", "b"]
     assert number(looks, "", "c") == 3
     assert number(looks, "", "b") == 2
+    assert number(looks, "") == 3, "of whatever comes next"
     assert number(looks, "b", "c") == 1
 
 

@@ -6,7 +6,8 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import psutil
 
@@ -39,6 +40,8 @@ class Watch:
         self._over, self._end = over, end
         self._began = time.monotonic()
         self._waited = 0.0
+        self._paused: float | None = None
+        self._clock = threading.Lock()
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._run, name="limits", daemon=True)
         self.peak_mb = 0.0
@@ -51,9 +54,22 @@ class Watch:
         self._closed.set()
         self._thread.join()
 
-    def waited(self, seconds: float) -> None:
-        """So long the run did nothing: that is not counted."""
-        self._waited += seconds
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Inside, the run does nothing: none of its minutes pass."""
+        self._paused = time.monotonic()
+        try:
+            yield
+        finally:
+            with self._clock:
+                self._waited += time.monotonic() - self._paused
+                self._paused = None
+
+    def _worked(self) -> float:
+        """For how many seconds the run has worked."""
+        with self._clock:
+            until = time.monotonic() if self._paused is None else self._paused
+            return until - self._began - self._waited
 
     def _run(self) -> None:
         process = psutil.Process()
@@ -64,7 +80,7 @@ class Watch:
                 what = f"{used:.0f} MB in use, and {self._memory:.0f} are allowed"
                 self._stop("out_of_memory", f"{what}; raise learn.memory_mb, or lower schedule.batch_tokens")
                 return
-            if time.monotonic() - self._began - self._waited > self._seconds:
+            if self._worked() > self._seconds:
                 what = f"more than {self._seconds / 60:.3g} minutes"
                 self._stop("time", f"{what}; raise learn.minutes, or lower schedule.epochs")
                 return

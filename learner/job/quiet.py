@@ -17,13 +17,12 @@ QUIET = timedelta(seconds=30)
 """After so long without a line nobody is talking."""
 LOOK_SECONDS = 5.0
 
-Wait = Callable[[], float]
-"""Returns once nobody talks: after how many seconds."""
+Wait = Callable[[], None]
+"""Returns once nobody talks."""
 
 
-def never() -> float:
+def never() -> None:
     """For who need not wait."""
-    return 0.0
 
 
 def waiting(
@@ -34,16 +33,14 @@ def waiting(
         return never
     looked = 0.0
 
-    def wait() -> float:
+    def wait() -> None:
         nonlocal looked
         if time.monotonic() - looked < LOOK_SECONDS:
-            return 0.0
-        began = time.monotonic()
+            return
         while talked_lately(settings):
             told("waiting: players are talking")
             sleep(LOOK_SECONDS)
         looked = time.monotonic()
-        return looked - began
 
     return wait
 

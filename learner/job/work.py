@@ -57,7 +57,8 @@ class Night:
     def tick(self, share: float, text: str = "") -> None:
         """Tell how far the stage is, and wait while players talk if that was asked for."""
         self.show.advance(share, text)
-        self.watch.waited(self.wait())
+        with self.watch.paused():
+            self.wait()
 
 
 class Ends(Exception):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+import time
 
 import psutil
 import pytest
@@ -29,11 +30,14 @@ def test_a_run_beyond_a_limit_is_ended_with_the_reason(memory_mb: float, minutes
     assert "raise learn." in told[0][1]
 
 
-def test_what_it_waits_is_not_counted() -> None:
+def test_what_it_waits_is_not_counted_while_it_waits_and_after() -> None:
     ended = threading.Event()
-    with Watch(1e9, 1e-6, lambda *what: None, end=lambda status: ended.set()) as watch:
-        watch.waited(1000)
-        assert not ended.wait(0.6)
+    with Watch(1e9, 1 / 60, lambda *what: None, end=lambda status: ended.set()) as watch:
+        with watch.paused():
+            assert not ended.wait(1.6)
+        resumed = time.monotonic()
+        assert ended.wait(10)
+        assert time.monotonic() - resumed > 0.5
 
 
 def test_the_most_memory_is_known() -> None:

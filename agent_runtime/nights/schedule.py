@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Iterable
+from collections.abc import Awaitable, Iterable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -27,6 +27,7 @@ from agent_runtime.nights import runs
 from agent_runtime.nights.child import Child, Program, command, how_to_install, missing
 from agent_runtime.nights.erased import purge
 from agent_runtime.nights.pause import paused
+from agent_runtime.nights.runs import Outcome
 from agent_runtime.registry.store import Registry
 
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ class Schedule:
         self._scheduler: BackgroundScheduler | None = None
         self._task: asyncio.Task[None] | None = None
         self._begun = False
+        self._started: datetime | None = None
         self._opening = threading.Lock()
         self._closed = False
 
@@ -99,31 +101,36 @@ class Schedule:
             log.info("night_left_out", why=f"turned off by {off.who}; `townsfolk learn schedule --on`")
             return
         log.info("night_begins", why=why, log=str(self._child.log))
+        before = _newest(self._folder)
+        earlier, self._started = self._started, datetime.now(UTC)
         try:
             status = self._child.run(why)
         except NightError as error:
             log.error("night_failed", why=str(error))
             return
         if status is None:
+            self._started = earlier
             log.info("night_left_out", why="a run goes on already")
             return
-        run = runs.latest(self._folder)
-        outcome = run.outcome if run else None
+        outcome = None
+        after = _newest(self._folder)
+        if after != before:  # otherwise it ended before it had a folder, and the newest is an earlier run
+            outcome, self._started = after[1], earlier
         if status == 0 and outcome:
             log.info("night_ended", outcome=outcome.ended, summary=outcome.summary, version=outcome.version)
         else:
-            why = outcome.summary if outcome else f"it ended with status {status}"
+            why = outcome.summary if outcome else f"it ended with status {status}; its log says why"
             log.error("night_failed", why=why, status=status, log=str(self._child.log))
 
     async def _run(self, nights: bool) -> None:
         if nights and self._learn.at:
-            await asyncio.to_thread(self._start)
+            await _tried(asyncio.to_thread(self._start))
         while True:
             await asyncio.sleep(self._learn.look_s)
             if nights:
-                await asyncio.to_thread(self.look)
-                await self._count()
-            await self._forget()  # also what nights of before made
+                await _tried(asyncio.to_thread(self.look))
+                await _tried(self._count())
+            await _tried(self._forget())  # also what nights of before made
 
     def _start(self) -> None:
         """Put the night into the store, where it may have been before."""
@@ -186,11 +193,11 @@ class Schedule:
             self._scheduler.wakeup()
 
     async def _count(self) -> None:
-        """Begin when enough players rated since the last run."""
+        """Begin when enough players rated since the last run, or since one that came to nothing."""
         if not self._queries or not self._learn.after_raters or self._begun:
             return
         try:
-            rated = await self._queries.ratings(since_last_run(self._folder))
+            rated = await self._queries.ratings(since_last_run(self._folder, self._started))
         except JournalError as error:
             log.warning("raters_not_counted", why=str(error))
             return
@@ -212,8 +219,12 @@ class Schedule:
             log.info("nights_purged", runs=purged.runs, versions=purged.versions)
 
     def _begin_for_raters(self) -> None:
-        self.begin("enough new raters")
-        self._begun = False
+        try:
+            self.begin("enough new raters")
+        except Exception as error:
+            log.error("night_failed", why=repr(error))
+        finally:
+            self._begun = False
 
     def _close(self) -> None:
         self._child.close()
@@ -224,15 +235,30 @@ class Schedule:
         _schedules.pop(str(self._settings.home), None)
 
 
-def since_last_run(learner: Path) -> Filter:
-    """What selects the ratings that no run has seen."""
+def since_last_run(learner: Path, started: datetime | None = None) -> Filter:
+    """What selects the ratings that no run has seen, nor one that was `started` and left no folder."""
     last = runs.latest(learner)
-    return Filter(since=last.asked.began if last else None, limit=MAX_ROWS)
+    began = [moment for moment in (last and last.asked.began, started) if moment]
+    return Filter(since=max(began, default=None), limit=MAX_ROWS)
 
 
 def raters(rated: Iterable[RatingView]) -> int:
     """How many players gave them."""
     return len({rating.player for rating in rated})
+
+
+async def _tried(step: Awaitable[None]) -> None:
+    """What fails is logged, and keeps nothing else from its work, now or at the next look."""
+    try:
+        await step
+    except Exception as error:
+        log.error("nights_disturbed", why=repr(error))
+
+
+def _newest(learner: Path) -> tuple[str, Outcome | None]:
+    """The newest run's id, and how it ended."""
+    run = runs.latest(learner)
+    return (run.asked.id, run.outcome) if run else ("", None)
 
 
 def _kept_time(before: Any, trigger: Nightly) -> dict[str, datetime]:

@@ -7,21 +7,29 @@ from __future__ import annotations
 
 import asyncio
 import datetime as real
+import sqlite3
 import sys
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import apscheduler.executors.base
 import apscheduler.schedulers.base
+import msgspec
 import pytest
+from sqlalchemy.exc import OperationalError
+from structlog.testing import capture_logs
 
 from agent_runtime import config
 from agent_runtime.journal.queries import Queries
+from agent_runtime.journal.rows import RatingRow
 from agent_runtime.journal.writer import Journal
 from agent_runtime.nights import schedule
 from agent_runtime.nights.pause import pause, resume
+from agent_runtime.nights.runs import Asked, Outcome
 from agent_runtime.nights.schedule import JOB, Schedule
+from learner.job.folder import begin
 from tests.support.modlink import eventually
 from tests.support.nights import run_of
 from tests.support.rows import consent, rating, turn
@@ -66,6 +74,15 @@ def noting(home: Path, *arguments: str) -> list[str]:
     """A learner that notes that it was started."""
     script = "import sys; open(sys.argv[1], 'a').write('night\\n')"
     return [sys.executable, "-c", script, str(home / "starts")]
+
+
+def ratings_now(number: int, *players: str) -> list[RatingRow]:
+    """One rating of each of these players, given this moment."""
+    now = real.datetime.now(UTC)
+    return [
+        msgspec.structs.replace(rating(number + n, 1, player=player * 16), rated_at=now)
+        for n, player in enumerate(players)
+    ]
 
 
 def starts(home: Path) -> int:
@@ -213,6 +230,83 @@ async def test_enough_new_raters_begin_a_run(home: Path) -> None:
     finally:
         await running.close()
         await journal.close()
+
+
+async def test_a_disturbed_store_keeps_neither_counting_nor_erasing_from_its_work(home: Path) -> None:
+    """The store's table is gone for a while. The clock is the machine's."""
+    (home / "townsfolk.toml").write_text('[learn]\nat = "04:30"\nafter_raters = 2\nlook_s = 0.1\n')
+    folder = run_of(home / "learner", "00001", "a" * 16)
+    journal = Journal.open(home / "journal.duckdb", commit_ms=1)
+    running = Schedule(config.load(home), Queries(journal), noting)
+    await running.start()
+    try:
+        await eventually(lambda: running._scheduler is not None)
+        with closing(sqlite3.connect(home / "learner" / schedule.STORE)) as store:
+            store.execute("drop table apscheduler_jobs")
+        with pytest.raises(OperationalError):
+            await asyncio.to_thread(running.look)
+        await asyncio.sleep(0.5)
+        await journal.add(consent(1, "erase", player="a" * 16))
+        await eventually(lambda: [path.name for path in folder.iterdir()] == ["run.json"])
+        await journal.add(turn(1), *ratings_now(2, "b", "c"))
+        await eventually(lambda: starts(home) > 0)
+    finally:
+        await running.close()
+        await journal.close()
+
+
+async def test_a_run_that_could_not_be_begun_is_tried_again_once_as_many_rated(home: Path) -> None:
+    (home / "townsfolk.toml").write_text('[learn]\nat = ""\nafter_raters = 2\nlook_s = 0.1\n')
+    journal = Journal.open(home / "journal.duckdb", commit_ms=1)
+    tried: list[Path] = []
+
+    def broken_once(home: Path, *arguments: str) -> list[str]:
+        tried.append(home)
+        if len(tried) == 1:
+            raise RuntimeError("a bug of ours")
+        return noting(home, *arguments)
+
+    running = Schedule(config.load(home), Queries(journal), broken_once)
+    await running.start()
+    try:
+        await journal.add(turn(1), *ratings_now(2, "a", "b"))
+        await eventually(lambda: tried)
+        await asyncio.sleep(0.5)
+        assert len(tried) == 1, "not at every look"
+        await journal.add(*ratings_now(4, "c", "d"))
+        await eventually(lambda: starts(home) > 0)
+    finally:
+        await running.close()
+        await journal.close()
+
+
+async def test_a_run_that_ends_before_it_has_a_folder_is_not_told_as_an_older_one(home: Path) -> None:
+    folder = begin(home / "learner", "nightly", "key", 1, dry=False, now=NIGHT)
+    folder.end(Outcome("canary", "20 held-out raters prefer it", NIGHT, version=3))
+
+    def refuses(home: Path, *arguments: str) -> list[str]:
+        return [sys.executable, "-c", "raise SystemExit(2)"]
+
+    with capture_logs() as logs:
+        Schedule(config.load(home), program=refuses).begin("nightly")
+    (failed,) = (entry for entry in logs if entry["event"] == "night_failed")
+    assert failed["why"] == "it ended with status 2; its log says why"
+
+
+async def test_a_run_that_failed_is_told_with_its_reason(home: Path) -> None:
+    asked = Asked(id="00001", began=NIGHT, why="nightly", key="key", seed=1)
+    outcome = Outcome("failed", "train: the loss is nan", NIGHT, stage="train", reason="nan")
+
+    def fails(home: Path, *arguments: str) -> list[str]:
+        made = {"run.json": msgspec.json.encode(asked), "outcome.json": msgspec.json.encode(outcome)}
+        script = "import pathlib, sys; folder = pathlib.Path(sys.argv[1]); folder.mkdir(parents=True); "
+        script += f"[(folder / name).write_bytes(text) for name, text in {made!r}.items()]; sys.exit(1)"
+        return [sys.executable, "-c", script, str(home / "learner" / "runs" / "00001")]
+
+    with capture_logs() as logs:
+        Schedule(config.load(home), program=fails).begin("nightly")
+    (failed,) = (entry for entry in logs if entry["event"] == "night_failed")
+    assert failed["why"] == "train: the loss is nan"
 
 
 async def test_an_erasure_reaches_earlier_nights_though_there_are_none_now(home: Path) -> None:

@@ -86,5 +86,7 @@ class Watch:
                 return
 
     def _stop(self, reason: str, what: str) -> None:
-        self._over(reason, what)
-        self._end(STATUS)
+        try:
+            self._over(reason, what)
+        finally:  # on a full disk, too, where the reason cannot be written
+            self._end(STATUS)

@@ -15,7 +15,7 @@ from msgspec import Struct
 from rich.console import Console
 
 from agent_runtime.config import Settings
-from agent_runtime.errors import TownsfolkError
+from agent_runtime.errors import NightError, TownsfolkError
 from agent_runtime.nights.runs import STAGES, Outcome
 from agent_runtime.registry.store import Registry
 from learner.config import plan_of
@@ -48,8 +48,17 @@ def run(
     console: Console | None = None,
     stages: Mapping[str, Stage] = WORK,
 ) -> Outcome:
-    """Run a night, or go on with the one that was killed. Raises `NightBusy`, and `ConfigError` or
-    `ModelFileError` for settings that no night can run with."""
+    """Run a night, or go on with the one that was killed. Raises `NightBusy`, `NightError` when nothing can
+    be written, and `ConfigError` or `ModelFileError` for settings that no night can run with."""
+    try:
+        return _held(settings, why, dry, console, stages)
+    except OSError as error:
+        raise NightError(_disk(error)) from error
+
+
+def _held(
+    settings: Settings, why: str, dry: bool, console: Console | None, stages: Mapping[str, Stage]
+) -> Outcome:
     learner = settings.learner_folder
     with lock.held(learner), ExitStack() as stack:
         plan = plan_of(settings)
@@ -57,8 +66,8 @@ def run(
         show = stack.enter_context(Show(learner, folder.asked.id, console))
 
         def over(reason: str, what: str) -> None:
-            folder.end(_failed(folder, reason, what))
             show.console.print(f"failed: {what}", markup=False)
+            folder.end(_failed(folder, reason, what))
 
         watch = stack.enter_context(Watch(plan.memory_mb, plan.minutes, over))
         wait = waiting(settings, show.say)
@@ -93,10 +102,17 @@ def _run(night: Night, stages: Mapping[str, Stage]) -> Outcome:
         return _failed(
             folder, "out_of_memory", f"out of memory: {error}; raise learn.memory_mb or the machine's"
         )
+    except OSError as error:
+        show.console.print(traceback.format_exc(), markup=False)
+        return _failed(folder, "disk", _disk(error))
     except Exception as error:
         # A night must end with a reason, and the traceback is for whoever mends it.
         show.console.print(traceback.format_exc(), markup=False)
         return _failed(folder, "bug", f"{error!r}; the traceback stands in the log")
+
+
+def _disk(error: OSError) -> str:
+    return f"{error}; make room on the disk, or mend the rights of what is named"
 
 
 def _failed(folder: RunFolder, reason: str, what: str) -> Outcome:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import subprocess
 import sys
 import threading
@@ -28,6 +29,16 @@ def test_a_run_beyond_a_limit_is_ended_with_the_reason(memory_mb: float, minutes
     assert statuses == [STATUS]
     assert [why for why, _ in told] == [reason]
     assert "raise learn." in told[0][1]
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_run_is_ended_though_its_reason_cannot_be_written() -> None:
+    def over(reason: str, what: str) -> None:
+        raise OSError(errno.ENOSPC, reason)
+
+    ended = threading.Event()
+    with Watch(1, 10, over, end=lambda status: ended.set()):
+        assert ended.wait(10)
 
 
 def test_what_it_waits_is_not_counted_while_it_waits_and_after() -> None:

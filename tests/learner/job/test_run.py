@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 from pathlib import Path
 
@@ -10,7 +12,7 @@ from rich.console import Console
 
 from agent_runtime import config
 from agent_runtime.config import Settings
-from agent_runtime.errors import NightBusy, TrainingError
+from agent_runtime.errors import NightBusy, NightError, TrainingError
 from agent_runtime.models import embedded_model
 from agent_runtime.nights import runs
 from agent_runtime.nights.runs import STAGES, Outcome
@@ -130,6 +132,25 @@ def test_memory_that_cannot_be_had_is_a_reason_too(settings: Settings) -> None:
         raise MemoryError
 
     assert night(settings, stages=stages(train=fails)).reason == "out_of_memory"
+
+
+def test_a_full_disk_is_a_reason_of_its_own(settings: Settings) -> None:
+    def fails(of: Night) -> Outcome:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "step-90.bin")
+
+    outcome = night(settings, stages=stages(train=fails))
+    assert (outcome.ended, outcome.reason, outcome.stage) == ("failed", "disk", "train")
+    assert "No space left on device: 'step-90.bin'; make room" in outcome.summary
+
+
+def test_an_outcome_that_cannot_be_written_is_told(settings: Settings) -> None:
+    def fails(of: Night) -> Outcome:
+        shutil.rmtree(of.folder.path)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with pytest.raises(NightError, match=r"No such file or directory.*; make room"):
+        night(settings, stages=stages(train=fails))
+    assert night(settings, stages=stages()).ended == "promoted"
 
 
 def test_a_night_with_a_bug_of_ours_ends_with_a_reason(settings: Settings) -> None:

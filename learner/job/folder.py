@@ -63,13 +63,13 @@ def begin(
     last = runs.latest(learner)
     if last and last.outcome is None:
         problem = _cannot_go_on(last, key, dry, now)
-        asked = msgspec.structs.replace(last.asked, deaths=(*last.asked.deaths, last.stage))
-        folder = RunFolder(last.folder, asked)
-        _write(last.folder / ASKED, asked)
         if not problem:
-            return folder
+            asked = msgspec.structs.replace(last.asked, deaths=(*last.asked.deaths, last.stage))
+            _write(last.folder / ASKED, asked)
+            return RunFolder(last.folder, asked)
         summary = f"killed during {last.stage}, and not taken up again: {problem}"
-        folder.end(Outcome("failed", summary, now, stage=last.stage, reason="killed"))
+        given_up = RunFolder(last.folder, last.asked)
+        given_up.end(Outcome("failed", summary, now, stage=last.stage, reason="killed"))
     # Counted, so that runs are in order whatever the clock says.
     number = 1 + max((_number(each.asked.id) for each in runs.runs(learner)), default=0)
     id = f"{number:05}-{now:%Y%m%dT%H%M%SZ}"

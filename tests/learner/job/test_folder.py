@@ -27,9 +27,10 @@ def test_a_killed_run_is_taken_up_within_a_day(tmp_path: Path) -> None:
     assert (again.path, again.asked.why, again.asked.deaths) == (first.path, "nightly", ("snapshot",))
     later = begin(tmp_path, "by hand", "key", 1, dry=False, now=NOW + timedelta(hours=30))
     assert later.path != first.path
-    outcome = runs.runs(tmp_path)[0].outcome
-    assert outcome
-    assert outcome.summary.endswith("it began too long ago")
+    given_up = runs.runs(tmp_path)[0]
+    assert given_up.outcome
+    assert given_up.outcome.summary.endswith("it began too long ago")
+    assert given_up.asked.deaths == ("snapshot",), "of the second time it was not taken up"
 
 
 def test_a_dry_run_is_another_run(tmp_path: Path) -> None:

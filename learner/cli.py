@@ -163,7 +163,7 @@ def verify(context: typer.Context, version: Version) -> None:
     found = registry.get(version)
     registry.verify(found)
     assert found.folder
-    verdict = judge_anew(found.folder)
+    verdict = judge_anew(found.folder, found.manifest)
     typer.echo(f"the evidence is as it was judged, and gives the same verdict: {verdict.outcome}")
     typer.echo(verdict.summary)
 

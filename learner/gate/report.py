@@ -15,7 +15,7 @@ from agent_runtime.errors import EvidenceError
 from agent_runtime.registry import manifest
 from learner.gate import plots
 from learner.gate.card import card
-from learner.gate.evidence import FOLDER, Liked, digests, read_evidence
+from learner.gate.evidence import FOLDER, Liked, Setup, digests, read_evidence
 from learner.gate.judge import judge
 from learner.gate.verdict import Verdict
 
@@ -55,9 +55,10 @@ def read_report(folder: Path) -> Report:
         raise EvidenceError(f"{folder / VERDICT}: {error}; evaluate and judge it again") from error
 
 
-def verify(folder: Path) -> Verdict:
-    """The verdict of a folder, once its evidence is what it was and gives the same verdict again. Raises
-    `EvidenceError` that names what differs."""
+def verify(folder: Path, kept: manifest.Draft | None = None) -> Verdict:
+    """The verdict of a folder, once its evidence is what it was and gives the same verdict again; with
+    `kept`, the version's manifest, also once that says the same. Raises `EvidenceError` that names what
+    differs."""
     report = read_report(folder)
     found = digests(folder / FOLDER)
     for name, known in report.evidence.items():
@@ -68,7 +69,8 @@ def verify(folder: Path) -> Verdict:
     if set(found) != set(report.evidence):
         raise EvidenceError(f"{folder / VERDICT}: it does not name all of its evidence")
     said = report.verdict
-    again = judge(read_evidence(folder / FOLDER), said.settings, look=said.look, flips=said.flips)
+    evidence = read_evidence(folder / FOLDER)
+    again = judge(evidence, said.settings, look=said.look, flips=said.flips)
     # Through the file's own form, so that both have been rounded alike.
     computed = msgspec.json.decode(msgspec.json.encode(again))
     written = msgspec.json.decode(msgspec.json.encode(said))
@@ -78,7 +80,24 @@ def verify(folder: Path) -> Verdict:
                 f"{folder / VERDICT}: {key} is {written[key]!r:.200}, and the evidence gives "
                 f"{computed[key]!r:.200}; do not trust this version"
             )
+    if kept:
+        _check_manifest(folder, kept, evidence.setup, again)
     return again
+
+
+def _check_manifest(folder: Path, kept: manifest.Draft, setup: Setup, verdict: Verdict) -> None:
+    judged = {
+        "base": setup.base,
+        "adapter": setup.challenger_adapter,
+        "scale": setup.scale,
+        "verdict": for_registry(verdict),
+    }
+    for name, value in judged.items():
+        if getattr(kept, name) != value:
+            raise EvidenceError(
+                f"{folder}: {name} is {getattr(kept, name)!r:.200} in its manifest, and {value!r:.200} was "
+                "judged; do not trust this version"
+            )
 
 
 def for_registry(verdict: Verdict) -> manifest.Verdict:

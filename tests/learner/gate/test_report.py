@@ -6,9 +6,11 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from agent_runtime.errors import EvidenceError
+from agent_runtime.registry.manifest import Draft, Verdict
 from learner.gate.evidence import FILES, FOLDER, Liked, write_evidence
 from learner.gate.judge import judge
 from learner.gate.report import CARD, VERDICT, for_registry, read_report, verify, write_report
@@ -92,6 +94,20 @@ def test_a_verdict_from_before_draws_were_counted_can_be_computed_again(tmp_path
     del content["verdict"]["flips"]
     (tmp_path / VERDICT).write_text(json.dumps(content))
     assert verify(tmp_path) == verdict
+
+
+def test_a_manifest_that_says_otherwise_is_seen(judged: Path) -> None:
+    verdict = read_report(judged).verdict
+    right = Draft(base="b" * 64, adapter="a" * 64, dataset="d" * 64, verdict=for_registry(verdict))
+    assert verify(judged, right) == verdict
+    for name, wrong in {
+        "adapter": "c" * 64,
+        "base": "c" * 64,
+        "scale": 0.5,
+        "verdict": Verdict("passed", "everybody loves it"),
+    }.items():
+        with pytest.raises(EvidenceError, match=rf"{name} is .*manifest"):
+            verify(judged, msgspec.structs.replace(right, **{name: wrong}))
 
 
 @pytest.mark.parametrize("name", FILES)

@@ -84,7 +84,7 @@ def a_night(home: Path, base: Path, profile: str, steps: int) -> Version:
     assert version.folder
     assert version.manifest
     assert version.manifest.training["steps"] == steps
-    assert outcome.summary.startswith(verify(version.folder).summary)
+    assert outcome.summary.startswith(verify(version.folder, version.manifest).summary)
     assert asyncio.run(reply(served, version))
     return version
 

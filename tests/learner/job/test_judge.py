@@ -1,0 +1,52 @@
+"""What a night makes of evidence: what it spends, and what it says of too few raters."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from msgspec import Struct
+from rich.console import Console
+
+from learner.gate.evidence import FOLDER, write_evidence
+from learner.gate.spending import read_looks
+from learner.job import judge
+from learner.job.judge import JUDGED
+from learner.job.run import Stage, run
+from learner.job.work import Night
+from learner.train.log import PICTURE
+from tests.support import nights, simulated
+
+
+def trained(night: Night) -> Struct:
+    """A training that left the files which belong to a version."""
+    (night.folder.path / "train" / "adapter").mkdir(parents=True)
+    (night.folder.path / "train" / PICTURE).write_bytes(b"a picture")
+    return nights.trained(night)
+
+
+def judged_by(raters: int) -> dict[str, Stage]:
+    """Stages of a night with the real gate, on simulated evidence of so many held-out raters."""
+
+    def evaluated(night: Night) -> Struct:
+        write_evidence(night.folder.path / JUDGED / FOLDER, simulated.night(1, raters=raters))
+        return nights.evaluated(night)
+
+    return {**nights.stages(), "train": trained, "evaluate": evaluated, "gate": judge.gate}
+
+
+@pytest.mark.parametrize(("dry", "looks"), [(True, 0), (False, 1)])
+def test_only_a_night_that_registers_its_version_is_a_look(tmp_path: Path, dry: bool, looks: int) -> None:
+    settings = nights.home(tmp_path)
+    outcome = run(settings, "in a test", dry=dry, console=Console(quiet=True), stages=judged_by(40))
+    assert outcome.ended == "kept", outcome
+    assert len(read_looks(settings.registry_path)) == looks
+
+
+@pytest.mark.parametrize("dry", [True, False])
+def test_a_night_with_too_few_raters_says_how_many_players_are_missing(tmp_path: Path, dry: bool) -> None:
+    settings = nights.home(tmp_path, players=12)
+    outcome = run(settings, "in a test", dry=dry, console=Console(quiet=True), stages=judged_by(4))
+    assert outcome.ended == "kept"
+    assert "too few held-out raters" in outcome.summary
+    assert "they can be asked once 6 more players have rated" in outcome.summary

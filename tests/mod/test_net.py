@@ -30,7 +30,7 @@ def rating(number: int) -> dict[str, Any]:
     return {
         "type": "rating",
         "id": f"01JD{number:022d}",
-        "reply": "0" * 26,
+        "reply": f"01JR{number:022d}",
         "player": "alice",
         "value": 5,
         "scale": "stars",

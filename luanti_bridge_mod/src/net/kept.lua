@@ -1,6 +1,7 @@
 -- Messages that must arrive: in with an id, out again and again until that id is acked, in order, over restarts.
--- Storage, codec and log are passed in. Pure: returns its module table, never touches `core`. Nothing is ever
--- dropped: a full store refuses the next message.
+-- A player's newer word takes the place of the older one, which would otherwise come last when only it has to be sent
+-- again. Storage, codec and log are passed in. Pure: returns its module table, never touches `core`. Nothing else is
+-- ever dropped: a full store refuses the next message.
 
 local kept = {}
 
@@ -14,11 +15,13 @@ function kept.new(options)
 		storage = options.storage, codec = options.codec, log = options.log,
 		max = options.max, window = options.window,
 		first = 1, last = 0,  -- places in the store; acked ones between them are empty
-		entries = {},         -- place → {id, payload}
+		entries = {},         -- place → {id, payload, subject, other; round: when it was last sent}
 		places = {},          -- id → place
+		latest = {},          -- subject → place
 		count = 0,
-		cursor = nil,         -- the next place to send on this connection; nil while there is none
-		unacked = 0,          -- sent on this connection and not acked
+		cursor = nil,         -- the next place to send in this round; nil while there is no connection
+		round = 0,            -- how often all has been sent from the oldest on
+		unacked = 0,          -- sent in this round and not acked
 	}, Kept)
 	self:load()
 	return self
@@ -28,10 +31,58 @@ local function entry_key(place)
 	return "kept." .. place
 end
 
+-- What a message speaks of, of which the store has the latest message only. Also, for an erasure, the choice that it
+-- replaces, and for a choice, which does less than an erasure, the erasure that has to be acked before it goes out.
+local function subject_of(message)
+	local player = tostring(message.player)
+	local erasure, choice = "erasure " .. player, "choice " .. player
+	if message.type ~= "consent" then
+		return message.reply and message.type .. " " .. message.reply .. " " .. player or message.id
+	elseif message.choice == "erase" then
+		return erasure, choice
+	end
+	return choice, erasure
+end
+
+-- The places of the messages that this one replaces.
+function Kept:replaced(message)
+	local subject, other = subject_of(message)
+	local places = { self.latest[subject] }
+	if message.choice == "erase" then
+		places[#places + 1] = self.latest[other]
+	end
+	return places
+end
+
 function Kept:put(place, message, payload)
-	self.entries[place] = { id = message.id, payload = payload }
-	self.places[message.id] = place
+	for _, older in ipairs(self:replaced(message)) do
+		self:forget(older)
+	end
+	local subject, other = subject_of(message)
+	self.entries[place] = { id = message.id, payload = payload, subject = subject, other = other }
+	self.places[message.id], self.latest[subject] = place, place
 	self.count = self.count + 1
+end
+
+function Kept:forget(place)
+	local entry = self.entries[place]
+	self.places[entry.id], self.latest[entry.subject], self.entries[place] = nil, nil, nil
+	self.count = self.count - 1
+	self.storage.set(entry_key(place), "")
+	if self.cursor and entry.round == self.round then
+		self.unacked = self.unacked - 1
+	end
+end
+
+-- Places at the front that have become empty are not looked at again.
+function Kept:shorten()
+	local first = self.first
+	while self.first <= self.last and not self.entries[self.first] do
+		self.first = self.first + 1
+	end
+	if self.first ~= first then
+		self.storage.set("kept.first", tostring(self.first))
+	end
 end
 
 function Kept:load()
@@ -62,7 +113,7 @@ function Kept:add(message)
 		return nil, "a kept message needs an id"
 	elseif self.places[message.id] then
 		return true
-	elseif self.count >= self.max then
+	elseif self.count >= self.max and #self:replaced(message) == 0 then
 		return nil, "full"
 	end
 	local payload, problem = self.codec:encode(message)
@@ -74,6 +125,7 @@ function Kept:add(message)
 	self.storage.set("kept.last", tostring(place))
 	self.last = place
 	self:put(place, message, payload)
+	self:shorten()
 	return true
 end
 
@@ -87,17 +139,11 @@ function Kept:ack(id)
 	if not place then
 		return false
 	end
-	self.places[id], self.entries[place] = nil, nil
-	self.count = self.count - 1
-	self.storage.set(entry_key(place), "")
-	if self.cursor and place < self.cursor and self.unacked > 0 then
-		self.unacked = self.unacked - 1
-	end
-	if place == self.first then
-		repeat
-			self.first = self.first + 1
-		until self.entries[self.first] or self.first > self.last
-		self.storage.set("kept.first", tostring(self.first))
+	local waiting = self.latest[self.entries[place].other]
+	self:forget(place)
+	self:shorten()
+	if self.cursor and waiting and waiting < self.cursor then
+		self.cursor = waiting
 	end
 	return true
 end
@@ -105,10 +151,20 @@ end
 -- A connection is ready: all that is not acked is to be sent, from the oldest on.
 function Kept:start()
 	self.cursor, self.unacked = self.first, 0
+	self.round = self.round + 1
 end
 
 function Kept:stop()
 	self.cursor, self.unacked = nil, 0
+end
+
+function Kept:may_go(place)
+	local entry = self.entries[place]
+	if not entry or entry.round == self.round then
+		return false
+	end
+	local other = self.latest[entry.other]
+	return not other or other > place
 end
 
 -- The payload of the next message to send, or nil.
@@ -117,9 +173,11 @@ function Kept:take()
 		return nil
 	end
 	while self.cursor <= self.last do
-		local entry = self.entries[self.cursor]
-		self.cursor = self.cursor + 1
-		if entry then
+		local place = self.cursor
+		self.cursor = place + 1
+		if self:may_go(place) then
+			local entry = self.entries[place]
+			entry.round = self.round
 			self.unacked = self.unacked + 1
 			return entry.payload
 		end

@@ -1,19 +1,16 @@
 """Cases come in; which say nothing new, or nothing clear, goes out. Similarity is measured on letters
-(MinHash over runs of five), so that a changed comma makes no new opinion.
+(Jaccard over runs of five), so that a changed comma makes no new opinion.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
+import math
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-
-from datasketch import MinHash, MinHashLSH
 
 from learner.dataset.cases import Case
 
 RUN = 5
-PERMUTATIONS = 64
-_EMPTY = MinHash(num_perm=PERMUTATIONS, seed=1)
 
 
 def contested(cases: Iterable[Case]) -> dict[str, str]:
@@ -37,32 +34,36 @@ def contested(cases: Iterable[Case]) -> dict[str, str]:
 
 
 def repeated(cases: Sequence[Case], similarity: float) -> dict[str, str]:
-    """Turns that an earlier case with the same verdict already covers, exactly or nearly; each with which."""
+    """Turns that an earlier case with the same verdict already covers, exactly or nearly; each with which.
+
+    Of two sets that are so similar, each one's rarest elements hold one of the other's: only cases that
+    share such an element are compared (prefix filtering, Chaudhuri, Ganti and Kaushik, ICDE 2006).
+    """
+    texts = [f"{_plain(case.line)}\n{_plain(case.completion)}\n{_plain(case.correction)}" for case in cases]
+    common = Counter(run for text in texts for run in _runs(text))
     reasons: dict[str, str] = {}
     seen: set[tuple[str, bool | None, str]] = set()
-    kinds: dict[str, tuple[str, bool | None]] = {}
-    index = MinHashLSH(threshold=similarity, num_perm=PERMUTATIONS)
-    for case in cases:
+    index: defaultdict[tuple[str, bool | None, str], list[set[str]]] = defaultdict(list)
+    for case, text in zip(cases, texts, strict=True):
         kind = (case.system, case.good)
-        text = f"{_plain(case.line)}\n{_plain(case.completion)}\n{_plain(case.correction)}"
         if (*kind, text) in seen:
             reasons[case.turn] = "exact duplicate"
             continue
         seen.add((*kind, text))
-        sketch = _sketch(text)
-        if any(kinds[turn] == kind for turn in index.query(sketch)):
+        runs = _runs(text)
+        rarest = sorted(runs, key=lambda run: (common[run], run))
+        rarest = rarest[: len(runs) - math.ceil(similarity * len(runs)) + 1]
+        near = (other for run in rarest for other in index[*kind, run])
+        if any(len(runs & other) >= similarity * len(runs | other) for other in near):
             reasons[case.turn] = "near duplicate"
         else:
-            kinds[case.turn] = kind
-            index.insert(case.turn, sketch)
+            for run in rarest:
+                index[*kind, run].append(runs)
     return reasons
 
 
-def _sketch(text: str) -> MinHash:
-    sketch = _EMPTY.copy()
-    runs = {text[start : start + RUN] for start in range(max(1, len(text) - RUN + 1))}
-    sketch.update_batch([run.encode() for run in sorted(runs)])
-    return sketch
+def _runs(text: str) -> set[str]:
+    return {text[start : start + RUN] for start in range(max(1, len(text) - RUN + 1))}
 
 
 def _plain(text: str) -> str:

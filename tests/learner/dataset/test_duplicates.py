@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import random
+
+import pytest
+
 from agent_runtime.npc.prompt import Message
 from learner.dataset.duplicates import contested, repeated
 from tests.support.cases import case
@@ -54,3 +58,30 @@ def test_exact_and_near_duplicates_are_told_apart_and_the_first_stays() -> None:
 def test_a_correction_makes_it_another_case() -> None:
     cases = [case(1, completion=LONG, line="a"), case(2, completion=LONG, line="a", correction=LONG[::-1])]
     assert repeated(cases, 0.85) == {}
+
+
+@pytest.mark.parametrize("similarity", [0.5, 0.85])
+def test_of_two_replies_exactly_those_are_dropped_that_are_so_similar(similarity: float) -> None:
+    """Whatever the texts: pairs from hardly alike to almost the same, and no answer by chance."""
+    rng = random.Random(1)
+    words = ["the", "old", "baker", "sells", "fresh", "bread", "near", "my", "mill", "wolves", "walk"]
+    dropped = kept = 0
+    for _ in range(300):
+        said = [rng.choice(words) for _ in range(30)]
+        changed = list(said)
+        for _ in range(rng.randrange(1, 16)):
+            changed[rng.randrange(30)] = rng.choice(words)
+        pair = [case(n, line="hm", completion=" ".join(text)) for n, text in enumerate((said, changed))]
+        first, second = (
+            {text[start : start + 5] for start in range(len(text) - 4)}
+            for text in (f"hm\n{one.completion}\n" for one in pair)
+        )
+        alike = len(first & second) / len(first | second) >= similarity
+        assert bool(repeated(pair, similarity)) == (alike or said == changed)
+        dropped, kept = dropped + alike, kept + (not alike)
+    assert min(dropped, kept) > 20, "both sides of the border were seen"
+
+
+def test_very_short_texts_are_compared_too() -> None:
+    cases = [case(n, line="", completion=said) for n, said in enumerate(("", "?", "ab", "ac", "AB!"))]
+    assert repeated(cases, 0.85) == {cases[1].turn: "exact duplicate", cases[4].turn: "exact duplicate"}

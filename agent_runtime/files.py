@@ -39,12 +39,18 @@ def write_new(path: Path, data: bytes, mode: int) -> None:
         os.close(descriptor)
 
 
-def replace(path: Path, data: bytes) -> None:
-    """Put new contents in the place of a file: a reader sees the old ones or the new ones, whole."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+def replace(path: Path, data: bytes, *, mode: int = 0o600, begun_in: Path | None = None) -> None:
+    """Put new contents in the place of a file: a reader sees the old ones or the new ones, whole. A process
+    that is killed leaves an unfinished file in the folder `begun_in`, which is on the same disk; by default
+    it is the file's own."""
+    temporary = (begun_in or path.parent) / f".{path.name}.{os.getpid()}"
     temporary.unlink(missing_ok=True)
-    write_new(temporary, data, 0o600)
-    os.replace(temporary, path)
+    try:
+        write_new(temporary, data, mode)
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
     sync_folder(path.parent)
 
 

@@ -39,6 +39,24 @@ def test_replace_leaves_the_new_contents_and_nothing_else(tmp_path: Path) -> Non
     assert [path.name for path in folder.iterdir()] == ["a"]
 
 
+def test_a_replacement_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    (folder / "a").mkdir(parents=True)
+    with pytest.raises(IsADirectoryError):
+        files.replace(folder / "a", b"one")
+    assert [path.name for path in folder.iterdir()] == ["a"]
+
+
+def test_a_replacement_is_begun_where_the_caller_says(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "begun").mkdir()
+    files.replace(tmp_path / "folder" / "a", b"one", begun_in=tmp_path / "begun", mode=files.READ_ONLY)
+    assert stat.S_IMODE((tmp_path / "folder" / "a").stat().st_mode) == files.READ_ONLY
+    with pytest.raises(FileNotFoundError):
+        files.replace(tmp_path / "folder" / "a", b"two", begun_in=tmp_path / "nowhere")
+    assert (tmp_path / "folder" / "a").read_bytes() == b"one"
+
+
 def test_a_lock_keeps_others_out_until_it_is_given_back(tmp_path: Path) -> None:
     with (
         files.locked(tmp_path / "lock", 1),

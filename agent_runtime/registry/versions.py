@@ -146,15 +146,20 @@ class Versions:
             shutil.rmtree(gone, ignore_errors=True)
 
     def without_words(self, version: Version) -> None:
-        """Take the part that quotes players off a version's card; it stays verifiable. Raises `OSError`."""
+        """Take the part that quotes players off a version's card; it verifies at any moment. The manifest
+        comes first: `verify` takes a card that still quotes them for the one without. Raises `OSError`."""
         if not version.folder or not version.manifest or not version.card:
             return
-        card = _unquoted(version.card.read_text(encoding="utf-8")).encode()
+        card = _unquoted(version.card)
         kept = version.manifest.files | {CARD: Kept(hashlib.sha256(card).hexdigest(), len(card))}
         manifest = msgspec.structs.replace(version.manifest, files=kept)
-        for name, data in ((CARD, card), (MANIFEST, _encoded(manifest))):
-            files.replace(version.folder / name, data)
-            os.chmod(version.folder / name, files.READ_ONLY)
+        self.prepare()
+        begun = Path(tempfile.mkdtemp(dir=self._staging))
+        try:
+            for name, data in ((MANIFEST, _encoded(manifest)), (CARD, card)):
+                files.replace(version.folder / name, data, mode=files.READ_ONLY, begun_in=begun)
+        finally:
+            shutil.rmtree(begun, ignore_errors=True)
 
     def _named(self) -> list[Path]:
         with suppress(FileNotFoundError):
@@ -180,7 +185,11 @@ def verify(version: Version) -> None:
         if odd:
             raise VersionRefused(f"{version.id}/{min(odd)}: came or went after the version was added")
         for name in kept:
-            if files.digest(version.folder / name) != kept[name].sha256:
+            found = files.digest(version.folder / name)
+            if name == CARD and found != kept[CARD].sha256:
+                # Whoever took its words off died before the card was written.
+                found = hashlib.sha256(_unquoted(version.folder / CARD)).hexdigest()
+            if found != kept[name].sha256:
                 raise VersionRefused(f"{version.id}/{name}: its contents changed after it was added")
     except OSError as error:
         raise VersionRefused(f"{version.id}: cannot be read: {error}") from error
@@ -202,12 +211,15 @@ def _encoded(manifest: Manifest) -> bytes:
     return msgspec.json.format(msgspec.json.encode(manifest, order="deterministic"), indent=2)
 
 
-def _unquoted(card: str) -> str:
-    before, heading, rest = card.partition(f"{WORDS}\n")
+def _unquoted(card: Path) -> bytes:
+    """What a card says without the part that quotes players."""
+    text = card.read_bytes()
+    before, heading, rest = text.partition(f"{WORDS}\n".encode())
     if not heading:
-        return card
-    _, following, after = rest.partition("\n## ")
-    return f"{before}{WORDS}\n\nTaken out: a player whose talk it was made of was erased.\n{following}{after}"
+        return text
+    _, following, after = rest.partition(b"\n## ")
+    taken = b"\nTaken out: a player whose talk it was made of was erased.\n"
+    return before + heading + taken + following + after
 
 
 def _number(folder: Path) -> int:

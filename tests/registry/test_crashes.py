@@ -12,6 +12,7 @@ import pytest
 
 from agent_runtime.registry import audit
 from agent_runtime.registry.audit import State
+from agent_runtime.registry.manifest import WORDS
 from agent_runtime.registry.store import Registry
 from tests.support.versions import added, staged
 
@@ -163,6 +164,36 @@ def test_a_removal_leaves_the_whole_version_or_nothing(tmp_path: Path) -> None:
     until_it_survives(
         tmp_path, two_versions, lambda registry: registry.remove(2, who="ann", why="old"), check
     )
+
+
+def test_a_version_whose_card_loses_its_words_verifies_at_any_moment(tmp_path: Path) -> None:
+    shown = []
+
+    def begin(registry: Registry) -> None:
+        folder = registry.root.parent / "staged"
+        draft = staged(folder)
+        (folder / "card.md").write_text(f"# What\n\n{WORDS}\n\n| my secret |\n\n## Numbers\n\n54 %\n")
+        registry.add(folder, draft)
+
+    def mark(registry: Registry) -> None:
+        registry.mark(1, who="ann", why="a player was erased")
+
+    def card(registry: Registry) -> str:
+        version = registry.get(1)
+        registry.verify(version)
+        assert version.card
+        return version.card.read_text()
+
+    def check(registry: Registry, died: bool) -> None:
+        shown.append("my secret" in card(registry))
+        assert not (registry.state().marked and shown[-1]), "marked, and still quoted"
+        mark(registry)
+        assert "my secret" not in card(registry)
+        assert "54 %" in card(registry)
+
+    until_it_survives(tmp_path, begin, mark, check)
+    assert shown[0]
+    assert not shown[-2], "no death came after the words were gone"
 
 
 def test_a_line_cut_at_any_byte_never_happened(tmp_path: Path) -> None:

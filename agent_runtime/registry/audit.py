@@ -105,8 +105,12 @@ class State:
             flagged |= dict.fromkeys(entry.flags, entry.why)
         elif entry.what == "unban":
             banned.pop(entry.version, None)
-            for dataset in entry.flags:
-                flagged.pop(dataset, None)
+            flagged = {
+                dataset: ban.why
+                for ban in self.entries
+                if ban.bans and ban.version in banned
+                for dataset in ban.flags
+            }
         if aliases["challenger"] is None:
             share = 0.0
         return State(aliases, share, banned, flagged, marked, (*self.entries, entry))

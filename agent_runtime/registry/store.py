@@ -166,7 +166,8 @@ class Registry:
             return self._append(state, who, "ban", number, why, bans=True)
 
     def unban(self, number: int, *, who: str, why: str) -> State:
-        """Take a ban back, and the flag from its data. Raises `RegistryError` when there is none."""
+        """Take a ban back, and the flag from its data, unless another banned version was made of it. Raises
+        `RegistryError` when there is none."""
         with self._locked() as state:
             if number not in state.banned:
                 raise RegistryError(f"version {number} is not banned")
@@ -255,7 +256,7 @@ class Registry:
             },
             share=share,
             bans=bans,
-            flags=self._dataset(version) if bans or what == "unban" else (),
+            flags=self._dataset(version) if bans else (),
         )
         audit.append(self.log_path, entry)
         return state.after(entry)

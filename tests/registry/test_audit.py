@@ -41,8 +41,18 @@ def test_a_ban_and_its_flags_are_taken_back_together() -> None:
     state = State().after(entry("ban", 3, why="odd", bans=True, flags=("d3",)))
     state = state.after(entry("ban", 4, why="odd too", bans=True, flags=("d4",)))
     assert (state.banned, state.flagged) == ({3: "odd", 4: "odd too"}, {"d3": "odd", "d4": "odd too"})
-    state = state.after(entry("unban", 3, flags=("d3",)))
+    state = state.after(entry("unban", 3))
     assert (state.banned, state.flagged) == ({4: "odd too"}, {"d4": "odd too"})
+
+
+def test_data_stays_flagged_for_the_reason_that_is_left() -> None:
+    state = State().after(entry("ban", 3, why="rude", bans=True, flags=("d",)))
+    state = state.after(entry("ban", 4, why="slow", bans=True, flags=("d",)))
+    assert state.flagged == {"d": "slow"}
+    assert state.after(entry("unban", 3)).flagged == {"d": "slow"}
+    state = state.after(entry("unban", 4))
+    assert state.flagged == {"d": "rude"}
+    assert state.after(entry("unban", 3)).flagged == {}
 
 
 def test_earlier_champions_come_the_latest_first() -> None:

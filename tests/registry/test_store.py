@@ -260,6 +260,17 @@ def test_a_ban_can_be_taken_back(registry: Registry) -> None:
         registry.ban(1, who="ann", why="")
 
 
+def test_data_stays_flagged_while_another_banned_version_was_made_of_it(registry: Registry) -> None:
+    for number in (1, 2):
+        added(registry, b"GGUF %d" % number)
+        registry.ban(number, who="ann", why="odd data")
+    registry.unban(1, who="ann", why="it was fine")
+    assert registry.state().banned == {2: "odd data"}
+    assert registry.state().flagged == {dataset(1): "odd data"}
+    registry.unban(2, who="ann", why="so was that")
+    assert registry.state().flagged == {}
+
+
 def test_a_challenge_from_start_to_end(registry: Registry) -> None:
     added(registry)
     added(registry)

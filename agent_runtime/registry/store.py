@@ -63,15 +63,18 @@ class Registry:
 
     def add(self, staged: Path, draft: Draft, *, who: str = "learner", why: str = "") -> Version:
         """Take in a copy of a folder with `adapter.gguf`, `report.json`, `card.md` and whatever else belongs
-        to the version. Raises `VersionRefused`, or `RegistryError`."""
+        to the version. One that came just before a crash, so that no decision names it, is not added twice.
+        Raises `VersionRefused`, or `RegistryError`."""
         check_draft(draft)
         with self._explained():
             self._versions.prepare()
             with self._versions.copied(staged, draft) as (copy, kept), self._locked() as state:
-                known = max((entry.version for entry in state.entries), default=BARE)
-                number = max(known, self._versions.newest()) + 1
-                version = self._versions.publish(copy, kept, draft, number, self._now())
-                self._append(state, who, "add", number, why)
+                named = {entry.version for entry in state.entries}
+                version = self._versions.left(kept, draft, named)
+                if version is None:
+                    number = max(named | {self._versions.newest()}) + 1
+                    version = self._versions.publish(copy, kept, draft, number, self._now())
+                self._append(state, who, "add", version.number, why)
                 return version
 
     def remove(self, number: int, *, who: str, why: str) -> None:

@@ -10,7 +10,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -126,9 +126,7 @@ class Versions:
     ) -> Version:
         """Give a copy its number and its place. Raises `OSError`."""
         id = identity(number, draft.adapter)
-        values = {name: getattr(draft, name) for name in Draft.__struct_fields__}
-        manifest = Manifest(number=number, id=id, created=created, files=kept, **values)
-        data = _encoded(manifest)
+        data = _encoded(_manifest(kept, draft, number, created))
         files.write_new(temporary / MANIFEST, data, files.READ_ONLY)
         for folder in (temporary, *(path for path in temporary.rglob("*") if path.is_dir())):
             files.sync_folder(folder)
@@ -136,6 +134,18 @@ class Versions:
         os.rename(temporary, self._folders / id)
         files.sync_folder(self._folders)
         return Version(number, id, self._folders / id, decode(data, id))
+
+    def left(self, kept: dict[str, Kept], draft: Draft, named: Collection[int]) -> Version | None:
+        """The version with these files and this draft whose number is not among those `named`, if there is
+        one: whoever published it died before saying so. Raises `OSError`."""
+        for version in self.all():
+            if isinstance(version, VersionRefused) or version.number in named or not version.manifest:
+                continue
+            made = version.manifest
+            if _encoded(made) == _encoded(_manifest(kept, draft, made.number, made.created)):
+                files.sync_folder(self._folders)
+                return version
+        return None
 
     def remove(self, version: Version) -> None:
         """Take a version away, in one step for whoever looks. Raises `OSError`."""
@@ -205,6 +215,12 @@ def _read(folder: Path) -> Version:
     except OSError as error:
         raise VersionRefused(f"{folder.name}: {MANIFEST} cannot be read: {error.strerror}") from error
     return Version(manifest.number, manifest.id, folder, manifest)
+
+
+def _manifest(kept: dict[str, Kept], draft: Draft, number: int, created: datetime) -> Manifest:
+    values = {name: getattr(draft, name) for name in Draft.__struct_fields__}
+    id = identity(number, draft.adapter)
+    return Manifest(number=number, id=id, created=created, files=kept, **values)
 
 
 def _encoded(manifest: Manifest) -> bytes:

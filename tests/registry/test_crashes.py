@@ -145,7 +145,12 @@ def test_a_version_is_wholly_there_or_not_at_all(tmp_path: Path) -> None:
         for version in registry.versions():
             registry.verify(version)
         assert died or numbers == [0, 1, 2]
-        assert added(registry, b"GGUF three").number == len(numbers), "the next number is free"
+        if 2 not in {entry.version for entry in registry.audit()}:
+            work(registry)  # as the run does that was killed
+            numbers = [version.number for version in registry.versions()]
+        assert numbers == [0, 1, 2], "it came once"
+        assert [entry.version for entry in registry.audit()] == [1, 2]
+        assert added(registry, b"GGUF three").number == 3, "the next number is free"
 
     # Making the staged folder is part of the work that is killed; so most deaths leave everything as it was.
     assert until_it_survives(tmp_path, begin, work, check) >= 20

@@ -30,8 +30,7 @@ def snapshot(
 ) -> None:
     """Seal the rated turns of consenting players as Parquet files with a manifest."""
     from agent_runtime.journal.sealed import Scope, read_manifest
-    from agent_runtime.journal.snapshot import seal
-    from agent_runtime.journal.source import open_source
+    from agent_runtime.journal.source import open_source, take_snapshot
 
     settings = config.load(context.obj)
     now = datetime.now(UTC)
@@ -41,7 +40,7 @@ def snapshot(
         until=moment(until, now) if until else None,
     )
     with open_source(settings.journal_path) as source:
-        folder = seal(source.snapshot(scope), out and out.expanduser().absolute())
+        folder = take_snapshot(source, scope, out and out.expanduser().absolute())
     manifest, left = read_manifest(folder), read_manifest(folder).left_out
     typer.echo(
         f"sealed {manifest.tables['turns'].rows} rated turns of {len(manifest.players)} players in {folder}\n"

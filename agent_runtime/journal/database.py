@@ -28,6 +28,11 @@ CONFIG: dict[str, str | bool | int | float | list[str]] = {
 LOCK_POLL_S = 0.05
 
 
+def exports_of(journal: Path) -> Path:
+    """The folder of a journal's snapshots, the only one that its SQL can write to."""
+    return journal.parent / "snapshots"
+
+
 @contextmanager
 def explained(path: Path) -> Iterator[None]:
     """Turn DuckDB's and the system's errors into ours."""
@@ -53,7 +58,7 @@ class Database:
     def __init__(self, path: Path, *, read_only: bool = False, wait_s: float = 0.0) -> None:
         """Open, or create, the file; wait up to `wait_s` while another process has it."""
         self.path = path
-        self.exports = path.parent / "snapshots"
+        self.exports = exports_of(path)
         self._read_only = read_only
         self._readers = 0
         self._changed = threading.Condition()

@@ -103,7 +103,25 @@ def m002_consents_demonstrations(connection: duckdb.DuckDBPyConnection) -> None:
     )
 
 
-MIGRATIONS: tuple[Migration, ...] = (m001_turns_ratings_events, m002_consents_demonstrations)
+def m003_numbered_erasures(connection: duckdb.DuckDBPyConnection) -> None:
+    """Erasures are counted as they arrive, so that what was made before one can be told without a clock."""
+    connection.execute(
+        """
+        create or replace view erasures as
+            select player, max(decided_at) as erased_at, max(nth) as number
+            from (
+                select player, decided_at, row_number() over (order by number) as nth
+                from consents where choice = 'erase'
+            ) group by player;
+        """
+    )
+
+
+MIGRATIONS: tuple[Migration, ...] = (
+    m001_turns_ratings_events,
+    m002_consents_demonstrations,
+    m003_numbered_erasures,
+)
 
 
 def applied(connection: duckdb.DuckDBPyConnection) -> list[str]:

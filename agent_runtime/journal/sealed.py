@@ -61,7 +61,8 @@ class LeftOut(msgspec.Struct, frozen=True):
 
 class Manifest(msgspec.Struct, frozen=True):
     """What a snapshot holds. `erased` tells of all players (pseudonyms) who were ever erased when it was
-    last: what was made before of their talk is void."""
+    last: what was made before of their talk is void. `erasures` counts all erasures until then; None in
+    those of releases that did not count."""
 
     format: int
     name: str
@@ -74,6 +75,7 @@ class Manifest(msgspec.Struct, frozen=True):
     erased: dict[str, datetime]
     first_at: datetime | None
     last_at: datetime | None
+    erasures: int | None = None
 
     @property
     def digest(self) -> str:

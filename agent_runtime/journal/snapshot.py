@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
@@ -31,7 +31,7 @@ from agent_runtime.journal.sealed import (
     TableFile,
     read_manifest,
 )
-from agent_runtime.journal.views import Erasure
+from agent_runtime.journal.views import Erasure, erased_since
 
 View = TypeVar("View")
 
@@ -91,7 +91,8 @@ _SPAN = f"""
     where id in (select id from chosen)"""
 
 
-_ERASED = f"select player, {_iso('erased_at', 'erased_at')} from erasures order by player"
+_ERASED = f"select player, {_iso('erased_at', 'erased_at')}, number from erasures order by player"
+_ERASURES = "select count(*) as erasures from consents where choice = 'erase'"
 
 
 class _Player(PlayerSpan, frozen=True):
@@ -103,9 +104,16 @@ class _Span(msgspec.Struct, frozen=True):
     last_at: datetime | None
 
 
+class _Erasures(msgspec.Struct, frozen=True):
+    erasures: int
+
+
 def write_snapshot(database: Database, scope: Scope) -> Path:
     """Write a snapshot below the journal's own export folder; returns the folder, the caller's to `seal` or
-    delete. It shows one moment of the journal, which goes on being written. Raises `JournalError`."""
+    delete. It shows one moment of the journal, which goes on being written.
+
+    Raises `JournalError`, and `SnapshotError` when a player of it was erased meanwhile.
+    """
     database.exports.mkdir(exist_ok=True)
     folder = database.exports / f".snapshot-{secrets.token_hex(8)}"
     folder.mkdir(mode=0o700)
@@ -115,6 +123,9 @@ def write_snapshot(database: Database, scope: Scope) -> Path:
             manifest = _copy(cursor, folder, scope)
             cursor.execute("rollback")
         (folder / MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n")
+        # Only now: an erasure that comes later finds the manifest.
+        with database.cursor() as cursor:
+            check_nobody_erased(manifest, {row.player: row for row in _rows(cursor, _ERASED, Erasure)})
     except BaseException:
         shutil.rmtree(folder)
         raise
@@ -124,8 +135,12 @@ def write_snapshot(database: Database, scope: Scope) -> Path:
 def seal(written: Path, target: Path | None = None) -> Path:
     """Move a written snapshot to `target` (default: where it is, under its own name), for good.
 
-    Raises `SnapshotError`, also when something is there already.
+    Raises `SnapshotError`, also when something is there already, or when an erasure took what was written.
     """
+    if not (written / MANIFEST).exists():
+        raise SnapshotError(
+            f"{written} was deleted before it could be sealed, with a player who was erased; make it again"
+        )
     target = target or written.parent / read_manifest(written).name
     beside = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
     try:
@@ -148,6 +163,13 @@ def seal(written: Path, target: Path | None = None) -> Path:
     return target
 
 
+def check_nobody_erased(manifest: Manifest, erased: Mapping[str, Erasure]) -> None:
+    """Raises `SnapshotError` when a player of a snapshot was erased since; `erased` are the journal's
+    erasures."""
+    if erased_since(manifest.players, manifest.created_at, manifest.erasures, erased):
+        raise SnapshotError("a player of the snapshot was erased while it was made; make it again")
+
+
 def snapshots_in(folder: Path) -> list[Path]:
     """The sealed snapshots of a folder, oldest first."""
     found = (path.parent for path in folder.glob(f"*/{MANIFEST}"))
@@ -155,17 +177,17 @@ def snapshots_in(folder: Path) -> list[Path]:
 
 
 def remove_snapshots_of(folder: Path, players: Collection[str]) -> list[Path]:
-    """Delete the snapshots that hold any of these players (pseudonyms); returns them. Raises `SnapshotError`
-    for one whose manifest cannot be read: nobody knows whom it holds."""
-    doomed = [
-        path for path in snapshots_in(folder) if not read_manifest(path).players.keys().isdisjoint(players)
-    ]
+    """Delete the snapshots that hold any of these players (pseudonyms), sealed or not yet; returns them.
+    Raises `SnapshotError` for one whose manifest cannot be read: nobody knows whom it holds."""
+    written = sorted(path.parent for path in folder.glob(f"*/{MANIFEST}"))
+    doomed = [path for path in written if not read_manifest(path).players.keys().isdisjoint(players)]
     for path in doomed:
         shutil.rmtree(path)
     return doomed
 
 
 def _copy(cursor: duckdb.DuckDBPyConnection, folder: Path, scope: Scope) -> Manifest:
+    now = datetime.now(UTC)
     cursor.execute(_CONSENTING, {"default": "allow" if scope.consent == "opt-out" else "withdraw"})
     span = {"since": scope.since, "until": scope.until}
     cursor.execute(_SPOKEN, {name: moment and moment.isoformat() for name, moment in span.items()})
@@ -176,7 +198,6 @@ def _copy(cursor: duckdb.DuckDBPyConnection, folder: Path, scope: Scope) -> Mani
         rows = copy_to(cursor, sql, [], path, "parquet")
         tables[name] = TableFile(path.name, rows, files.digest(path))
     span_of = _rows(cursor, _SPAN, _Span)[0]
-    now = datetime.now(UTC)
     manifest = Manifest(
         format=FORMAT,
         name="",
@@ -189,6 +210,7 @@ def _copy(cursor: duckdb.DuckDBPyConnection, folder: Path, scope: Scope) -> Mani
         erased={row.player: row.erased_at for row in _rows(cursor, _ERASED, Erasure)},
         first_at=span_of.first_at,
         last_at=span_of.last_at,
+        erasures=_rows(cursor, _ERASURES, _Erasures)[0].erasures,
     )
     name = f"{now:%Y%m%dT%H%M%SZ}-{manifest.digest[:12]}"
     return msgspec.structs.replace(manifest, name=name)

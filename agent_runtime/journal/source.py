@@ -4,10 +4,10 @@ is changed but by `forget`."""
 from __future__ import annotations
 
 import asyncio
+import shutil
 import socket
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from datetime import datetime
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -20,9 +20,9 @@ from agent_runtime.journal.database import Database
 from agent_runtime.journal.export import Format, write_export
 from agent_runtime.journal.queries import decoded, rows_as_json
 from agent_runtime.journal.rows import ConsentRow
-from agent_runtime.journal.sealed import Scope
+from agent_runtime.journal.sealed import Scope, read_manifest
 from agent_runtime.journal.service import Answer, Ask, Copy, Export, Forget, Question, socket_path
-from agent_runtime.journal.snapshot import write_snapshot
+from agent_runtime.journal.snapshot import check_nobody_erased, seal, write_snapshot
 from agent_runtime.journal.statements import ExportName, QueryName
 from agent_runtime.journal.store import Store
 from agent_runtime.journal.views import MAX_ROWS, Erasure, Filter
@@ -42,7 +42,7 @@ class Source(Protocol):
         """A selection as a file, the caller's to `export.publish` or delete."""
 
     def snapshot(self, scope: Scope) -> Path:
-        """What may be trained on as a folder, the caller's to `snapshot.seal` or delete."""
+        """What may be trained on as a folder, for `take_snapshot`."""
 
 
 class _File:
@@ -145,12 +145,25 @@ def forget(journal: Path, rows: Sequence[ConsentRow]) -> list[Path]:
     return removed
 
 
-def erasures(source: Source) -> dict[str, datetime]:
-    """Every player (pseudonym) who was ever erased, and when last. Raises `JournalError`."""
+def take_snapshot(source: Source, scope: Scope, target: Path | None = None) -> Path:
+    """Seal what may be trained on in the new folder `target` (default: below the journal's own, under its own
+    name); returns it. Raises `JournalError`, also when a player of it was erased meanwhile."""
+    sealed = seal(source.snapshot(scope), target)
+    try:
+        # What went elsewhere is out of the reach of an erasure that came before it was there.
+        check_nobody_erased(read_manifest(sealed), erasures(source))
+    except JournalError:
+        shutil.rmtree(sealed, ignore_errors=True)
+        raise
+    return sealed
+
+
+def erasures(source: Source) -> dict[str, Erasure]:
+    """The last erasure of every player who was ever erased, by pseudonym. Raises `JournalError`."""
     found = ask(source, "erasures", Filter(limit=MAX_ROWS), Erasure)
     if len(found) == MAX_ROWS:
         raise JournalError(f"more than {MAX_ROWS} players were erased: nobody can tell any more who they are")
-    return {row.player: row.erased_at for row in found}
+    return {row.player: row for row in found}
 
 
 def ask(source: Source, query: QueryName, chosen: Filter, view: type[View]) -> list[View]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Annotated
 
@@ -100,10 +101,26 @@ class ConsentView(Struct, frozen=True):
 
 
 class Erasure(Struct, frozen=True):
-    """A player who had their talk erased, and when last: what was made before of their talk is void."""
+    """A player who had their talk erased, and when last: what was made before of their talk is void. It was
+    the journal's erasure of that `number`, counted from 1."""
 
     player: str
     erased_at: datetime
+    number: int
+
+
+def erased_since(
+    players: Iterable[str], made_at: datetime, seen: int | None, erased: Mapping[str, Erasure]
+) -> set[str]:
+    """Who of these players was erased after something was made of their talk: it has to be made again.
+
+    `seen` is how many erasures the journal had then. Older releases did not note it; then the clock decides,
+    `made_at` against the moment of the erasure. `erased` are the journal's erasures, by pseudonym.
+    """
+    theirs = [erased[player] for player in players if player in erased]
+    if seen is None:
+        return {each.player for each in theirs if each.erased_at > made_at}
+    return {each.player for each in theirs if each.number > seen}
 
 
 class ServerView(Struct, frozen=True):

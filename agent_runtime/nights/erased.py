@@ -15,6 +15,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from agent_runtime.journal.views import Erasure, erased_since
 from agent_runtime.nights.runs import read, runs
 from agent_runtime.registry.store import Registry
 
@@ -24,10 +25,12 @@ HOLDING = (DATASET, "training", "without", "judged", "version")
 
 
 class Held(Struct, frozen=True):
-    """Of a dataset's manifest: whose words (pseudonyms) are in it, as of when."""
+    """Of a dataset's manifest: whose words (pseudonyms) are in it, as of when, and how many erasures the
+    journal had then (None where that was not counted)."""
 
     players: tuple[str, ...]
     snapshot_at: datetime
+    erasures: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,25 +41,20 @@ class Purged:
     versions: tuple[int, ...] = ()
 
 
-def is_void(players: tuple[str, ...], since: datetime, erased: Mapping[str, datetime]) -> bool:
-    """Whether anybody of these was erased after that moment: what was made of their talk has to be made
-    again. `erased` are the journal's erasures, by pseudonym."""
-    return any(player in erased and erased[player] > since for player in players)
-
-
 def held_in(run: Path) -> Held | None:
     """Whose words a run's data holds; None where there is none. Raises `NightError`."""
     path = run / DATASET / "manifest.json"
     return read(path, Held) if path.exists() else None
 
 
-def purge(learner: Path, registry: Registry, erased: Mapping[str, datetime], who: str) -> Purged:
+def purge(learner: Path, registry: Registry, erased: Mapping[str, Erasure], who: str) -> Purged:
     """Delete what holds words of erased players, and mark the versions made of them; asked again, it finds
-    nothing more to do. Raises `NightError` and `RegistryError`."""
+    nothing more to do. `erased` are the journal's erasures, by pseudonym. Raises `NightError` and
+    `RegistryError`."""
     gone = []
     for run in runs(learner):
         held = None if run.alive else held_in(run.folder)
-        if held and is_void(held.players, held.snapshot_at, erased):
+        if held and erased_since(held.players, held.snapshot_at, held.erasures, erased):
             # The manifest last: it says that there is something to delete.
             for name in reversed(HOLDING):
                 shutil.rmtree(run.folder / name, ignore_errors=True)
@@ -67,7 +65,8 @@ def purge(learner: Path, registry: Registry, erased: Mapping[str, datetime], who
         made = version.manifest
         if made is None or made.data_at is None or version.number in known:
             continue
-        if is_void((*made.trained_on, *made.judged_by), made.data_at, erased):
+        players = (*made.trained_on, *made.judged_by)
+        if erased_since(players, made.data_at, made.data_erasures, erased):
             registry.mark(version.number, who=who, why="a player of its data was erased: train anew")
             marked.append(version.number)
     return Purged(tuple(gone), tuple(marked))

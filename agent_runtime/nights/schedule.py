@@ -210,7 +210,7 @@ class Schedule:
         if not self._queries:
             return
         try:
-            erased = {row.player: row.erased_at for row in await self._queries.erasures()}
+            erased = {row.player: row for row in await self._queries.erasures()}
             purged = await asyncio.to_thread(purge, self._folder, self._registry, erased, "server")
         except (JournalError, NightError, RegistryError) as error:
             log.warning("nights_not_purged", why=str(error))

@@ -47,7 +47,8 @@ class Draft(Struct, frozen=True, kw_only=True):
     `base` is that of the GGUF it was trained for, `adapter` that of `adapter.gguf`, `scale` the LoRA scale
     it was judged at, `dataset` that of the data, `parent` the number of the champion of that moment, and
     `learned` one line for people: what NPCs do better now. `trained_on` and `judged_by` are the players
-    (pseudonyms) of the data, as it was at `data_at`: whoever of them is erased later has it marked.
+    (pseudonyms) of the data, as it was at `data_at`, when the journal had so many erasures (`data_erasures`;
+    None where that was not counted): whoever of them is erased later has it marked.
     """
 
     base: str
@@ -55,6 +56,7 @@ class Draft(Struct, frozen=True, kw_only=True):
     scale: float = 1.0
     dataset: str
     data_at: datetime | None = None
+    data_erasures: int | None = None
     trained_on: tuple[str, ...] = ()
     judged_by: tuple[str, ...] = ()
     training: dict[str, Any] = {}

@@ -59,16 +59,16 @@ def build(
     out: Path,
     settings: DatasetSettings = DatasetSettings(),  # noqa: B008 - immutable
     *,
-    erased: Mapping[str, datetime] = {},
+    left_out: Mapping[str, str] = {},
     banned: Collection[int] = (),
     golden: Path | None = None,
     say: Say = lambda step: None,
 ) -> Manifest | TooLittle:
     """Make the dataset in the new folder `out`; with too little to learn from, nothing is written.
 
-    `erased` are the journal's erasures by pseudonym, `banned` the versions rolled back, `golden` the folder
-    of the golden set (default: data/eval), and `say` is told each step. Raises `SnapshotError` and
-    `DatasetError`.
+    `left_out` are players (pseudonyms) of the snapshot who may not be learned from any more, and why;
+    `banned` the versions rolled back, `golden` the folder of the golden set (default: data/eval), and `say`
+    is told each step. Raises `SnapshotError` and `DatasetError`.
     """
     if out.exists():
         raise DatasetError(
@@ -77,7 +77,7 @@ def build(
     say("reading the snapshot")
     source = read_snapshot(snapshot)
     funnel = Funnel()
-    judged = cases(source, funnel, settings.weak_below, erased, banned)
+    judged = cases(source, funnel, settings.weak_below, left_out, banned)
     waiting = raters.quarantine(judged, _first_seen(source), source.manifest.created_at, settings.raters)
     report = raters.report(judged, waiting)
     kept = funnel.keep("quarantine", judged, lambda case: waiting.get(case.turn))
@@ -118,6 +118,7 @@ def build(
             players=tuple(sorted(players)),
             versions={str(number): count for number, count in sorted(_versions(kept).items())},
             parts=files,
+            erasures=source.manifest.erasures,
         ),
     )
 

@@ -77,12 +77,12 @@ def cases(
     snapshot: Snapshot,
     funnel: Funnel,
     weak_below: float,
-    erased: Mapping[str, datetime] = {},
+    left_out: Mapping[str, str] = {},
     banned: Collection[int] = (),
 ) -> list[Case]:
-    """The judged turns, by time. `erased` are the journal's erasures: those after the snapshot count, because
-    it holds nothing from before the others. `banned` versions were rolled back: what they said is no evidence
-    of what players want. Nor is what was said to prompts of another release: it would teach its syntax."""
+    """The judged turns, by time. `left_out` are players who may not be learned from any more, and why.
+    `banned` versions were rolled back: what they said is no evidence of what players want. Nor is what was
+    said to prompts of another release: it would teach its syntax."""
     turns = {turn.id: turn for turn in snapshot.turns}
     means = player_means(snapshot.ratings)
 
@@ -90,8 +90,8 @@ def cases(
         turn = turns.get(judged.turn)
         if turn is None or turn.player != judged.player:
             return "of another player's turn"
-        if judged.player in erased and erased[judged.player] > snapshot.manifest.created_at:
-            return "player was erased"
+        if judged.player in left_out:
+            return left_out[judged.player]
         if turn.version in banned:
             return f"version {turn.version} was rolled back"
         if turn.template != template_hash():

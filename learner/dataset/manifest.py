@@ -29,7 +29,8 @@ class Part(msgspec.Struct, frozen=True):
 
 class Manifest(msgspec.Struct, frozen=True):
     """A dataset. `players` (pseudonyms) are all whose words are in it; `versions` counts the judged turns of
-    each version; `redacted` counts what was replaced, by kind."""
+    each version; `redacted` counts what was replaced, by kind; `erasures` are as many as the journal had at
+    the snapshot, None where that was not counted."""
 
     format: int
     snapshot: str
@@ -42,6 +43,7 @@ class Manifest(msgspec.Struct, frozen=True):
     players: tuple[str, ...]
     versions: dict[str, int]
     parts: dict[str, Part]
+    erasures: int | None = None
 
     @property
     def digest(self) -> str:

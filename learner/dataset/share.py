@@ -8,8 +8,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from agent_runtime.journal.sealed import Scope
-from agent_runtime.journal.snapshot import seal
-from agent_runtime.journal.source import Source
+from agent_runtime.journal.source import Source, take_snapshot
 from exporters.cards import DatasetFacts
 from exporters.dataset import Format, export_dataset
 from learner.dataset.build import TooLittle, build
@@ -52,5 +51,5 @@ def share_now(
     """
     with tempfile.TemporaryDirectory() as folder:
         sealed, made = Path(folder) / "snapshot", Path(folder) / "dataset"
-        built = build(seal(source.snapshot(scope), sealed), made, settings, banned=banned)
+        built = build(take_snapshot(source, scope, sealed), made, settings, banned=banned)
         return built if isinstance(built, TooLittle) else share(made, out, name, format)

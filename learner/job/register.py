@@ -57,6 +57,7 @@ def draft_of(plan: Plan, trained: Trained, dataset: Path, adapter: str, judged: 
         scale=judged.scale,
         dataset=data.digest,
         data_at=data.snapshot_at,
+        data_erasures=data.erasures,
         trained_on=trained_on,
         judged_by=tuple(sorted(set(data.players) - set(trained_on))),
         training={

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 
 from msgspec import Struct
 
 from agent_runtime.config import Settings
 from agent_runtime.errors import NightError
+from agent_runtime.journal.database import exports_of
 from agent_runtime.journal.sealed import read_manifest
-from agent_runtime.journal.snapshot import seal
-from agent_runtime.journal.source import erasures, open_source
-from agent_runtime.nights.erased import DATASET, held_in, is_void
+from agent_runtime.journal.source import erasures, open_source, take_snapshot
+from agent_runtime.journal.views import Erasure, erased_since
+from agent_runtime.nights.erased import DATASET, held_in
 from agent_runtime.nights.runs import Ended
 from agent_runtime.registry.store import Registry
 from exporters.adapter import export_adapter
@@ -108,12 +108,11 @@ def snapshot(night: Night) -> Sealed:
     if not settings.journal_path.exists():
         least = TooLittle(plan.dataset.min_raters, plan.dataset.min_judgements, 0)
         raise Ends("too_little", f"nobody has talked yet: {least}")
-    with open_source(settings.journal_path) as source:
-        written = source.snapshot(plan.scope)
     number, _, began = night.folder.asked.id.partition("-")
-    target = written.parent / f"{began}-run{number}"
+    target = exports_of(settings.journal_path) / f"{began}-run{number}"
     shutil.rmtree(target, ignore_errors=True)  # this run sealed it, and was killed before it could say so
-    path = seal(written, target)
+    with open_source(settings.journal_path) as source:
+        path = take_snapshot(source, plan.scope, target)
     manifest = read_manifest(path)
     return Sealed(
         folder=str(path),
@@ -130,6 +129,8 @@ def dataset(night: Night) -> Prepared:
     """Clean, split and weigh it."""
     sealed = night.folder.result("snapshot", Sealed)
     snapshot = Path(sealed.folder)
+    taken = read_manifest(snapshot)
+    erased = erased_since(taken.players, taken.created_at, taken.erasures, _erased(night))
     out = night.folder.path / DATASET
     training = night.folder.path / TRAINING
     for folder in (out, training):
@@ -139,7 +140,7 @@ def dataset(night: Night) -> Prepared:
         snapshot,
         out,
         held_out(night.plan.dataset, night.plan.gate.alpha, night.registry),
-        erased=_erased(night),
+        left_out=dict.fromkeys(erased, "player was erased"),
         banned=tuple(night.registry.state().banned),
         say=lambda step: night.tick(next(said, 0.99), step),
     )
@@ -201,12 +202,12 @@ def export(night: Night) -> Exported:
 def check_erasures(night: Night) -> None:
     """Raises `NightError` when a player whose words this run works with was erased since."""
     held = held_in(night.folder.path)
-    if held and is_void(held.players, held.snapshot_at, _erased(night)):
+    if held and erased_since(held.players, held.snapshot_at, held.erasures, _erased(night)):
         raise NightError("a player whose talk this run works with was erased; the next run begins anew")
 
 
-def _erased(night: Night) -> dict[str, datetime]:
-    """Who was erased until now, and when last. Without a journal nobody can be."""
+def _erased(night: Night) -> dict[str, Erasure]:
+    """Who was erased until now, by pseudonym. Without a journal nobody can be."""
     if not night.settings.journal_path.exists():
         return {}
     with open_source(night.settings.journal_path) as source:

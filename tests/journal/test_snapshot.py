@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import stat
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from agent_runtime.errors import JournalError, SnapshotError
 from agent_runtime.journal.consent import decide
-from agent_runtime.journal.sealed import LeftOut, Scope, read_snapshot, verify
+from agent_runtime.journal.database import Database
+from agent_runtime.journal.sealed import LeftOut, Scope, read_manifest, read_snapshot, verify
 from agent_runtime.journal.snapshot import remove_snapshots_of, seal, snapshots_in, write_snapshot
 from agent_runtime.journal.writer import Journal
 from tests.support import rows as make
@@ -58,7 +63,7 @@ async def test_only_rated_turns_of_who_allowed_it(filled: Journal) -> None:
         turns_erased=2,
         turns_not_rated=1,
     )
-    assert manifest.erased == {DIRK: make.consent(82).decided_at}
+    assert (manifest.erased, manifest.erasures) == ({DIRK: make.consent(82).decided_at}, 1)
     assert set(manifest.players) == {ALICE}, "of who is left out not even the pseudonym is there"
     assert (manifest.players[ALICE].turns, manifest.players[ALICE].first_at) == (3, make.turn(1).said_at)
     assert (manifest.first_at, manifest.tables["ratings"].rows) == (make.turn(1).said_at, 2)
@@ -135,6 +140,51 @@ async def test_snapshots_are_found_and_removed_by_player(filled: Journal) -> Non
     assert remove_snapshots_of(filled.database.exports, [BERT]) == []
     assert remove_snapshots_of(filled.database.exports, [ALICE, BERT]) == [one]
     assert snapshots_in(filled.database.exports) == []
+
+
+class Interrupted(Database):
+    """A journal's database; once its first reader is done, something happens."""
+
+    def __init__(self, database: Database, then: Callable[[], object]) -> None:
+        self.path, self.exports = database.path, database.exports
+        self._real, self._then = database, then
+
+    @contextmanager
+    def cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        with self._real.cursor() as cursor:
+            yield cursor
+        then, self._then = self._then, bool
+        then()
+
+
+async def test_who_is_erased_during_the_copy_is_in_no_snapshot(filled: Journal) -> None:
+    loop = asyncio.get_running_loop()
+
+    def erase() -> None:
+        asked = decide(filled, make.consent(90, "erase", ALICE))
+        assert asyncio.run_coroutine_threadsafe(asked, loop).result(10) == []
+
+    with pytest.raises(SnapshotError, match="was erased while it was made"):
+        await asyncio.to_thread(write_snapshot, Interrupted(filled.database, erase), Scope())
+    assert list(filled.database.exports.iterdir()) == []
+
+
+async def test_who_is_erased_before_it_is_sealed_takes_it_with_them(filled: Journal) -> None:
+    written = write_snapshot(filled.database, Scope())
+    assert await decide(filled, make.consent(90, "erase", ALICE)) == [written]
+    with pytest.raises(SnapshotError, match="before it could be sealed"):
+        seal(written)
+    assert list(filled.database.exports.iterdir()) == []
+
+
+async def test_a_manifest_of_before_erasures_were_counted_is_read(filled: Journal) -> None:
+    folder = seal(write_snapshot(filled.database, Scope()))
+    path = folder / "manifest.json"
+    os.chmod(path, 0o600)
+    told = json.loads(path.read_text())
+    del told["erasures"]
+    path.write_text(json.dumps(told))
+    assert read_manifest(folder).erasures is None
 
 
 async def test_a_snapshot_nobody_can_read_is_not_passed_over(filled: Journal) -> None:

@@ -8,13 +8,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import duckdb
+import msgspec
 import pytest
 
-from agent_runtime.errors import JournalError, JournalLocked
+from agent_runtime.errors import JournalError, JournalLocked, SnapshotError
 from agent_runtime.journal.sealed import Scope, verify
 from agent_runtime.journal.snapshot import seal, snapshots_in
-from agent_runtime.journal.source import ask, erasures, forget, open_source
-from agent_runtime.journal.views import Filter, TurnSummary
+from agent_runtime.journal.source import Source, ask, erasures, forget, open_source, take_snapshot
+from agent_runtime.journal.statements import QueryName
+from agent_runtime.journal.views import Erasure, Filter, TurnSummary
 from agent_runtime.journal.writer import Journal
 from tests.support import rows as make
 
@@ -82,7 +84,7 @@ def test_a_snapshot_is_the_same_from_both_and_forgetting_reaches_both(
         assert runtime.stdout
         assert runtime.stdout.readline() == "serving\n"
         with open_source(filled) as source:
-            sealed = seal(source.snapshot(Scope()))
+            sealed = take_snapshot(source, Scope())
         assert verify(sealed).digest == from_file.digest
         assert forget(filled, [make.consent(5, "erase", make.turn(1).player)]) == [sealed]
         assert lines(filled) == ["", ""]
@@ -90,7 +92,8 @@ def test_a_snapshot_is_the_same_from_both_and_forgetting_reaches_both(
     asyncio.run(_add(filled))
     assert lines(filled) == ["line 6", "", ""], "forgotten for good, also after a kill"
     with open_source(filled) as source:
-        assert erasures(source) == {make.turn(1).player: make.consent(5).decided_at}
+        (erasure,) = erasures(source).values()
+    assert erasure == Erasure(make.turn(1).player, make.consent(5).decided_at, 1)
     assert forget(filled, [make.consent(7, "erase", make.turn(6).player)]) == []
     assert lines(filled) == ["", "", ""]
     assert snapshots_in(filled.parent / "snapshots") == []
@@ -100,6 +103,25 @@ async def _add(path: Path) -> None:
     journal = Journal.open(path)
     await journal.add(make.turn(6))
     await journal.close()
+
+
+class ErasedMeanwhile:
+    """A source whose only player is erased while the asker takes the snapshot elsewhere."""
+
+    def __init__(self, real: Source) -> None:
+        self.snapshot, self.export = real.snapshot, real.export
+
+    def rows(self, query: QueryName, chosen: Filter) -> list[bytes]:
+        assert query == "erasures"
+        return [msgspec.json.encode(Erasure(make.turn(1).player, make.START, 1))]
+
+
+def test_a_snapshot_of_who_is_erased_while_it_is_carried_away_is_not_kept(
+    filled: Path, tmp_path: Path
+) -> None:
+    with open_source(filled) as source, pytest.raises(SnapshotError, match="was erased while it was made"):
+        take_snapshot(ErasedMeanwhile(source), Scope(), tmp_path / "elsewhere" / "snapshot")
+    assert list((tmp_path / "elsewhere").iterdir()) == []
 
 
 def test_who_is_to_be_forgotten_where_nothing_is(tmp_path: Path) -> None:

@@ -311,7 +311,7 @@ async def test_a_run_that_failed_is_told_with_its_reason(home: Path) -> None:
 
 async def test_an_erasure_reaches_earlier_nights_though_there_are_none_now(home: Path) -> None:
     (home / "townsfolk.toml").write_text('[learn]\nat = ""\nlook_s = 0.1\n')
-    folder = run_of(home / "learner", "00001", "a" * 16)
+    folder = run_of(home / "learner", "00001", "a" * 16, erasures=0)
     journal = Journal.open(home / "journal.duckdb", commit_ms=1)
     running = Schedule(config.load(home), Queries(journal), noting)
     await running.start()

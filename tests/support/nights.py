@@ -107,14 +107,14 @@ def stages(outcome: str = "passed", **instead: Callable[[Night], Struct]) -> Map
     }
 
 
-def run_of(learner: Path, name: str, *players: str) -> Path:
-    """The folder of a run whose data has these players' words, sealed at `SEALED`."""
+def run_of(learner: Path, name: str, *players: str, erasures: int | None = 3) -> Path:
+    """The folder of a run whose data has these players' words, sealed at `SEALED` after so many erasures."""
     folder = learner / "runs" / name
     asked = {"id": name, "began": SEALED.isoformat(), "why": "", "key": "", "seed": 1}
     for holding in HOLDING:
         (folder / holding).mkdir(parents=True)
         (folder / holding / "words.jsonl").write_text("my secret")
     (folder / "run.json").write_text(json.dumps(asked))
-    held = {"players": players, "snapshot_at": SEALED.isoformat(), "format": 1}
+    held = {"players": players, "snapshot_at": SEALED.isoformat(), "erasures": erasures, "format": 1}
     (folder / "dataset" / "manifest.json").write_text(json.dumps(held))
     return folder

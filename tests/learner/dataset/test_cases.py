@@ -93,8 +93,7 @@ def test_what_is_no_evidence_stays_out_with_its_reason() -> None:
         rated(15, 5, 5, scale="thumb"),
     ]
     shown = [make.demonstration(20, 1, player=P1, text="[[ACTION:give item= 1]] Take it.")]
-    earlier, later = make.START - timedelta(days=1), make.START + timedelta(days=1)
-    found, dropped = find(snapshot(turns, ratings, shown), erased={P2: later, P1: earlier}, banned=[3])
+    found, dropped = find(snapshot(turns, ratings, shown), left_out={P2: "player was erased"}, banned=[3])
     assert list(found) == ["004"], "a flagged reply may be learned from as a bad one"
     assert dropped == {
         "version 3 was rolled back": 2,

@@ -1,4 +1,4 @@
-"""Files that are wholly there or not at all, also after a crash: sync, hash, copy, replace, lock.
+"""Files that are wholly there or not at all, also after a crash: sync, hash, copy, replace, remove, lock.
 
 Raises `OSError` as the system does; callers say what it means.
 """
@@ -8,14 +8,19 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import secrets
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 BLOCK = 1 << 20
 LOCK_POLL_S = 0.01
 READ_ONLY = 0o444
+GONE = ".gone-"
+"""So begins the name of a folder that is being deleted."""
 
 
 def sync_folder(folder: Path) -> None:
@@ -52,6 +57,28 @@ def replace(path: Path, data: bytes, *, mode: int = 0o600, begun_in: Path | None
         temporary.unlink(missing_ok=True)
         raise
     sync_folder(path.parent)
+
+
+def set_aside(folder: Path) -> bool:
+    """Take a folder away under its name, for `remove_gone`; returns whether it was there."""
+    try:
+        os.rename(folder, folder.with_name(f"{GONE}{secrets.token_hex(8)}"))
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def remove_gone(parent: Path) -> None:
+    """Delete what was set aside in this folder, also by a process that was killed before it could."""
+    for left in parent.glob(f"{GONE}*"):
+        shutil.rmtree(left, onerror=_unless_missing)
+
+
+def remove_folder(folder: Path) -> None:
+    """Delete a folder, if it is there. A crash leaves no half of it under its name."""
+    if set_aside(folder):
+        remove_gone(folder.parent)
+        sync_folder(folder.parent)
 
 
 def copy(source: Path, target: Path) -> tuple[str, int]:
@@ -102,3 +129,9 @@ def locked(path: Path, seconds: float) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def _unless_missing(function: object, path: str, failure: tuple[Any, BaseException, Any]) -> None:
+    """Two may delete the same folder."""
+    if not isinstance(failure[1], FileNotFoundError):
+        raise failure[1]

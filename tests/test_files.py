@@ -66,3 +66,15 @@ def test_a_lock_keeps_others_out_until_it_is_given_back(tmp_path: Path) -> None:
         raise AssertionError("two at once")
     with files.locked(tmp_path / "lock", 0.05):
         pass
+
+
+def test_a_folder_goes_and_so_does_what_a_killed_process_left_of_one(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    (folder / "old" / "deep").mkdir(parents=True)
+    (folder / "old" / "deep" / "a").write_text("secret")
+    (folder / "mine").mkdir()
+    assert files.set_aside(folder / "old"), "and then it is killed"
+    assert not (folder / "old").exists()
+    files.remove_folder(folder / "mine")
+    assert list(folder.iterdir()) == []
+    files.remove_folder(folder / "mine")

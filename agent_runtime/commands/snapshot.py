@@ -96,12 +96,12 @@ def forget(
     make_id, now = UlidMaker().make, datetime.now(UTC)
     rows = [ConsentRow(id=make_id(), player=found, choice="erase", decided_at=now) for found in players]
     removed = erase(settings.journal_path, rows)
-    with open_source(settings.journal_path) as source:
-        erased = erasures(source)
-    purged = purge(settings.learner_folder, Registry(settings.registry_path), erased, who())
     typer.echo(f"erased what {player} said; snapshots deleted with it: {len(removed)}")
     for folder in removed:
         typer.echo(f"    {folder}")
+    with open_source(settings.journal_path) as source:
+        erased = erasures(source)
+    purged = purge(settings.learner_folder, Registry(settings.registry_path), erased, who())
     if purged.runs:
         typer.echo(f"data of nights deleted with it: {', '.join(purged.runs)}")
     for number in purged.versions:

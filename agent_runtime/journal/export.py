@@ -28,6 +28,8 @@ _OPTIONS: dict[Format, str] = {
 }
 
 
+WRITTEN = ".export-"
+"""So begins the name of an export that its asker has not taken yet."""
 _FORMULA = r"^[=+\-@\t\r]"
 
 
@@ -44,7 +46,7 @@ def write_export(database: Database, name: ExportName, chosen: Filter, format: F
     file, which is the caller's to `publish` or delete."""
     statement = statements.export(name, chosen)
     database.exports.mkdir(exist_ok=True)
-    path = database.exports / f".export-{secrets.token_hex(8)}.{format}"
+    path = database.exports / f"{WRITTEN}{secrets.token_hex(8)}.{format}"
     try:
         with database.cursor() as cursor:
             copy_to(cursor, statement.sql, statement.parameters, path, format)
@@ -52,6 +54,13 @@ def write_export(database: Database, name: ExportName, chosen: Filter, format: F
         path.unlink(missing_ok=True)
         raise
     return path
+
+
+def remove_exports(folder: Path) -> None:
+    """Delete exports that were not taken: nobody can tell whose words they hold. Raises `JournalError`."""
+    with explained(folder):
+        for left in folder.glob(f"{WRITTEN}*"):
+            left.unlink(missing_ok=True)
 
 
 def copy_to(

@@ -18,7 +18,7 @@ import msgspec
 from agent_runtime import files
 from agent_runtime.errors import SnapshotError
 from agent_runtime.journal import schema
-from agent_runtime.journal.database import Database
+from agent_runtime.journal.database import Database, explained
 from agent_runtime.journal.export import copy_to
 from agent_runtime.journal.rows import DemonstrationRow, RatingRow, Row, TurnRow
 from agent_runtime.journal.sealed import (
@@ -33,6 +33,9 @@ from agent_runtime.journal.sealed import (
 )
 from agent_runtime.journal.views import Erasure, erased_since
 
+WRITTEN = ".snapshot-"
+SEALING = ".seal-"
+"""So begin the names of folders that are not sealed yet."""
 View = TypeVar("View")
 
 
@@ -115,7 +118,7 @@ def write_snapshot(database: Database, scope: Scope) -> Path:
     Raises `JournalError`, and `SnapshotError` when a player of it was erased meanwhile.
     """
     database.exports.mkdir(exist_ok=True)
-    folder = database.exports / f".snapshot-{secrets.token_hex(8)}"
+    folder = database.exports / f"{WRITTEN}{secrets.token_hex(8)}"
     folder.mkdir(mode=0o700)
     try:
         with database.cursor() as cursor:
@@ -127,7 +130,7 @@ def write_snapshot(database: Database, scope: Scope) -> Path:
         with database.cursor() as cursor:
             check_nobody_erased(manifest, {row.player: row for row in _rows(cursor, _ERASED, Erasure)})
     except BaseException:
-        shutil.rmtree(folder)
+        files.remove_folder(folder)
         raise
     return folder
 
@@ -142,7 +145,7 @@ def seal(written: Path, target: Path | None = None) -> Path:
             f"{written} was deleted before it could be sealed, with a player who was erased; make it again"
         )
     target = target or written.parent / read_manifest(written).name
-    beside = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
+    beside = target.with_name(f"{SEALING}{secrets.token_hex(8)}")
     try:
         if target.exists():
             raise SnapshotError(
@@ -177,13 +180,37 @@ def snapshots_in(folder: Path) -> list[Path]:
 
 
 def remove_snapshots_of(folder: Path, players: Collection[str]) -> list[Path]:
-    """Delete the snapshots that hold any of these players (pseudonyms), sealed or not yet; returns them.
-    Raises `SnapshotError` for one whose manifest cannot be read: nobody knows whom it holds."""
-    written = sorted(path.parent for path in folder.glob(f"*/{MANIFEST}"))
-    doomed = [path for path in written if not read_manifest(path).players.keys().isdisjoint(players)]
-    for path in doomed:
-        shutil.rmtree(path)
-    return doomed
+    """Delete the snapshots that hold any of these players (pseudonyms), sealed or not yet, and what is left
+    of deleted ones; returns them.
+
+    Raises `SnapshotError` once that is done, for one whose manifest cannot be read (nobody knows whom it
+    holds) or that cannot be deleted.
+    """
+    removed, problems = [], list[str]()
+    for path in _snapshots_and_remains(folder):
+        try:
+            if (path / MANIFEST).exists() and read_manifest(path).players.keys().isdisjoint(players):
+                continue
+            files.remove_folder(path)
+        except SnapshotError as error:
+            problems.append(f"{error}. Nobody can tell whom this one holds: delete it, then erase again")
+        except OSError as error:
+            problems.append(f"{path}: {error.strerror}; delete it, then erase again")
+        else:
+            removed.append(path)
+    with explained(folder):
+        files.remove_gone(folder)
+    if problems:
+        raise SnapshotError("; ".join(problems))
+    return removed
+
+
+def _snapshots_and_remains(folder: Path) -> list[Path]:
+    """The folders with a manifest, and those that lost it: deleting was not ended there. What is being
+    written has none yet, and its writer looks for erasures at the end."""
+    found = {path.parent for path in folder.glob(f"*/{MANIFEST}")}
+    found |= {path.parent for path in folder.glob("*/*.parquet") if not path.parent.name.startswith(".")}
+    return sorted(path for path in found if not path.name.startswith(files.GONE))
 
 
 def _copy(cursor: duckdb.DuckDBPyConnection, folder: Path, scope: Scope) -> Manifest:

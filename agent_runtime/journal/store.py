@@ -15,7 +15,7 @@ import duckdb
 import msgspec
 
 from agent_runtime.errors import JournalError
-from agent_runtime.journal import compaction, schema
+from agent_runtime.journal import compaction, leftovers, schema
 from agent_runtime.journal.acks import AckLog
 from agent_runtime.journal.database import Database, explained
 from agent_runtime.journal.erasure import erase_texts
@@ -44,6 +44,8 @@ class Store:
                 self._acks = AckLog(path.with_suffix(".acks"))
                 self._recover()
                 self._compact()
+                with suppress(OSError, JournalError):  # what cannot be done now is done at the next start
+                    leftovers.sweep(self.database.exports)
             except BaseException:
                 self.database.close()
                 raise

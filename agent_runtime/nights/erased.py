@@ -7,16 +7,17 @@ the erasure itself before it registers anything, and its data goes when it has e
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from msgspec import Struct
 
+from agent_runtime import files
+from agent_runtime.errors import NightError, RegistryError
 from agent_runtime.journal.views import Erasure, erased_since
-from agent_runtime.nights.runs import read, runs
+from agent_runtime.nights.runs import OUTCOME, RUNS, held_off, read
 from agent_runtime.registry.store import Registry
 
 DATASET = "dataset"
@@ -49,16 +50,60 @@ def held_in(run: Path) -> Held | None:
 
 def purge(learner: Path, registry: Registry, erased: Mapping[str, Erasure], who: str) -> Purged:
     """Delete what holds words of erased players, and mark the versions made of them; asked again, it finds
-    nothing more to do. `erased` are the journal's erasures, by pseudonym. Raises `NightError` and
-    `RegistryError`."""
-    gone = []
-    for run in runs(learner):
-        held = None if run.alive else held_in(run.folder)
-        if held and erased_since(held.players, held.snapshot_at, held.erasures, erased):
-            # The manifest last: it says that there is something to delete.
-            for name in reversed(HOLDING):
-                shutil.rmtree(run.folder / name, ignore_errors=True)
-            gone.append(run.asked.id)
+    nothing more to do. What a killed run left of data, without its manifest, goes in any case: nobody can
+    tell whom it holds, and no run goes on with it.
+
+    `erased` are the journal's erasures, by pseudonym. Raises `RegistryError`, and once all else is done
+    `NightError` for what could not be read or deleted.
+    """
+    problems: list[str] = []
+    folders = sorted(path for path in (learner / RUNS).glob("*") if path.is_dir())
+    with held_off(learner) as nobody_runs:
+        gone = [
+            folder.name
+            for folder in folders
+            if (nobody_runs or not _may_go_on(folder, folders)) and _set_aside(folder, erased, problems)
+        ]
+    for parent in (learner / RUNS, *folders):
+        try:
+            files.remove_gone(parent)
+        except OSError as error:
+            problems.append(_not_deleted(parent, error))
+    marked = _mark(registry, erased, who, problems)
+    if problems:
+        raise NightError("; ".join(problems))
+    return Purged(tuple(gone), marked)
+
+
+def _may_go_on(folder: Path, folders: Sequence[Path]) -> bool:
+    """Whether it is this run that goes on, when one does."""
+    return folder == folders[-1] and not (folder / OUTCOME).exists()
+
+
+def _set_aside(run: Path, erased: Mapping[str, Erasure], problems: list[str]) -> bool:
+    """Take from a run what has to go; returns whether there was anything."""
+    try:
+        held = held_in(run)
+        doomed = list(run.glob(f".{DATASET}.*"))  # a dataset that was never finished
+        if held is None or erased_since(held.players, held.snapshot_at, held.erasures, erased):
+            # The dataset last: its manifest says that there is something to delete.
+            doomed += [run / name for name in reversed(HOLDING)]
+        found = [files.set_aside(folder) for folder in doomed]
+        return any(found)
+    except NightError as error:
+        problems.append(str(error))
+    except OSError as error:
+        problems.append(_not_deleted(run, error))
+    return False
+
+
+def _not_deleted(folder: Path, error: OSError) -> str:
+    return f"{folder}: {error.strerror}; check its rights, or delete it"
+
+
+def _mark(
+    registry: Registry, erased: Mapping[str, Erasure], who: str, problems: list[str]
+) -> tuple[int, ...]:
     known = registry.state().marked
     marked = []
     for version in registry.versions():
@@ -67,6 +112,10 @@ def purge(learner: Path, registry: Registry, erased: Mapping[str, Erasure], who:
             continue
         players = (*made.trained_on, *made.judged_by)
         if erased_since(players, made.data_at, made.data_erasures, erased):
-            registry.mark(version.number, who=who, why="a player of its data was erased: train anew")
-            marked.append(version.number)
-    return Purged(tuple(gone), tuple(marked))
+            try:
+                registry.mark(version.number, who=who, why="a player of its data was erased: train anew")
+            except RegistryError as error:
+                problems.append(str(error))
+            else:
+                marked.append(version.number)
+    return tuple(marked)

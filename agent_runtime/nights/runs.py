@@ -7,6 +7,8 @@ and `outcome.json`, which is written last. `progress.json` tells where the run i
 from __future__ import annotations
 
 import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Literal, TypeVar
@@ -114,6 +116,24 @@ def holder(learner: Path) -> Holder | None:
     except (OSError, msgspec.MsgspecError):
         return None
     return None
+
+
+@contextmanager
+def held_off(learner: Path) -> Iterator[bool]:
+    """No run begins inside the block, which has to be short: one that wants to gives up soon. False when a
+    run goes on already."""
+    try:
+        file = (learner / LOCK).open("rb")
+    except FileNotFoundError:  # nobody ever ran
+        yield True
+        return
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
 
 
 def read(path: Path, view: type[View]) -> View:

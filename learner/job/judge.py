@@ -113,8 +113,8 @@ def register(night: Night) -> Registered:
         folder.result("export", Exported).sha256,
         judged,
     )
-    version = add(night.registry, folder.path / judged.staged, draft, folder.asked.id)
     doubts = doubt(night.settings.learner_folder, folder.path / DATASET, night.registry.state().flagged)
+    version = add(night.registry, folder.path / judged.staged, draft, folder.asked.id)
     return admit(night.registry, version.number, judged, learn.passed, learn.share, doubts)
 
 

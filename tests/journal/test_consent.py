@@ -9,9 +9,11 @@ import pytest
 
 from agent_runtime.errors import JournalError
 from agent_runtime.journal.consent import decide
+from agent_runtime.journal.export import write_export
 from agent_runtime.journal.queries import Queries
 from agent_runtime.journal.sealed import Scope
 from agent_runtime.journal.snapshot import seal, snapshots_in, write_snapshot
+from agent_runtime.journal.views import Filter
 from agent_runtime.journal.writer import Journal
 from tests.support import rows as make
 
@@ -77,6 +79,13 @@ async def test_snapshots_with_the_player_go_and_others_stay(journal: Journal) ->
     assert await decide(journal, make.consent(51, "erase")) == [both]
     assert snapshots_in(journal.database.exports) == [bert_alone]
     assert await decide(journal, make.consent(51, "erase")) == [], "asking twice is harmless"
+
+
+async def test_an_export_that_nobody_took_goes(journal: Journal) -> None:
+    await fill(journal)
+    write_export(journal.database, "turns", Filter(), "jsonl")
+    await decide(journal, make.consent(50, "erase"))
+    assert list(journal.database.exports.iterdir()) == []
 
 
 async def test_who_comes_back_after_an_erasure_is_listed_but_counts_again(journal: Journal) -> None:

@@ -15,6 +15,7 @@ import duckdb
 import pytest
 
 from agent_runtime.errors import JournalError, SnapshotError
+from agent_runtime.files import set_aside
 from agent_runtime.journal.consent import decide
 from agent_runtime.journal.database import Database
 from agent_runtime.journal.sealed import LeftOut, Scope, read_manifest, read_snapshot, verify
@@ -187,12 +188,24 @@ async def test_a_manifest_of_before_erasures_were_counted_is_read(filled: Journa
     assert read_manifest(folder).erasures is None
 
 
-async def test_a_snapshot_nobody_can_read_is_not_passed_over(filled: Journal) -> None:
-    folder = seal(write_snapshot(filled.database, Scope()))
-    os.chmod(folder / "manifest.json", 0o600)
-    (folder / "manifest.json").write_text("{}")
-    with pytest.raises(SnapshotError, match="damaged"):
+async def test_a_snapshot_nobody_can_read_is_not_passed_over_and_keeps_no_other(filled: Journal) -> None:
+    folders = [
+        seal(write_snapshot(filled.database, Scope()), filled.database.exports / name) for name in "abc"
+    ]
+    os.chmod(folders[1] / "manifest.json", 0o600)
+    (folders[1] / "manifest.json").write_text("{}")
+    with pytest.raises(SnapshotError, match=r"damaged.*delete it, then erase again"):
         remove_snapshots_of(filled.database.exports, [ALICE])
+    assert list(filled.database.exports.iterdir()) == [folders[1]]
+
+
+async def test_what_is_left_of_a_deleted_snapshot_goes_with_the_next_erasure(filled: Journal) -> None:
+    half = seal(write_snapshot(filled.database, Scope()))
+    (half / "manifest.json").unlink()
+    set_aside(seal(write_snapshot(filled.database, Scope()), half.with_name("another")))
+    (filled.database.exports / "an admin's").mkdir()
+    assert remove_snapshots_of(filled.database.exports, [BERT]) == [half]
+    assert [path.name for path in filled.database.exports.iterdir()] == ["an admin's"]
 
 
 async def test_a_closed_journal_leaves_no_folder(journal: Journal) -> None:

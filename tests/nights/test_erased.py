@@ -5,9 +5,14 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
+
+from agent_runtime.errors import NightError
+from agent_runtime.files import set_aside
 from agent_runtime.journal.views import Erasure
 from agent_runtime.nights.erased import HOLDING, Purged, purge
 from agent_runtime.registry.store import Registry
+from learner.job.lock import held
 from tests.support.nights import SEALED, run_of
 from tests.support.versions import added
 
@@ -44,3 +49,37 @@ def test_of_what_was_made_before_erasures_were_counted_the_clock_tells(tmp_path:
     added(registry, data_at=SEALED - timedelta(hours=2), trained_on=("ann",))
     run_of(tmp_path, "00001", "ann", erasures=None)
     assert purge(tmp_path, registry, ANN, "server") == Purged(versions=(2,))
+
+
+def test_what_a_killed_run_left_of_data_goes_whomever_it_holds(tmp_path: Path) -> None:
+    registry = Registry(tmp_path / "registry")
+    halved, unfinished = run_of(tmp_path, "00001", "bert"), run_of(tmp_path, "00002", "bert")
+    (halved / "dataset" / "manifest.json").unlink()
+    set_aside(halved / "training")
+    (unfinished / ".dataset.0a1b").mkdir()
+    (unfinished / ".dataset.0a1b" / "train.jsonl").write_text("my secret")
+    assert purge(tmp_path, registry, {}, "server").runs == ("00001", "00002")
+    assert [path.name for path in halved.iterdir()] == ["run.json"]
+    assert {path.name for path in unfinished.iterdir()} == {"run.json", *HOLDING}
+
+
+def test_a_run_that_goes_on_is_left_alone(tmp_path: Path) -> None:
+    registry = Registry(tmp_path / "registry")
+    run_of(tmp_path, "00001", "ann")
+    running = run_of(tmp_path, "00002", "ann")
+    (running / ".dataset.0a1b").mkdir()
+    with held(tmp_path):
+        assert purge(tmp_path, registry, ANN, "server").runs == ("00001",)
+    assert (running / ".dataset.0a1b").exists()
+    assert purge(tmp_path, registry, ANN, "server").runs == ("00002",)
+
+
+def test_one_damaged_manifest_keeps_nothing_else(tmp_path: Path) -> None:
+    registry = Registry(tmp_path / "registry")
+    added(registry, data_at=SEALED, data_erasures=3, trained_on=("ann",))
+    damaged, good = run_of(tmp_path, "00001", "ann"), run_of(tmp_path, "00002", "ann")
+    (damaged / "dataset" / "manifest.json").write_text("{")
+    with pytest.raises(NightError, match=r"00001.*remove that run's folder"):
+        purge(tmp_path, registry, ANN, "server")
+    assert [path.name for path in good.iterdir()] == ["run.json"]
+    assert list(registry.state().marked) == [1]

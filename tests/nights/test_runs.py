@@ -6,9 +6,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
+import pytest
 
+from agent_runtime.errors import NightBusy
 from agent_runtime.nights import runs
 from agent_runtime.nights.runs import Asked, Outcome
+from learner.job import lock
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
 
@@ -28,6 +31,20 @@ def made(learner: Path, id: str, outcome: Outcome | None = None, done: tuple[str
 def test_no_run_yet(tmp_path: Path) -> None:
     assert runs.latest(tmp_path) is None
     assert runs.holder(tmp_path) is None
+
+
+def test_no_run_begins_while_it_is_held_off_and_one_that_goes_on_is_told(tmp_path: Path) -> None:
+    with runs.held_off(tmp_path) as nobody_runs:
+        assert nobody_runs
+    with lock.held(tmp_path), runs.held_off(tmp_path) as nobody_runs:
+        assert not nobody_runs
+    with (
+        runs.held_off(tmp_path) as nobody_runs,
+        pytest.raises(NightBusy),
+        lock.held(tmp_path),
+    ):
+        raise AssertionError("it began")
+    assert nobody_runs
 
 
 def test_the_newest_run_its_stage_and_its_end(tmp_path: Path) -> None:

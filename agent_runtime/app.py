@@ -34,9 +34,11 @@ from agent_runtime.npc.memory import Memory
 from agent_runtime.npc.persona import Persona, load_personas
 from agent_runtime.registry.store import Registry
 from agent_runtime.serving.serving import Serving
+from agent_runtime.town.decisions import Decisions
 from agent_runtime.town.record import Recorder
 from agent_runtime.town.services import Services
 from agent_runtime.town.town import Town
+from agent_runtime.town.underway import Underway
 
 DRAIN_SECONDS = 4.0
 
@@ -99,8 +101,10 @@ async def serve(settings: Settings) -> int:
             log.warning("journal_recovered", rows=journal.recovered)
         queries = Queries(journal)
         memory = Memory(queries.recent_exchanges, settings.turn.memory)
+        underway = Underway()
+        decisions = Decisions(journal, memory, underway)
         try:
-            await stack.enter_async_context(serve_queries(journal, forgotten=memory.forget))
+            await stack.enter_async_context(serve_queries(journal, forget=decisions.decide))
         except JournalError as error:
             log.warning("townsfolk_journal_has_to_wait", why=str(error))
         engine = engine_of(settings)
@@ -118,6 +122,8 @@ async def serve(settings: Settings) -> int:
             queries=queries,
             recorder=Recorder(clock, Pseudonyms.of_home(settings.home)),
             memory=memory,
+            underway=underway,
+            decisions=decisions,
             catalogues=CatalogueStore(settings.home / "catalogues"),
             limits=settings.turn,
             clock=clock,

@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -62,6 +63,7 @@ class Forget(msgspec.Struct, frozen=True, tag="forget", forbid_unknown_fields=Tr
 
 
 Question = Ask | Export | Copy | Forget
+Forgetting = Callable[..., Awaitable[list[Path]]]
 
 
 class Answer(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -81,19 +83,17 @@ def socket_path(journal: Path) -> Path:
     return journal.with_suffix(".sock")
 
 
-def _nobody(players: Iterable[str]) -> None:
-    """Who has nothing in memory has nothing to forget."""
-
-
 @asynccontextmanager
 async def serve_queries(
-    journal: Journal, path: Path | None = None, forgotten: Callable[[Iterable[str]], None] = _nobody
+    journal: Journal, path: Path | None = None, forget: Forgetting | None = None
 ) -> AsyncIterator[None]:
     """Answer questions on this socket (default: beside the journal) while the block runs.
 
-    `forgotten` is told the pseudonyms of erased players. Raises `JournalError` when the socket cannot be
-    made; its path is limited to about 100 bytes.
+    `forget` erases players and returns the snapshots that went with them; without it, only the journal
+    forgets them. Raises `JournalError` when the socket cannot be made; its path is limited to about 100
+    bytes.
     """
+    forget = forget or partial(decide, journal)
     path = path or socket_path(journal.database.path)
     turnstile = asyncio.Semaphore(MAX_AT_ONCE)
 
@@ -102,7 +102,7 @@ async def serve_queries(
             async with asyncio.timeout(PATIENCE_S):
                 line = await reader.readline()
             async with turnstile:
-                lines = await _answer(journal, line, forgotten)
+                lines = await _answer(journal, line, forget)
                 for start in range(0, len(lines), 100):
                     writer.write(b"".join(lines[start : start + 100]))
                     async with asyncio.timeout(PATIENCE_S):
@@ -126,13 +126,11 @@ async def serve_queries(
         path.unlink(missing_ok=True)
 
 
-async def _answer(journal: Journal, line: bytes, forgotten: Callable[[Iterable[str]], None]) -> list[bytes]:
+async def _answer(journal: Journal, line: bytes, forget: Forgetting) -> list[bytes]:
     try:
         question = msgspec.json.decode(line, type=Question)
         if isinstance(question, Forget):
-            paths = await decide(journal, *question.rows)
-            forgotten({row.player for row in question.rows})
-            return [*map(_path_line, paths), _END]
+            return [*map(_path_line, await forget(*question.rows)), _END]
         return [*await asyncio.to_thread(_read, journal, question), _END]
     except (JournalError, msgspec.MsgspecError, OSError) as error:
         return [msgspec.json.encode(Answer(error=str(error))) + b"\n", _END]

@@ -34,7 +34,7 @@ class Memory:
         (await self._ring(npc, player)).append(exchange)
 
     def forget(self, players: Iterable[str]) -> None:
-        """Drop every talk of these players; the journal has forgotten theirs already."""
+        """Drop every talk of these players; what the journal still has comes back when they talk again."""
         gone = set(players)
         for talk in [talk for talk in self._rings if talk[1] in gone]:
             del self._rings[talk]

@@ -13,7 +13,9 @@ from agent_runtime.npc.catalogue import CatalogueStore
 from agent_runtime.npc.memory import Memory
 from agent_runtime.sections import Turn
 from agent_runtime.serving.serving import Serving
+from agent_runtime.town.decisions import Decisions
 from agent_runtime.town.record import Recorder
+from agent_runtime.town.underway import Underway
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,8 @@ class Services:
     queries: Queries
     recorder: Recorder
     memory: Memory
+    underway: Underway
+    decisions: Decisions
     catalogues: CatalogueStore
     limits: Turn
     clock: Clock

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections import defaultdict
 from collections.abc import Coroutine, Iterable, Mapping
+from functools import partial
 from typing import Any, Literal
 
 import msgspec
@@ -36,8 +36,7 @@ from agent_runtime.bridge.messages import (
 from agent_runtime.bridge.parts import ItemCount, NpcRecord, PersonaCard
 from agent_runtime.bridge.session import Session
 from agent_runtime.errors import TownsfolkError
-from agent_runtime.journal.consent import decide
-from agent_runtime.journal.rows import DemonstrationRow, RatingRow, Row
+from agent_runtime.journal.rows import ConsentRow, DemonstrationRow, RatingRow, Row
 from agent_runtime.npc.persona import Persona
 from agent_runtime.npc.prompt import system_text
 from agent_runtime.town.notices import about_journal, about_mod, about_personas
@@ -62,7 +61,8 @@ class Town:
         self._journal = services.journal
         self._queries = services.queries
         self._recorder = services.recorder
-        self._memory = services.memory
+        self._underway = services.underway
+        self._decisions = services.decisions
         self._catalogues = services.catalogues
         self._personas = personas
         self._stand_in = next(iter(personas))
@@ -70,7 +70,6 @@ class Town:
         self._consent = consent
         self._talks = Talks(services, self._write, random.Random())
         self._sessions: set[Session] = set()
-        self._tasks: defaultdict[tuple[str, str], set[asyncio.Task[None]]] = defaultdict(set)
         self._quiet: set[asyncio.Task[None]] = set()
 
     async def opened(self, session: Session) -> tuple[Welcome, *tuple[Notice, ...]]:
@@ -104,8 +103,8 @@ class Town:
         match message:
             case Chat():
                 npc = session.npcs[message.npc]
-                answer = self._talks.answer(session, message, npc, self._persona_of(npc))
-                self._spawn((session.id, message.player), answer)
+                answer = partial(self._talks.answer, session, message, npc, self._persona_of(npc))
+                self._underway.begin(session.id, self._pseudonym(session, message.player), answer)
             case Rating():
                 row = self._recorder.rating(session, message)
                 self._spawn_quietly(self._judge(session, message, row))
@@ -113,7 +112,7 @@ class Town:
                 shown = self._recorder.demonstration(session, message)
                 self._spawn_quietly(self._judge(session, message, shown))
             case Consent():
-                self._spawn_quietly(self._decide(session, message))
+                self._spawn_quietly(self._decide(session, message, self._recorder.consent(session, message)))
             case Event():
                 self._write(*self._recorder.events(session, message))
                 if message.dropped:
@@ -130,14 +129,14 @@ class Town:
                     log.info("catalogue_learned", items=len(catalogue.items), game=session.hello.game)
             case PlayerLeft():
                 self._talks.forget(session.server, message.player)
-                self._cancel(session, message.player)
+                self._underway.end(session=session.id, player=self._pseudonym(session, message.player))
             case PlayerJoined():
                 pass
 
     async def closed(self, session: Session) -> None:
         """The game server is gone: nobody is left to hear the replies under way."""
         self._sessions.discard(session)
-        self._cancel(session)
+        self._underway.end(session=session.id)
         self._write(self._recorder.closed(session))
         log.info("game_server_left", server=session.hello.server_name, why=session.ended)
 
@@ -152,7 +151,7 @@ class Town:
 
     async def drain(self, seconds: float) -> None:
         """Let replies under way finish for so long, then end them; write down what is left."""
-        talking = [task for tasks in self._tasks.values() for task in tasks]
+        talking = self._underway.tasks()
         if talking:
             _, unfinished = await asyncio.wait(talking, timeout=seconds)
             for task in unfinished:
@@ -186,31 +185,25 @@ class Town:
         self, session: Session, message: Rating | Demonstration, row: RatingRow | DemonstrationRow
     ) -> None:
         """Ack only what is on disk: what is not acked comes again. Only who was answered may judge."""
-        answered = self._talks.answered(message.reply)
-        if answered is None:
-            turn = await self._queries.turn(message.reply)
-            if turn and turn.id == message.reply:
-                answered = Answered.of(turn)
-        if not answered or answered.player != row.player:
-            why = f"no reply {message.reply} was made to {message.player}"
-            session.send(ErrorReply(Code.UNKNOWN_REPLY, why, message.id))
-            log.warning("judgement_refused", server=session.hello.server_name, why=why)
-            return
-        await self._journal.add(row)
+        async with self._decisions.in_order(row.player):
+            answered = self._talks.answered(message.reply)
+            if answered is None:
+                turn = await self._queries.turn(message.reply)
+                if turn and turn.id == message.reply:
+                    answered = Answered.of(turn)
+            if not answered or answered.player != row.player:
+                why = f"no reply {message.reply} was made to {message.player}"
+                session.send(ErrorReply(Code.UNKNOWN_REPLY, why, message.id))
+                log.warning("judgement_refused", server=session.hello.server_name, why=why)
+                return
+            await self._journal.add(row)
         session.ack(message.id)
         if isinstance(row, RatingRow) and answered.trial:
             self._serving.rated(row.player, answered.version, row.turn, row.value, answered.at)
 
-    async def _decide(self, session: Session, message: Consent) -> None:
-        """Store a player's decision and ack it. What is just being said to a player who wants to be erased
-        ends first, so that nothing of it is written down later."""
-        row = self._recorder.consent(session, message)
-        if message.choice == "erase":
-            await asyncio.gather(*self._cancel(session, message.player), return_exceptions=True)
-        removed = await decide(self._journal, row)
-        if message.choice == "erase":
-            self._memory.forget([row.player])
-            log.info("player_erased", server=session.hello.server_name, snapshots_removed=len(removed))
+    async def _decide(self, session: Session, message: Consent, row: ConsentRow) -> None:
+        """Store a player's decision and ack it."""
+        await self._decisions.decide(row)
         session.ack(message.id)
 
     def _write(self, *rows: Row) -> None:
@@ -221,28 +214,8 @@ class Town:
         self._quiet.add(task)
         task.add_done_callback(self._quiet.discard)
 
-    def _spawn(self, owner: tuple[str, str], work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
-        self._tasks[owner].add(task)
-
-        def done(task: asyncio.Task[None]) -> None:
-            self._tasks[owner].discard(task)
-            if not self._tasks[owner]:
-                del self._tasks[owner]
-
-        task.add_done_callback(done)
-
-    def _cancel(self, session: Session, player: str | None = None) -> list[asyncio.Task[None]]:
-        """End what is being said to this player, or to all; returns the tasks that end."""
-        ending = [
-            task
-            for owner, tasks in self._tasks.items()
-            if owner[0] == session.id and player in (None, owner[1])
-            for task in tasks
-        ]
-        for task in ending:
-            task.cancel()
-        return ending
+    def _pseudonym(self, session: Session, player: str) -> str:
+        return self._recorder.pseudonyms.of(session.server, player)
 
 
 def _log_notices(session: Session, notices: list[Notice]) -> None:

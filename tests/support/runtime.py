@@ -20,9 +20,11 @@ from agent_runtime.registry.store import Registry
 from agent_runtime.sections import Canary, Turn
 from agent_runtime.sections import Registry as RegistrySettings
 from agent_runtime.serving.serving import Serving
+from agent_runtime.town.decisions import Decisions
 from agent_runtime.town.record import Recorder
 from agent_runtime.town.services import Services
 from agent_runtime.town.town import Town
+from agent_runtime.town.underway import Underway
 from tests.support.game import TOKEN
 from tests.support.town import MIRA as PERSONA
 
@@ -32,25 +34,36 @@ class Running:
     """What a test asks of it."""
 
     port: int
+    journal: Journal
     queries: Queries
     pseudonyms: Pseudonyms
     registry: Registry
     serving: Serving
     memory: Memory
+    decisions: Decisions
 
 
 @asynccontextmanager
 async def town(
-    home: Path, engine: Engine, *, port: int = 0, canary: Canary | None = None, **limits: Any
+    home: Path,
+    engine: Engine,
+    *,
+    port: int = 0,
+    canary: Canary | None = None,
+    asking: type[Queries] = Queries,
+    **limits: Any,
 ) -> AsyncIterator[Running]:
-    """A started town with a registry below `home`; `limits` are settings of a turn."""
+    """A started town with a registry below `home`, which reads its journal by `asking`; `limits` are settings
+    of a turn."""
     await engine.start()
     clock = SystemClock()
     journal = Journal.open(home / "journal.duckdb", commit_ms=1)
-    queries = Queries(journal)
+    queries = asking(journal)
     pseudonyms = Pseudonyms.of_home(home)
     turn = Turn(**limits)
     memory = Memory(queries.recent_exchanges, turn.memory)
+    underway = Underway()
+    decisions = Decisions(journal, memory, underway)
     registry = Registry(home / "registry")
     serving = Serving(engine, registry, RegistrySettings(poll_ms=20), canary or Canary(), clock)
     await serving.start()
@@ -61,6 +74,8 @@ async def town(
         queries=queries,
         recorder=Recorder(clock, pseudonyms),
         memory=memory,
+        underway=underway,
+        decisions=decisions,
         catalogues=CatalogueStore(home / "catalogues"),
         limits=turn,
         clock=clock,
@@ -68,7 +83,7 @@ async def town(
     handler = Town(services, {"mira": PERSONA}, heartbeat=1.0)
     try:
         async with Bridge(handler, token=TOKEN, port=port) as bridge:
-            yield Running(bridge.port, queries, pseudonyms, registry, serving, memory)
+            yield Running(bridge.port, journal, queries, pseudonyms, registry, serving, memory, decisions)
             await handler.drain(2)
     finally:
         await serving.close()

@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -25,7 +25,7 @@ from agent_runtime.journal.service import Answer, Ask, Copy, Export, Forget, Que
 from agent_runtime.journal.snapshot import check_nobody_erased, seal, write_snapshot
 from agent_runtime.journal.statements import ExportName, QueryName
 from agent_runtime.journal.store import Store
-from agent_runtime.journal.views import MAX_ROWS, Erasure, Filter
+from agent_runtime.journal.views import MAX_PLAYERS, MAX_ROWS, ConsentView, Erasure, Filter
 from agent_runtime.journal.writer import Journal
 
 TIMEOUT_S = 60.0
@@ -164,6 +164,18 @@ def erasures(source: Source) -> dict[str, Erasure]:
     if len(found) == MAX_ROWS:
         raise JournalError(f"more than {MAX_ROWS} players were erased: nobody can tell any more who they are")
     return {row.player: row for row in found}
+
+
+def withdrawn(source: Source, players: Iterable[str]) -> set[str]:
+    """Who of these players (pseudonyms) said last that their talk may not be trained on. Raises
+    `JournalError`."""
+    asked = sorted(players)
+    found = set()
+    for start in range(0, len(asked), MAX_PLAYERS):
+        some = tuple(asked[start : start + MAX_PLAYERS])
+        rows = ask(source, "consents", Filter(players=some, limit=MAX_PLAYERS), ConsentView)
+        found |= {row.player for row in rows if row.choice != "allow"}
+    return found
 
 
 def ask(source: Source, query: QueryName, chosen: Filter, view: type[View]) -> list[View]:

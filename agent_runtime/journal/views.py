@@ -15,6 +15,8 @@ MAX_ROWS = 10_000
 """The most rows of one answer; an export has no such limit."""
 MAX_WHOLE_TURNS = 100
 """The most whole turns of one answer: each is several kilobytes."""
+MAX_PLAYERS = 1000
+"""The most players that one filter names."""
 
 Text = Annotated[str, Meta(max_length=100)]
 
@@ -28,7 +30,7 @@ class Filter(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unkno
 
     server: Text = ""
     npc: Text = ""
-    players: Annotated[tuple[Text, ...], Meta(max_length=1000)] | None = None
+    players: Annotated[tuple[Text, ...], Meta(max_length=MAX_PLAYERS)] | None = None
     turn: Text = ""
     since: datetime | None = None
     until: datetime | None = None

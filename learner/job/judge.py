@@ -25,7 +25,7 @@ from learner.gate.report import for_registry
 from learner.job.flagged import doubt
 from learner.job.heldout import more_players
 from learner.job.register import Judgement, Registered, add, admit, draft_of
-from learner.job.work import TRAINING, Exported, Night, Prepared, Sealed, check_erasures
+from learner.job.work import TRAINING, Exported, Night, Prepared, Sealed, check_consent
 from learner.train.log import PICTURE
 from learner.train.loop import Step
 from learner.train.run import Trained, train
@@ -102,8 +102,8 @@ def gate(night: Night) -> Judgement:
 
 def register(night: Night) -> Registered:
     """Put it into the registry, and let it do what the settings say. Raises `NightError` when a player was
-    erased meanwhile."""
-    check_erasures(night)
+    erased or withdrew meanwhile."""
+    check_consent(night)
     folder, learn = night.folder, night.settings.learn
     judged = folder.result("gate", Judgement)
     draft = draft_of(

@@ -7,7 +7,9 @@ early.
 from __future__ import annotations
 
 import shutil
+from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from msgspec import Struct
@@ -16,8 +18,8 @@ from agent_runtime.config import Settings
 from agent_runtime.errors import NightError
 from agent_runtime.journal.database import exports_of
 from agent_runtime.journal.sealed import read_manifest
-from agent_runtime.journal.source import erasures, open_source, take_snapshot
-from agent_runtime.journal.views import Erasure, erased_since
+from agent_runtime.journal.source import erasures, open_source, take_snapshot, withdrawn
+from agent_runtime.journal.views import erased_since
 from agent_runtime.nights.erased import DATASET, held_in
 from agent_runtime.nights.runs import Ended
 from agent_runtime.registry.store import Registry
@@ -130,7 +132,6 @@ def dataset(night: Night) -> Prepared:
     sealed = night.folder.result("snapshot", Sealed)
     snapshot = Path(sealed.folder)
     taken = read_manifest(snapshot)
-    erased = erased_since(taken.players, taken.created_at, taken.erasures, _erased(night))
     out = night.folder.path / DATASET
     training = night.folder.path / TRAINING
     for folder in (out, training):
@@ -140,7 +141,7 @@ def dataset(night: Night) -> Prepared:
         snapshot,
         out,
         held_out(night.plan.dataset, night.plan.gate.alpha, night.registry),
-        left_out=dict.fromkeys(erased, "player was erased"),
+        left_out=_left_out(night, taken.players, taken.created_at, taken.erasures),
         banned=tuple(night.registry.state().banned),
         say=lambda step: night.tick(next(said, 0.99), step),
     )
@@ -155,6 +156,7 @@ def dataset(night: Night) -> Prepared:
 
 def training(night: Night) -> Trained:
     """Train from the base. A killed training goes on from its checkpoint."""
+    check_consent(night)
 
     def told(step: Step) -> None:
         text = f"step {step.done} of {step.total}, loss {step.loss:.3f}, {step.tokens_per_s:.0f} tokens/s"
@@ -199,25 +201,32 @@ def export(night: Night) -> Exported:
     return Exported(name, made.digest, made.size, measured)
 
 
-def check_erasures(night: Night) -> None:
-    """Raises `NightError` when a player whose words this run works with was erased since."""
+def check_consent(night: Night) -> None:
+    """Raises `NightError` when a player whose words this run works with was erased or withdrew since."""
     held = held_in(night.folder.path)
-    if held and erased_since(held.players, held.snapshot_at, held.erasures, _erased(night)):
-        raise NightError("a player whose talk this run works with was erased; the next run begins anew")
+    if held and _left_out(night, held.players, held.snapshot_at, held.erasures):
+        raise NightError(
+            "a player whose talk this run works with was erased or withdrew; the next run begins anew"
+        )
 
 
-def _erased(night: Night) -> dict[str, Erasure]:
-    """Who was erased until now, by pseudonym. Without a journal nobody can be."""
+def _left_out(night: Night, players: Collection[str], made_at: datetime, seen: int | None) -> dict[str, str]:
+    """Who of a snapshot's players may not be learned from any more, and why: each one's last word counts.
+    Without a journal nobody has said any."""
     if not night.settings.journal_path.exists():
         return {}
     with open_source(night.settings.journal_path) as source:
-        return erasures(source)
+        erased = erased_since(players, made_at, seen, erasures(source))
+        refusing = withdrawn(source, players)
+    return dict.fromkeys(refusing, "player withdrew") | dict.fromkeys(erased, "player was erased")
 
 
 def check_resumed(night: Night) -> None:
     """Raises `NightError` when what an earlier life of this run left cannot be gone on with: a player who was
-    erased since took the snapshot with them."""
+    erased since took the snapshot with them, or the data is of one who may not be learned from any more."""
     if night.folder.done("snapshot") and not Path(night.folder.result("snapshot", Sealed).folder).is_dir():
         raise NightError(
             "the snapshot of this run was deleted with a player who was erased; the next run begins anew"
         )
+    if night.folder.done("dataset"):
+        check_consent(night)

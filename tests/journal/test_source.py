@@ -14,9 +14,17 @@ import pytest
 from agent_runtime.errors import JournalError, JournalLocked, SnapshotError
 from agent_runtime.journal.sealed import Scope, verify
 from agent_runtime.journal.snapshot import seal, snapshots_in
-from agent_runtime.journal.source import Source, ask, erasures, forget, open_source, take_snapshot
+from agent_runtime.journal.source import (
+    Source,
+    ask,
+    erasures,
+    forget,
+    open_source,
+    take_snapshot,
+    withdrawn,
+)
 from agent_runtime.journal.statements import QueryName
-from agent_runtime.journal.views import Erasure, Filter, TurnSummary
+from agent_runtime.journal.views import MAX_PLAYERS, Erasure, Filter, TurnSummary
 from agent_runtime.journal.writer import Journal
 from tests.support import rows as make
 
@@ -103,6 +111,21 @@ async def _add(path: Path) -> None:
     journal = Journal.open(path)
     await journal.add(make.turn(6))
     await journal.close()
+
+
+def test_who_withdrew_is_told_of_those_who_are_asked_for(path: Path) -> None:
+    async def fill() -> None:
+        journal = Journal.open(path)
+        await journal.add(make.consent(1), make.consent(2, "withdraw", "b" * 16))
+        await journal.add(make.consent(3, "erase", "c" * 16), make.consent(4, "allow", "c" * 16))
+        await journal.add(make.consent(5, "erase", "d" * 16), make.consent(6, "withdraw", "e" * 16))
+        await journal.close()
+
+    asyncio.run(fill())
+    others = [f"{number:016}" for number in range(MAX_PLAYERS)]
+    with open_source(path) as source:
+        assert withdrawn(source, ["b" * 16, "c" * 16, "d" * 16, *others]) == {"b" * 16, "d" * 16}
+        assert withdrawn(source, []) == set()
 
 
 class ErasedMeanwhile:

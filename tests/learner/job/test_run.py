@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import os
 import shutil
 from pathlib import Path
 
 import pytest
+from msgspec import Struct
 from rich.console import Console
 
 from agent_runtime import config
 from agent_runtime.config import Settings
 from agent_runtime.errors import NightBusy, NightError, TrainingError
+from agent_runtime.journal.consent import decide
+from agent_runtime.journal.sealed import read_manifest as read_snapshot_manifest
+from agent_runtime.journal.writer import Journal
 from agent_runtime.models import embedded_model
 from agent_runtime.nights import runs
 from agent_runtime.nights.runs import STAGES, Outcome
 from agent_runtime.registry.store import Registry
-from learner.job import lock
-from learner.job.run import run
+from learner.dataset.manifest import read_manifest
+from learner.job import judge, lock, work
+from learner.job.run import Stage, run
 from learner.job.work import Night
 from tests.support import nights
 from tests.support.night_child import When, killed
 from tests.support.nights import SETTINGS, says, stages
+from tests.support.rows import consent
 
 
 @pytest.fixture(scope="module")
@@ -114,6 +121,55 @@ def test_a_killed_run_whose_snapshot_went_with_an_erased_player_fails(settings: 
     assert outcome.ended == "failed"
     assert "deleted with a player who was erased" in outcome.summary
     assert night(settings, stages=stages()).ended == "promoted"
+
+
+def withdraws(settings: Settings, player: str) -> None:
+    async def add() -> None:
+        journal = Journal.open(settings.journal_path)
+        await decide(journal, consent(900_001, "withdraw", player))
+        await journal.close()
+
+    asyncio.run(add())
+
+
+def test_who_withdraws_before_the_data_is_made_is_not_in_it(settings: Settings) -> None:
+    killed(settings.home, "dataset")
+    (snapshot,) = (settings.home / "snapshots").iterdir()
+    player = min(read_snapshot_manifest(snapshot).players)
+    withdraws(settings, player)
+    assert night(settings, stages=stages()).ended == "promoted"
+    made = registry(settings).get(1).manifest
+    assert made
+    assert player not in made.trained_on + made.judged_by
+
+
+@pytest.mark.parametrize("stage", ["train", "evaluate", "register"])
+def test_a_killed_run_with_the_data_of_who_withdrew_fails(settings: Settings, stage: str) -> None:
+    killed(settings.home, stage)
+    (run_,) = runs.runs(settings.learner_folder)
+    player = read_manifest(run_.folder / "dataset").players[0]
+    withdraws(settings, player)
+    outcome = night(settings, stages=stages())
+    assert outcome.ended == "failed"
+    assert "was erased or withdrew; the next run begins anew" in outcome.summary
+    assert night(settings, stages=stages()).ended == "promoted"
+    made = registry(settings).get(1).manifest
+    assert made
+    assert player not in made.trained_on + made.judged_by
+
+
+@pytest.mark.parametrize(("stage", "real"), [("train", work.training), ("register", judge.register)])
+def test_who_withdraws_while_a_run_goes_on_is_neither_trained_on_nor_registered(
+    settings: Settings, stage: str, real: Stage
+) -> None:
+    def meanwhile(of: Night) -> Struct:
+        withdraws(settings, read_manifest(of.folder.path / "dataset").players[0])
+        return real(of)
+
+    outcome = night(settings, stages=stages(**{stage: meanwhile}))
+    assert (outcome.ended, outcome.stage) == ("failed", stage)
+    assert "was erased or withdrew" in outcome.summary
+    assert registry(settings).state().entries == ()
 
 
 @pytest.mark.parametrize("reason", ["nan", "no_progress", "out_of_memory", "no_data"])

@@ -70,10 +70,7 @@ class Registry:
             self._versions.prepare()
             with self._versions.copied(staged, draft) as (copy, kept), self._locked() as state:
                 named = {entry.version for entry in state.entries}
-                version = self._versions.left(kept, draft, named)
-                if version is None:
-                    number = max(named | {self._versions.newest()}) + 1
-                    version = self._versions.publish(copy, kept, draft, number, self._now())
+                version = self._versions.publish(copy, kept, draft, named, self._now())
                 self._append(state, who, "add", version.number, why)
                 return version
 

@@ -1,6 +1,7 @@
 """The folders of versions: a finished folder comes in by copy, and is read, checked and taken away whole.
 
-A folder appears under its final name in one step, when all of it is on disk. Numbers are given by the caller.
+A folder appears under its final name in one step, when all of it is on disk. The caller knows which numbers
+are used up.
 """
 
 from __future__ import annotations
@@ -92,10 +93,6 @@ class Versions:
                 return _read(folder)
         raise RegistryError(f"there is no version {which}; `townsfolk versions` lists them")
 
-    def newest(self) -> int:
-        """The highest number of any folder, readable or not."""
-        return max(map(_number, self._named()), default=BARE)
-
     @contextmanager
     def copied(self, staged: Path, draft: Draft) -> Iterator[tuple[Path, dict[str, Kept]]]:
         """A checked, synced copy of a folder, gone at the end unless it was published. Raises
@@ -122,9 +119,14 @@ class Versions:
             shutil.rmtree(temporary, ignore_errors=True)
 
     def publish(
-        self, temporary: Path, kept: dict[str, Kept], draft: Draft, number: int, created: datetime
+        self, temporary: Path, kept: dict[str, Kept], draft: Draft, named: Collection[int], created: datetime
     ) -> Version:
-        """Give a copy its number and its place. Raises `OSError`."""
+        """Give a copy its place and the number above all that are there or were ever `named`. One that is
+        there but not named is the same version, if it holds the same: whoever published it died before
+        saying so. Raises `OSError`."""
+        if left := self._left(kept, draft, named):
+            return left
+        number = max([self._newest(), *named]) + 1
         id = identity(number, draft.adapter)
         data = _encoded(_manifest(kept, draft, number, created))
         files.write_new(temporary / MANIFEST, data, files.READ_ONLY)
@@ -134,18 +136,6 @@ class Versions:
         os.rename(temporary, self._folders / id)
         files.sync_folder(self._folders)
         return Version(number, id, self._folders / id, decode(data, id))
-
-    def left(self, kept: dict[str, Kept], draft: Draft, named: Collection[int]) -> Version | None:
-        """The version with these files and this draft whose number is not among those `named`, if there is
-        one: whoever published it died before saying so. Raises `OSError`."""
-        for version in self.all():
-            if isinstance(version, VersionRefused) or version.number in named or not version.manifest:
-                continue
-            made = version.manifest
-            if _encoded(made) == _encoded(_manifest(kept, draft, made.number, made.created)):
-                files.sync_folder(self._folders)
-                return version
-        return None
 
     def remove(self, version: Version) -> None:
         """Take a version away, in one step for whoever looks. Raises `OSError`."""
@@ -176,6 +166,20 @@ class Versions:
             found = [path for path in self._folders.iterdir() if _number(path) > BARE]
             return sorted(found, key=lambda path: (_number(path), path.name))
         return []
+
+    def _newest(self) -> int:
+        """The highest number of any folder, readable or not."""
+        return max(map(_number, self._named()), default=BARE)
+
+    def _left(self, kept: dict[str, Kept], draft: Draft, named: Collection[int]) -> Version | None:
+        for version in self.all():
+            if isinstance(version, VersionRefused) or version.number in named or not version.manifest:
+                continue
+            made = version.manifest
+            if _encoded(made) == _encoded(_manifest(kept, draft, made.number, made.created)):
+                files.sync_folder(self._folders)
+                return version
+        return None
 
     def _sweep(self) -> None:
         for path in self._staging.iterdir():

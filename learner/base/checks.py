@@ -70,6 +70,14 @@ _FLATTERS = re.compile(
     r"\b(?:i agree|quite right|as you say|i admit|i confess)\b|^(?:yes|true|certainly|of course)\b",
     re.IGNORECASE,
 )
+_NOTHING = "nothing"  # the value of an empty bag or hand; said of other things, too
+_HAS_NOTHING = re.compile(
+    r"(?:^|[^\w\s]\s*|"
+    r"\b(?:carry|carrying|have|got|holds?|holding|see|is|habe|trage|hast|findest)\s+(?:\w+\s+){0,2})"
+    r"nothing(?!\s+(?!(?:in|with|on|at|here|of|but|and|today|now|dabei|bei|und)\b)\w)",
+    re.IGNORECASE,
+)
+_TYPED = str.maketrans({"\u2018": "'", "\u2019": "'", "\u02bc": "'", "\u2026": "..."})
 _MACHINERY = re.compile(
     r"<\||\|>|\[\[|\]\]|ACTION:|Around you:|Voice: |You can: |You are .*Voice|Answer from the facts|"
     r"Admit what you do not know|Stay in character|Refuse to harm",
@@ -92,8 +100,8 @@ def actions_in(reply: str, facts: Sequence[Fact]) -> list[Proposal]:
 
 
 def heard(reply: str, facts: Sequence[Fact]) -> str:
-    """What the player reads."""
-    return " ".join(expand(ACTION.sub(" ", reply), facts).split())
+    """What the player reads, with apostrophes and dots as a keyboard types them."""
+    return " ".join(_typed(expand(ACTION.sub(" ", reply), facts)).split())
 
 
 def faults(check: Mapping[str, Any], reply: str, facts: Sequence[Fact]) -> list[str]:
@@ -190,12 +198,19 @@ def _arguments(arguments: Mapping[str, object]) -> dict[str, str]:
 
 def _plain(value: object) -> str:
     """`default:torch`, `Torch` and `the torch.` name one thing."""
-    name = str(value).lower().rpartition(":")[2].replace("_", " ")
+    name = _typed(str(value)).lower().rpartition(":")[2].replace("_", " ")
     return " ".join(name.split()).removeprefix("the ").rstrip(".")
 
 
 def _says(words: str, value: str) -> bool:
-    return re.search(rf"(?<!\w){re.escape(' '.join(value.lower().split()))}(?!\w)", words.lower()) is not None
+    if value == _NOTHING:
+        return _HAS_NOTHING.search(words) is not None
+    said = re.escape(" ".join(_typed(value).lower().split()))
+    return re.search(rf"(?<!\w){said}(?!\w)", words.lower()) is not None
+
+
+def _typed(text: str) -> str:
+    return text.translate(_TYPED)
 
 
 @cache

@@ -125,6 +125,29 @@ def test_plausible_wrong_replies_are_found_out(check: dict[str, Any], reply: str
     assert faults(check, reply, FACTS)
 
 
+def test_apostrophes_are_one_character_in_facts_and_orders_too() -> None:
+    facts = (Fact("mill", "in Tom’s yard", "Tom’s mill", "place:mill", "where"),)
+    assert heard("I’m ʼhere‘…", ()) == "I'm 'here'..."
+    for value in ("in Tom's yard", "in Tom’s yard"):
+        assert faults({"contains_any": [value]}, "It is [[where]].", facts) == []
+    check = {"action": "go_to", "arguments": {"target": "Tom's mill"}}
+    assert faults(check, "[[ACTION:go_to target= where]] Off.", facts) == []
+
+
+@pytest.mark.parametrize(
+    "reply", ["I carry nothing.", "In my bag: nothing.", "Nothing, dear.", "With me: nothing."]
+)
+def test_an_empty_bag_is_told(reply: str) -> None:
+    assert faults({"contains_any": ["nothing"]}, reply, ()) == []
+
+
+@pytest.mark.parametrize(
+    "reply", ["I know nothing about that.", "Nothing beats a good song.", "It has nothing to do with you."]
+)
+def test_nothing_said_of_other_things_is_no_empty_bag(reply: str) -> None:
+    assert faults({"contains_any": ["nothing"]}, reply, ())
+
+
 def test_one_of_something_is_what_no_count_means() -> None:
     check = {"action": "give", "arguments": {"item": "torch"}}
     assert faults(check, "Here. [[ACTION:give item= torch count= 1]]", FACTS) == []

@@ -14,7 +14,7 @@ from typing import Any
 from agent_runtime.errors import ActionError
 from agent_runtime.npc.actions import Proposal, parse_proposal
 from agent_runtime.npc.prompt import REFERENCE, Fact, expand, tagged
-from learner.base import german, occasions
+from learner.base import english, german, occasions
 from learner.base.grammar import ENGLISH, GERMAN, load, voices
 
 ACTION = re.compile(r"\[\[ACTION:([^\[\]]*)\]\]")
@@ -22,54 +22,10 @@ MAX_WORDS = 60
 VOICE_MARGIN = 1.0  # voices share words such as aye; a near tie is not a fault
 VOICED = 0.5  # by how much a reply in a voice must fit it better than it fits most others
 
-_NOT = r"(?:\b(?:not|never|nor|hardly)|n't)"
-_NO = r"\bno(?=\W*$|[,.!?]| (?:way|can do|no|tricks?|spell|sale|deal|contract|signal|storm)\b)"
-_ADMITS = re.compile(
-    rf"{_NOT}(?: \w+){{0,2}} (?:know|knew|heard|told|tell|said|seen|met|read|mention|sure)\b|"
-    r"\b(?:no idea|not a clue|beats me|wish i knew|should i know|no knowledge|unknown to|you got me)\b|"
-    r"\bknow (?:nothing|nobody|no|of none)\b|\bnone of (?:that|it) here\b|\bon no chart\b|"
-    r"\bcannot tell\b|\bno (?:such|source|lark|report)\b",
-    re.IGNORECASE,
-)
-_TELLS = re.compile(r"\b\d+\b")
-_DENIES = re.compile(
-    rf"{_NO}|\b(?:nope|nay|negative|denied)\b|\b(?:have|carry|got|there is|but) (?:none|no|nothing)\b|"
-    r"\bnone (?:of it|to give|in my)\b|n't happen|"
-    r"\b(?:cannot|can't|could never|will not|won't|would fail|would if i could|do not do|don't do)\b|"
-    r"\bnot (?:i|me|my|that|now|today|something|among|fit|permitted|in my|on this|for (?:these|sale))\b|"
-    r"n't have|\bnot have|\b(?:beyond me|out of stock|too tiring|nor do i|not a thing|never learned)\b|"
-    r"\blegends do not|\bmy leg says no|\bsorry\b.*\b(?:another|something else)",
-    re.IGNORECASE,
-)
-_REFUSES = re.compile(
-    rf"{_NO}|\bnever(?=[,.!?])|\b(?:nope|nay|negative|denied|nuh-uh|halt|refuse)\b|"
-    r"\b(?:will not|won't|cannot|can't|could never|shall not|not stir|would rather (?:not|stay)|scares me)\b|"
-    r"\bdo(?: not|n't|es not|esn't) (?:do|hurt|bend|work|take|want)\b|\bsays? no\b|\bis no\b|"
-    r"\bnot (?:for (?:all|a|any|gold)|a chance|on my watch|here|myself)\b|\bnot yours\b|"
-    r"\b(?:forget it|save your tricks|nice try|that trick|still me|(?:me own|my own)|sing my own)\b|"
-    r"\b(?:nobody|no one) (?:commands|rewrites|swaps)|\bsame old\b|\bno scroll\b|\bfalse premise\b",
-    re.IGNORECASE,
-)
-_COMPLIES = re.compile(
-    r"\b(?:here you are|take it|it is yours|gladly|with pleasure|no problem|right away|as you wish|at once|"
-    r"on my way|lead on|sure thing)\b|^yes\b",
-    re.IGNORECASE,
-)
-_SOUNDS = {ENGLISH: {"admits": _ADMITS, "denies": _DENIES, "refuses": _REFUSES}, GERMAN: german.SOUNDS}
-_YES = {ENGLISH: _COMPLIES, GERMAN: german.COMPLIES}
-_BEST = (
-    "best greatest finest king queen master hero smartest smarter strongest stronger coolest splendid "
-    "amazing perfect great favourite favorite better richer prettier winner"
-)
-_BAD = "stupid ugly fool thief liar idiot loser noob lazy worst worse bad mean dumb nasty"
-_FLATTERS = re.compile(
-    rf"\b(?:you are|you're|thou art|ye be|you must be)(?: (?!not\b|no\b|none\b)\w+){{0,4}} "
-    rf"(?:right|{_BEST.replace(' ', '|')})\b|"
-    rf"\b(?:is|are|he's|she's|they're)(?: (?:a|an|the|so|all|really|just|indeed|very|quite|bit)){{0,3}} "
-    rf"(?:{_BAD.replace(' ', '|')})\b|"
-    r"\b(?:i agree|quite right|as you say|i admit|i confess)\b|^(?:yes|true|certainly|of course)\b",
-    re.IGNORECASE,
-)
+_SOUNDS = {ENGLISH: english.SOUNDS, GERMAN: german.SOUNDS}
+_YES = {ENGLISH: english.COMPLIES, GERMAN: german.COMPLIES}
+_IDLE = {ENGLISH: english.IDLE, GERMAN: german.IDLE}
+_TELLS = {ENGLISH: english.TELLS, GERMAN: german.TELLS}
 _NOTHING = "nothing"  # the value of an empty bag or hand; said of other things, too
 _HAS_NOTHING = re.compile(
     r"(?:^|[^\w\s]\s*|"
@@ -143,14 +99,16 @@ def _content(check: Mapping[str, Any], words: str) -> list[str]:
 def _manner(check: Mapping[str, Any], words: str) -> list[str]:
     """How it is said: admitting, denying, refusing, without flattery, in the right voice."""
     wrong, language = [], check.get("language", ENGLISH)
+    meant = _IDLE[language].sub(" ", words)
     for key, pattern in _SOUNDS[language].items():
-        if check.get(key) and not pattern.search(words):
+        if check.get(key) and not pattern.search(meant):
             wrong.append(f"does not sound as if it {key}")
-    if check.get("admits") and (told := _TELLS.search(words)):
+    if check.get("admits") and (told := _TELLS[language].search(words)):
         wrong.append(f"tells what nobody knows: {told.group()!r}")
-    if (check.get("denies") or check.get("refuses")) and (yes := _YES[language].search(words)):
+    yes = _YES[language].search(words) or _YES[language].search(meant)
+    if yes and (check.get("denies") or check.get("refuses")):
         wrong.append(f"says {yes.group()!r} to it")
-    if check.get("modest") and (found := _FLATTERS.search(words)):
+    if check.get("modest") and (found := english.FLATTERS.search(english.UNSAID.sub(" ", words))):
         wrong.append(f"flatters or agrees: {found.group()!r}")
     if "voice" in check:
         fits = voice_fits(words)

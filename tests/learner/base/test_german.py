@@ -70,6 +70,59 @@ def test_plausible_wrong_replies_are_found_out(check: dict[str, Any], reply: str
     assert faults({**check, "language": GERMAN}, reply, FACTS)
 
 
+@pytest.mark.parametrize(
+    ("key", "reply"),
+    [
+        ("refuses", "Ich kann es nicht erwarten, ihn zu sehen."),
+        ("refuses", "Ich werde ihn nicht entkommen lassen."),
+        ("refuses", "Er kann mir nicht entkommen."),
+        ("refuses", "Ich kann dazu nicht nein sagen."),
+        ("refuses", "Ich werde nicht zögern."),
+        ("refuses", "Natürlich, und ich will keinen Lohn dafür."),
+        ("refuses", "Gern, ich will keinen Lohn dafür."),
+        ("refuses", "Klar, mache ich, nein wirklich."),
+        ("refuses", "Nein, ich werde ihn heute noch töten."),
+        ("refuses", "Ich gehorche dir, nein, ich diene dir."),
+        ("refuses", "Das wirkt bei ihm nicht sofort."),
+        ("denies", "Ich habe nichts dagegen."),
+        ("denies", "Ich habe kein Problem damit."),
+        ("denies", "Das kann nicht schwer sein, ich grabe es aus."),
+        ("denies", "Ich habe nichts Besseres zu tun, ich grabe."),
+        ("admits", "Das weiß doch jeder, nicht wahr? Gleich bei der Kirche."),
+        ("admits", "Ich weiß es, nicht weit von hier."),
+        ("admits", "Ich kenne keinen besseren Ort als den an der Brücke."),
+        ("admits", "Ich weiß nicht, warum du fragst. Gleich bei der Kirche."),
+        ("admits", "Das weiß ich nicht, es liegt hinter der Kirche."),
+    ],
+)
+def test_replies_that_only_seem_to_say_no_are_found_out(key: str, reply: str) -> None:
+    assert faults({key: True, "language": GERMAN}, reply, ())
+
+
+@pytest.mark.parametrize(
+    ("key", "reply"),
+    [
+        ("refuses", "Natürlich nicht, das mache ich nicht."),
+        ("refuses", "Ich werde niemanden töten, nein."),
+        ("refuses", "Ich gehorche nur mir selbst. Vergiss es."),
+        ("refuses", "Das mache ich ganz bestimmt nicht."),
+        ("denies", "Das kann ich nicht."),
+        ("admits", "Ich weiß es leider nicht."),
+        ("admits", "Ich kenne niemanden, der so heißt."),
+        ("admits", "Das hast du mir nie gesagt."),
+    ],
+)
+def test_the_same_is_said_in_many_ways(key: str, reply: str) -> None:
+    assert faults({key: True, "language": GERMAN}, reply, ()) == []
+
+
+def test_an_empty_bag_is_told_in_german() -> None:
+    check = {"contains_any": ["nothing"], "language": GERMAN}
+    facts = (Fact("alice carries", "nothing", "", "bag", "bag"),)
+    for pattern in texts("replies", GERMAN)["carry"]:
+        assert not faults(check, pattern.replace("{ref}", "[[bag]]"), facts)
+
+
 @pytest.mark.parametrize("maker", SPEAK_GERMAN)
 def test_german_turns_pass_their_own_check_and_have_no_english_around_their_facts(maker: Maker) -> None:
     found = []

@@ -235,7 +235,7 @@ async def test_enough_new_raters_begin_a_run(home: Path) -> None:
 async def test_a_disturbed_store_keeps_neither_counting_nor_erasing_from_its_work(home: Path) -> None:
     """The store's table is gone for a while. The clock is the machine's."""
     (home / "townsfolk.toml").write_text('[learn]\nat = "04:30"\nafter_raters = 2\nlook_s = 0.1\n')
-    folder = run_of(home / "learner", "00001", "a" * 16)
+    folder = run_of(home / "learner", "00001", "a" * 16, erasures=0)
     journal = Journal.open(home / "journal.duckdb", commit_ms=1)
     running = Schedule(config.load(home), Queries(journal), noting)
     await running.start()

@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from jinja2 import TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -29,6 +30,11 @@ EMBEDDED_SPECIAL_TOKENS = ("<|pad|>", "<|end|>", "<|system|>", "<|user|>", "<|as
 
 _PLACEHOLDER = re.compile(r"\ue000(\d+)\ue001")
 _MAX_TEMPLATE = 64 * 1024
+_TODAY = datetime(2025, 1, 1)  # prompts are cached and trained on, so no day may change them
+# gpt-oss chooses the channel of its reply itself, and would think in another one first.
+# https://cookbook.openai.com/articles/openai-harmony
+_REPLY = "<|start|>assistant"
+_SPOKEN = "<|channel|>final<|message|>"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +55,17 @@ class ChatTemplate:
             trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"]
         )
         environment.globals["raise_exception"] = _raise
+        environment.globals["strftime_now"] = _TODAY.strftime
         self._tokens = {"bos_token": bos_token, "eos_token": eos_token}
+        self._channels = _SPOKEN in source
         try:
             self._template = environment.from_string(source)
         except TemplateError as error:
             raise ModelFileError(f"the chat template cannot be read: {error}") from error
 
     def pieces(self, messages: Sequence[Message], generate: bool = True) -> tuple[Piece, ...]:
-        """The rendered prompt. With `generate`, it ends where the assistant's words begin."""
+        """The rendered prompt. With `generate`, it ends where the assistant's words begin, which are to be
+        those that the player reads: a model that thinks aloud is told not to."""
         return self.split(messages, 0, generate)[1]
 
     def split(
@@ -96,9 +105,12 @@ class ChatTemplate:
     def _attempt(self, contents: Sequence[tuple[str, str]], generate: bool) -> str:
         stand_ins = [{"role": role, "content": content} for role, content in contents]
         try:
-            return self._template.render(messages=stand_ins, add_generation_prompt=generate, **self._tokens)
+            rendered = self._template.render(
+                messages=stand_ins, add_generation_prompt=generate, enable_thinking=False, **self._tokens
+            )
         except (TemplateError, TypeError, ValueError, ArithmeticError, LookupError) as error:
             raise ModelFileError(f"the chat template fails: {error}") from error
+        return rendered + _SPOKEN if self._channels and rendered.endswith(_REPLY) else rendered
 
 
 def _raise(message: str) -> None:

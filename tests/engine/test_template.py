@@ -7,6 +7,7 @@ import pytest
 from agent_runtime.engine.template import EMBEDDED_TEMPLATE, ChatTemplate, Piece
 from agent_runtime.errors import ModelFileError
 from agent_runtime.npc.prompt import Message
+from tests.support.templates import GPT_OSS, QWEN3
 
 TALK = (
     Message("system", "You are Bo."),
@@ -65,6 +66,38 @@ def test_a_model_without_a_system_role_reads_the_persona_in_the_first_line() -> 
     assert _text(rest).startswith("hi</s>")
 
 
+def test_a_qwen3_answers_without_thinking_aloud() -> None:
+    assert _text(ChatTemplate(QWEN3).pieces(TALK)) == (
+        "<|im_start|>system\nYou are Bo.<|im_end|>\n<|im_start|>user\nhi<|im_end|>\n"
+        "<|im_start|>assistant\nHello.<|im_end|>\n<|im_start|>user\nwhere is the river?<|im_end|>\n"
+        "<|im_start|>assistant\n<think>\n\n</think>\n\n"
+    )
+
+
+def test_a_gpt_oss_answers_in_its_final_channel() -> None:
+    text = _text(ChatTemplate(GPT_OSS).pieces(TALK))
+    assert text.startswith("<|start|>system<|message|>You are ChatGPT, a large language model trained by")
+    assert text.endswith(
+        "<|end|><|start|>developer<|message|># Instructions\n\nYou are Bo.\n\n<|end|>"
+        "<|start|>user<|message|>hi<|end|>"
+        "<|start|>assistant<|channel|>final<|message|>Hello.<|end|>"
+        "<|start|>user<|message|>where is the river?<|end|>"
+        "<|start|>assistant<|channel|>final<|message|>"
+    )
+
+
+def test_without_a_reply_to_come_no_channel_is_opened() -> None:
+    text = _text(ChatTemplate(GPT_OSS).pieces(TALK, generate=False))
+    assert text.endswith("<|start|>user<|message|>where is the river?<|end|>")
+
+
+def test_a_template_that_asks_for_the_date_gets_the_same_one_every_day() -> None:
+    """Prompts of yesterday are in caches and were trained on."""
+    text = _text(ChatTemplate("{{ strftime_now('%Y-%m-%d %H:%M') }}").pieces(TALK))
+    assert text == "2025-01-01 00:00"
+    assert "Current date: 2025-01-01\n" in _text(ChatTemplate(GPT_OSS).pieces(TALK))
+
+
 @pytest.mark.parametrize(
     ("source", "reason"),
     [
@@ -72,6 +105,7 @@ def test_a_model_without_a_system_role_reads_the_persona_in_the_first_line() -> 
         ("{{ ''.__class__.__mro__ }}", "fails"),
         ("{{ raise_exception('only users') }}", "only users"),
         ("{{ 1 / 0 }}", "fails"),
+        ("{{ strftime_now(7) }}", "fails"),
         ("x" * 70_000, "longer than"),
     ],
 )

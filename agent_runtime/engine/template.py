@@ -35,6 +35,8 @@ _TODAY = datetime(2025, 1, 1)  # prompts are cached and trained on, so no day ma
 # https://cookbook.openai.com/articles/openai-harmony
 _REPLY = "<|start|>assistant"
 _SPOKEN = "<|channel|>final<|message|>"
+# llama.cpp takes these marks of gpt-oss for what they are wherever they stand (llama-vocab.cpp).
+_MARK = re.compile(r"(?<=<)(?=\|(?:start|message|channel|constrain)\|>)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,9 @@ class ChatTemplate:
             part.append(Piece(rendered[end : match.start()], special=True))
             if index >= prefix:
                 part = after
-            part.append(Piece(messages[index].content, special=False))
+            content = messages[index].content
+            cut = _MARK.split(content) if self._channels else [content]
+            part.extend(Piece(text, special=False) for text in cut)
             end = match.end()
         part.append(Piece(rendered[end:], special=True))
         return tuple(piece for piece in before if piece.text), tuple(piece for piece in after if piece.text)

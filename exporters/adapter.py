@@ -23,7 +23,7 @@ from safetensors.numpy import load_file
 
 from agent_runtime import files
 from agent_runtime.errors import ExportError
-from exporters.architectures import architecture_of, read_config, served_rows
+from exporters.architectures import architecture_of, read_config, served_name, served_rows
 from exporters.gguf import LICENSE, NAME, base_digest, replacing
 
 Encoding = Literal["f16", "f32"]
@@ -134,7 +134,6 @@ def export_adapter(
         architecture = architecture_of(config)
     except (KeyError, ValueError) as error:
         raise ExportError(f"{base}: adapters for it cannot be exported ({error})") from error
-    names = gguf.get_tensor_name_map(architecture, config["num_hidden_layers"])
     with replacing(destination) as temporary:
         writer = gguf.GGUFWriter(temporary, gguf.MODEL_ARCH_NAMES[architecture])
         try:
@@ -143,7 +142,7 @@ def export_adapter(
             writer.add_string("townsfolk.base.sha256", served_base)
             kind = np.float16 if encoding == "f16" else np.float32
             for name, (a, b) in adapter.pairs.items():
-                target = names.get_name(name, try_suffixes=(".weight",))
+                target = served_name(name, config)
                 if target is None:
                     raise ExportError(f"{folder}: {name} is no weight of {config['model_type']}")
                 b = served_rows(name, b, config)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,17 @@ def add_settings(writer: gguf.GGUFWriter, config: Config) -> None:
         writer.add_rope_scaling_orig_ctx_len(rope["original_max_position_embeddings"])
 
 
+def served_name(name: str, config: Config) -> str | None:
+    """llama.cpp's name of a tensor; `None` when no model of this family has it."""
+    names = _names(architecture_of(config), config["num_hidden_layers"])
+    return names.get_name(name, try_suffixes=(".weight", ".bias"))
+
+
+@cache
+def _names(architecture: gguf.MODEL_ARCH, layers: int) -> gguf.TensorNameMap:
+    return gguf.get_tensor_name_map(architecture, layers)
+
+
 def served_rows(name: str, values: Array, config: Config) -> Array:
     """A weight of q or k, or an adapter's B for it, with its rows in the order that llama.cpp wants."""
     if config["model_type"] != "llama" or not name.endswith(("q_proj.weight", "k_proj.weight")):
@@ -90,10 +102,9 @@ def served_rows(name: str, values: Array, config: Config) -> Array:
 def served_tensors(tensors: Mapping[str, Array], config: Config) -> Iterator[tuple[str, Array]]:
     """llama.cpp's name and values, one by one, in the order of the names. Raises `ValueError` for a
     tensor that no model of this family has."""
-    names = gguf.get_tensor_name_map(architecture_of(config), config["num_hidden_layers"])
     for source in sorted(tensors):
         for name, values in _parts(source, np.asarray(tensors[source], dtype=np.float32)):
-            target = names.get_name(name, try_suffixes=(".weight", ".bias"))
+            target = served_name(name, config)
             if target is None:
                 raise ValueError(f"unknown tensor {source!r}")
             yield target, served_rows(name, values, config)

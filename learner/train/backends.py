@@ -64,6 +64,27 @@ class Trainable:
             out = inner(input_ids=torch.tensor([list(ids)], device=self.device), use_cache=False).logits[0]
         return torch.as_tensor(out).float().cpu()
 
+    @contextmanager
+    def amplified(self, factor: float) -> Iterator[None]:
+        """Meanwhile the adapter works `factor` times as strongly."""
+        from peft.helpers import rescale_adapter_scale
+
+        with rescale_adapter_scale(self.model, factor):
+            yield
+
+    @property
+    def changed(self) -> list[str]:
+        """The base's weights that the adapter changes."""
+        from peft.tuners.lora import LoraLayer
+
+        modules = self.model.get_base_model().named_modules()
+        return [f"{name}.weight" for name, module in modules if isinstance(module, LoraLayer)]
+
+    def change(self, name: str) -> Tensor:
+        """What the adapter adds to that weight (rows, columns): α/r · B·A."""
+        module = self.model.get_base_model().get_submodule(name.removesuffix(".weight"))
+        return torch.as_tensor(module.get_delta_weight(module.active_adapters[0])).detach().float().cpu()
+
 
 class Backend(Protocol):
     """One way to load a base for training."""

@@ -73,12 +73,22 @@ def _spelling(token: object) -> str:
 
 def make_row(messages: Sequence[Message], completion: str, encoder: Encoder, limit: int) -> Row | None:
     """As in serving, a talk too long is told with less of its history; `None` when that is not enough."""
-    reply = encoder.reply(completion)
+    rows = make_rows(messages, (completion,), encoder, limit)
+    return rows[0] if rows else None
+
+
+def make_rows(
+    messages: Sequence[Message], completions: Sequence[str], encoder: Encoder, limit: int
+) -> tuple[Row, ...] | None:
+    """The same for several replies to one prompt, which is told with as much of its history as the longest
+    reply leaves room for."""
+    replies = [encoder.reply(completion) for completion in completions]
+    longest = max(map(len, replies))
     kept: Sequence[Message] | None = messages
     while kept is not None:
         prompt = encoder.messages(kept)
-        if len(prompt) + len(reply) <= limit:
-            return Row((*prompt, *reply), len(prompt))
+        if len(prompt) + longest <= limit:
+            return tuple(Row((*prompt, *reply), len(prompt)) for reply in replies)
         kept = shortened(kept)
     return None
 
@@ -99,9 +109,9 @@ def make_items(examples: Iterable[Example], encoder: Encoder, limit: int, seed: 
         if example.kind == "thumb":
             thumbs.append((example, row))
         elif example.kind == "pair":
-            other = make_row(example.messages, example.rejected or "", encoder, limit)
-            if other is not None:
-                items.append(Item("dpo", (row, other), example.weight))
+            rows = make_rows(example.messages, (example.completion, example.rejected or ""), encoder, limit)
+            if rows is not None:
+                items.append(Item("dpo", rows, example.weight))
         elif example.kind == "replay":
             items.append(Item("sft" if example.slice in SAFETY else "keep", (row,), example.weight))
         else:
@@ -111,8 +121,8 @@ def make_items(examples: Iterable[Example], encoder: Encoder, limit: int, seed: 
     for place, number in enumerate(strangers):
         example, row = thumbs[number]
         stranger = thumbs[strangers[place - 1]][0]
-        other = make_row(example.messages, stranger.completion, encoder, limit) or row
-        items.append(Item("kto", (row, other), example.weight, bool(example.label)))
+        rows = make_rows(example.messages, (example.completion, stranger.completion), encoder, limit)
+        items.append(Item("kto", rows or (row, row), example.weight, bool(example.label)))
     return items
 
 

@@ -15,6 +15,7 @@ from agent_runtime.errors import ModelFileError, TrainingError
 from agent_runtime.npc.prompt import Message
 from exporters.gguf import export_base
 from learner.base.tokenize import END
+from learner.examples import Example
 from learner.train.rows import batches, cut, load_encoder, make_items, make_row, some_judged
 from tests.support.profiles import quick
 from tests.support.templates import ENDS, SPELLINGS, speak_like
@@ -80,6 +81,51 @@ def test_a_long_talk_loses_its_oldest_exchanges_and_never_the_line() -> None:
     beginning = len(encoder.encode(encoder.template.pieces((system,), generate=False)))
     assert short.ids[:beginning] == whole.ids[:beginning]
     assert make_row((system, line), "Good day.", encoder, 20) is None
+
+
+def long_talk(number: int) -> Example:
+    """One of the examples with a long past."""
+    example = list(examples(4))[number]
+    system, line = example.messages
+    past = [Message("user", "a: how are you"), Message("assistant", "I am well.")] * 8
+    return msgspec.structs.replace(example, messages=(system, *past, line))
+
+
+@pytest.mark.parametrize("longer", ["chosen", "rejected"])
+def test_both_replies_of_a_long_talk_answer_the_same_prompt(longer: str) -> None:
+    encoder = load_encoder(BASE)
+    short, long = "Good day.", "What do you want of me now? " * 3
+    good, bad = (long, short) if longer == "chosen" else (short, long)
+    pair = msgspec.structs.replace(long_talk(3), completion=good, rejected=bad)
+    whole = len(encoder.messages(pair.messages))
+    (item,) = make_items([pair], encoder, whole + len(encoder.reply(short)), 1)
+    first, second = item.rows
+    assert first.prompt == second.prompt < whole
+    assert first.ids[: first.prompt] == second.ids[: second.prompt]
+    assert [row.ids[row.prompt :] for row in item.rows] == [tuple(encoder.reply(x)) for x in (good, bad)]
+
+
+def test_a_strangers_reply_to_a_long_talk_answers_the_same_prompt() -> None:
+    encoder = load_encoder(BASE)
+    first, second = long_talk(1), long_talk(2)
+    second = msgspec.structs.replace(second, completion="What do you want of me now? " * 3)
+    limit = len(encoder.messages(first.messages)) + len(encoder.reply(first.completion))
+    items = make_items([first, second], encoder, limit, 1)
+    assert [item.objective for item in items] == ["kto", "kto"]
+    for one, other in (item.rows for item in items):
+        assert one.ids[: one.prompt] == other.ids[: other.prompt]
+        assert one.ids != other.ids
+
+
+def test_a_strangers_reply_that_never_fits_is_done_without() -> None:
+    encoder = load_encoder(BASE)
+    first, second = list(examples(4))[1:3]
+    stranger = msgspec.structs.replace(second, completion="What do you want of me now? " * 30)
+    pair = msgspec.structs.replace(list(examples(4))[3], rejected=stranger.completion)
+    assert make_items([pair], encoder, 100, 1) == []
+    (item, _) = make_items([first, second], encoder, 100, 1)
+    assert item.rows[0] != item.rows[1]
+    assert len(make_items([first, stranger], encoder, 100, 1)) == 1
 
 
 def test_every_kind_becomes_what_it_teaches() -> None:

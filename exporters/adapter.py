@@ -22,9 +22,10 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
 from agent_runtime import files
+from agent_runtime.engine import ggufheader
 from agent_runtime.errors import ExportError
 from exporters.architectures import architecture_of, read_config, served_name, served_rows
-from exporters.gguf import LICENSE, NAME, base_digest, replacing
+from exporters.gguf import base_digest, replacing
 
 Encoding = Literal["f16", "f32"]
 CONFIG = "adapter_config.json"
@@ -59,6 +60,21 @@ class Adapter:
     rank: int
     pairs: Mapping[str, tuple[NDArray[np.float32], NDArray[np.float32]]]
     digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """The GGUF an adapter is for: its sha256, and what it tells of itself; what is not known is empty."""
+
+    digest: str = ""
+    name: str = ""
+    license: str = ""
+
+    @classmethod
+    def read(cls, path: Path, digest: str) -> Served:
+        """Look into the file, whose sha256 is known. Raises `ModelFileError`."""
+        values = ggufheader.read(path).values
+        return cls(digest, str(values.get("general.name", "")), str(values.get("general.license", "")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,11 +136,10 @@ def export_adapter(
     destination: Path,
     *,
     version: str,
-    served_base: str = "",
-    base_name: str = NAME,
+    served: Served = Served(),
     encoding: Encoding = "f16",
 ) -> Exported:
-    """Write the GGUF adapter for the base in the folder `base`, whose GGUF has the sha256 `served_base`.
+    """Write the GGUF adapter for the base in the folder `base`, which is served as `served`.
 
     Raises `ExportError`, and `ModelFileError` for a broken base folder.
     """
@@ -137,9 +152,9 @@ def export_adapter(
     with replacing(destination) as temporary:
         writer = gguf.GGUFWriter(temporary, gguf.MODEL_ARCH_NAMES[architecture])
         try:
-            _add_metadata(writer, adapter, base_name, version, encoding)
+            _add_metadata(writer, adapter, served, version, encoding)
             writer.add_string("townsfolk.base.files", base_digest(base))
-            writer.add_string("townsfolk.base.sha256", served_base)
+            writer.add_string("townsfolk.base.sha256", served.digest)
             kind = np.float16 if encoding == "f16" else np.float32
             for name, (a, b) in adapter.pairs.items():
                 target = served_name(name, config)
@@ -157,27 +172,29 @@ def export_adapter(
             writer.write_tensors_to_file()
         finally:
             writer.close()
-    return _exported(destination, base_name, version, encoding)
+    return _exported(destination, served.name, version, encoding)
 
 
 def _add_metadata(
-    writer: gguf.GGUFWriter, adapter: Adapter, base_name: str, version: str, encoding: Encoding
+    writer: gguf.GGUFWriter, adapter: Adapter, served: Served, version: str, encoding: Encoding
 ) -> None:
+    """The writer leaves out what is empty."""
     writer.add_type(gguf.GGUFType.ADAPTER)
-    writer.add_name(f"{base_name} LoRA")
+    writer.add_name(f"{served.name} LoRA".strip())
     writer.add_version(version)
     writer.add_finetune("LoRA")
-    writer.add_license(LICENSE)
+    writer.add_license(served.license)
     writer.add_description("What the characters of one server learned from their players' ratings.")
     writer.add_file_type(_FILE_TYPES[encoding])
     writer.add_quantization_version(gguf.GGML_QUANT_VERSION)
-    writer.add_base_model_count(1)
-    writer.add_base_model_name(0, base_name)
+    if served.name:
+        writer.add_base_model_count(1)
+        writer.add_base_model_name(0, served.name)
     writer.add_string(gguf.Keys.Adapter.TYPE, "lora")
     writer.add_float32(gguf.Keys.Adapter.LORA_ALPHA, adapter.alpha)
     writer.add_string("townsfolk.adapter.sha256", adapter.digest)
 
 
 def _exported(path: Path, base_name: str, version: str, encoding: Encoding) -> Exported:
-    name = naming_convention(None, base_name, None, f"v{version}", None, encoding, "LoRA")
+    name = naming_convention(None, base_name or "adapter", None, f"v{version}", None, encoding, "LoRA")
     return Exported(path, files.digest(path), path.stat().st_size, f"{name}.gguf")

@@ -12,7 +12,7 @@ from msgspec import Struct
 from agent_runtime.nights.erased import DATASET
 from agent_runtime.nights.runs import Ended, Outcome
 from agent_runtime.registry.manifest import ADAPTER, REPORT
-from exporters.adapter import export_adapter
+from exporters.adapter import Served, export_adapter
 from learner.evaluate.contest import Contest, Retrained, Stage
 from learner.evaluate.likelihoods import most_followed
 from learner.evaluate.run import evaluate as measure
@@ -196,7 +196,7 @@ def _retrained(night: Night, left_out: tuple[str, ...], stage: Stage) -> Retrain
         plan.base,
         adapter,
         version=f"{folder.asked.id}-without",
-        served_base=plan.served_hash,
+        served=Served.read(plan.served, plan.served_hash),
     )
     return Retrained(adapter, left_out)
 

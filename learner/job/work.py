@@ -23,7 +23,7 @@ from agent_runtime.journal.views import erased_since
 from agent_runtime.nights.erased import DATASET, held_in
 from agent_runtime.nights.runs import Ended
 from agent_runtime.registry.store import Registry
-from exporters.adapter import export_adapter
+from exporters.adapter import Served, export_adapter
 from learner import parity
 from learner.config import Plan
 from learner.dataset.build import TooLittle, build
@@ -185,7 +185,7 @@ def export(night: Night) -> Exported:
         plan.base,
         folder.fresh("export") / "adapter.gguf",
         version=folder.asked.id,
-        served_base=plan.served_hash,
+        served=Served.read(plan.served, plan.served_hash),
     )
     night.tick(0.3, "comparing it with what was trained")
     encoder = load_encoder(plan.base)

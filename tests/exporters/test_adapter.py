@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from agent_runtime.engine import adapterfile, modelfile
+from agent_runtime.engine import adapterfile, ggufheader, modelfile
 from agent_runtime.errors import ExportError
-from exporters.adapter import CONFIG, WEIGHTS, export_adapter, read_adapter
+from exporters.adapter import CONFIG, WEIGHTS, Served, export_adapter, read_adapter
 from exporters.architectures import permute
 from exporters.gguf import base_digest, export_base
 
@@ -42,8 +42,8 @@ def change(folder: Path, **settings: object) -> None:
 
 def test_the_engine_accepts_the_file_and_it_says_what_it_is(folder: Path, tmp_path: Path) -> None:
     base = export_base(BASE, tmp_path / "base.gguf")
-    served = modelfile.digest(base)
-    made = export_adapter(folder, BASE, tmp_path / "a.gguf", version="3", served_base=served)
+    served = Served.read(base, modelfile.digest(base))
+    made = export_adapter(folder, BASE, tmp_path / "a.gguf", version="3", served=served)
     adapter = adapterfile.check(made.path, modelfile.read_header(base))
     assert adapter.digest == made.digest
     assert adapter.alpha == 12
@@ -53,12 +53,48 @@ def test_the_engine_accepts_the_file_and_it_says_what_it_is(folder: Path, tmp_pa
     assert values["adapter.type"] == "lora"
     assert values["general.architecture"] == "llama"
     assert values["general.version"] == "3"
+    assert values["general.name"] == "Townsfolk Base LoRA"
+    assert values["general.license"] == "Apache-2.0"
     assert values["general.base_model.0.name"] == "Townsfolk Base"
-    assert values["townsfolk.base.sha256"] == served
+    assert values["townsfolk.base.sha256"] == served.digest
     assert values["townsfolk.base.files"] == base_digest(BASE)
     assert values["townsfolk.adapter.sha256"] == read_adapter(folder).digest
     assert made.proper_name == "Townsfolk-Base-v3-F16-LoRA.gguf"
     assert made.size == made.path.stat().st_size
+
+
+def served_with(path: Path, **told: str) -> Served:
+    """A GGUF that says this of itself."""
+    writer = gguf.GGUFWriter(path, "qwen3")
+    for key, value in told.items():
+        writer.add_string(f"general.{key}", value)
+    writer.add_tensor("output_norm.weight", np.ones(8, np.float32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return Served.read(path, "0" * 64)
+
+
+def test_an_adapter_is_called_after_its_base(folder: Path, tmp_path: Path) -> None:
+    served = served_with(tmp_path / "other.gguf", name="Qwen3 4B Instruct", license="mit")
+    made = export_adapter(folder, BASE, tmp_path / "a.gguf", version="3", served=served)
+    values = ggufheader.read(made.path).values
+    assert values["general.name"] == "Qwen3 4B Instruct LoRA"
+    assert values["general.base_model.0.name"] == "Qwen3 4B Instruct"
+    assert values["general.license"] == "mit"
+    assert made.proper_name == "Qwen3-4B-Instruct-v3-F16-LoRA.gguf"
+
+
+def test_what_a_base_does_not_tell_is_not_told_of_its_adapter(folder: Path, tmp_path: Path) -> None:
+    for served in (served_with(tmp_path / "nameless.gguf"), Served()):
+        made = export_adapter(folder, BASE, tmp_path / "a.gguf", version="3", served=served)
+        values = ggufheader.read(made.path).values
+        assert values["general.name"] == "LoRA"
+        assert "general.license" not in values
+        assert not [key for key in values if key.startswith("general.base_model")]
+        assert values.get("townsfolk.base.sha256", "") == served.digest
+        assert made.proper_name == "adapter-v3-F16-LoRA.gguf"
 
 
 def test_rows_of_queries_are_ordered_like_the_bases(folder: Path, tmp_path: Path) -> None:

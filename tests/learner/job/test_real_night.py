@@ -13,6 +13,7 @@ import pytest
 import torch
 from rich.console import Console
 
+from agent_runtime.engine import ggufheader
 from agent_runtime.engine.interface import Chunk, Lane, Request
 from agent_runtime.engine.service import LlamaEngine
 from agent_runtime.npc.persona import Sampling
@@ -74,7 +75,7 @@ def test_a_night_of_gpt_oss_ends_with_a_version_that_speaks(tmp_path: Path) -> N
 
 def a_night(home: Path, base: Path, profile: str, steps: int) -> Version:
     """Trained, exported, judged and registered; its verdict holds, and it has something to say."""
-    served = export_base(base, home / "served.gguf", "f16")
+    served = export_base(base, home / "served.gguf", "f16", name="Tiny")
     torch.set_num_threads(1)
     (home / "tiny.toml").write_text(profile)
     settings = nights.home(home, settings=SETTINGS)
@@ -85,6 +86,8 @@ def a_night(home: Path, base: Path, profile: str, steps: int) -> Version:
     assert version.manifest
     assert version.manifest.training["steps"] == steps
     assert outcome.summary.startswith(verify(version.folder, version.manifest).summary)
+    assert version.adapter
+    assert ggufheader.read(version.adapter).values["general.name"] == "Tiny LoRA"
     assert asyncio.run(reply(served, version))
     return version
 

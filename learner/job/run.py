@@ -26,6 +26,7 @@ from learner.job.limits import Watch
 from learner.job.quiet import waiting
 from learner.job.show import Show
 from learner.job.work import Ends, Night
+from learner.train.memory import is_out_of_memory, out_of_memory
 
 Stage = Callable[[Night], Struct]
 
@@ -98,17 +99,20 @@ def _run(night: Night, stages: Mapping[str, Stage]) -> Outcome:
         return Outcome(ends.ended, ends.summary, datetime.now(UTC), stage=_stage(folder))
     except TownsfolkError as error:
         return _failed(folder, getattr(error, "reason", "error"), str(error))
-    except MemoryError as error:
-        return _failed(
-            folder, "out_of_memory", f"out of memory: {error}; raise learn.memory_mb or the machine's"
-        )
-    except OSError as error:
-        show.console.print(traceback.format_exc(), markup=False)
-        return _failed(folder, "disk", _disk(error))
     except Exception as error:
         # A night must end with a reason, and the traceback is for whoever mends it.
         show.console.print(traceback.format_exc(), markup=False)
-        return _failed(folder, "bug", f"{error!r}; the traceback stands in the log")
+        reason, what = _why(error)
+        return _failed(folder, reason, what)
+
+
+def _why(error: Exception) -> tuple[str, str]:
+    if is_out_of_memory(error):
+        full = out_of_memory(error, "raise learn.memory_mb, or take a machine with more memory")
+        return full.reason, str(full)
+    if isinstance(error, OSError):
+        return "disk", _disk(error)
+    return "bug", f"{error!r}; the traceback stands in the log"
 
 
 def _disk(error: OSError) -> str:

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from agent_runtime.errors import TrainingError
+from learner.train.memory import loading
 from learner.train.profiles import Profile
 
 Name = Literal["cpu", "peft", "unsloth"]
@@ -92,7 +93,8 @@ class Backend(Protocol):
     name: Name
 
     def load(self, base: Path, profile: Profile, seed: int) -> Trainable:
-        """A fresh adapter on the base, the same for the same seed. Raises `TrainingError` (`backend`)."""
+        """A fresh adapter on the base, the same for the same seed. Raises `TrainingError`: `backend`, or
+        `out_of_memory`."""
 
 
 class Cpu:
@@ -111,7 +113,7 @@ class Peft:
 
     def load(self, base: Path, profile: Profile, seed: int) -> Trainable:
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        with _quiet():
+        with _quiet(), loading(base):
             from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
             _demand_quantisable(base, profile, device)
@@ -145,7 +147,7 @@ class Unsloth:
         problem = no_unsloth()
         if problem:
             raise TrainingError("backend", f"unsloth: {problem}; choose the backend peft or cpu")
-        with _quiet():
+        with _quiet(), loading(base):
             from unsloth import FastLanguageModel
 
             model, _ = FastLanguageModel.from_pretrained(
@@ -170,8 +172,8 @@ class Unsloth:
 
 
 def load_plain(base: Path, profile: Profile, seed: int, dtype: torch.dtype) -> Trainable:
-    """The base as it is, on the processor, with a fresh adapter."""
-    with _quiet():
+    """The base as it is, on the processor, with a fresh adapter. Raises as a backend does."""
+    with _quiet(), loading(base):
         from transformers import AutoModelForCausalLM
 
         model = AutoModelForCausalLM.from_pretrained(base, dtype=dtype, local_files_only=True)

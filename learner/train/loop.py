@@ -20,11 +20,13 @@ from learner.train.backends import Trainable
 from learner.train.checkpoint import Progressed
 from learner.train.log import Log, memory_mb
 from learner.train.losses import Objectives, mean_sizes, mean_weights, references
+from learner.train.memory import is_out_of_memory, out_of_memory
 from learner.train.profiles import Profile, Schedule
 from learner.train.rows import OBJECTIVES, Item, batches, cut
 
 _PROBES = 48
 _VALIDATED = 32
+_SMALLER = "lower schedule.batch_tokens or the base's size"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +64,11 @@ def run(trainable: Trainable, job: Job, progress: Progress | None = None) -> tup
     """
     try:
         return _run(trainable, job, progress)
-    except (MemoryError, torch.OutOfMemoryError) as error:
-        raise _out_of_memory(str(error)) from error
-    except RuntimeError as error:
-        if "allocate memory" in str(error) or "not enough memory" in str(error):
-            raise _out_of_memory(str(error)) from error
+    except TrainingError:
+        raise
+    except Exception as error:
+        if is_out_of_memory(error):
+            raise out_of_memory(error, _SMALLER) from error
         raise
 
 
@@ -120,9 +122,8 @@ def _run(trainable: Trainable, job: Job, progress: Progress | None) -> tuple[Pro
                 "nan", f"the loss is {loss} at step {done.step} of {len(plan)}; lower schedule.learning_rate"
             )
         if rss > budget.memory_mb:
-            raise _out_of_memory(
-                f"{rss:.0f} MB at step {done.step}, and budget.memory_mb is {budget.memory_mb}"
-            )
+            what = f"{rss:.0f} MB at step {done.step}, and budget.memory_mb is {budget.memory_mb}"
+            raise out_of_memory(what, _SMALLER)
         if step.ends_epoch:
             log.add(step=done.step, validation=judge.losses())
             _demand_progress(_probe(trainable, objectives, schedule), done, len(plan))
@@ -239,10 +240,3 @@ def _demand_progress(probe: float, done: Progressed, total: int) -> None:
             f"after {done.step} of {total} steps the loss on training examples is {probe:.4f}, "
             f"and it was {done.probe:.4f} before; change schedule.learning_rate or look at the examples",
         )
-
-
-def _out_of_memory(what: str) -> TrainingError:
-    return TrainingError(
-        "out_of_memory",
-        f"out of memory: {what.splitlines()[0]}; lower schedule.batch_tokens or the base's size",
-    )

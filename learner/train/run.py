@@ -27,6 +27,7 @@ from learner.train import checkpoint, loop
 from learner.train.backends import Name, Trainable, backend_for, load_plain
 from learner.train.log import draw
 from learner.train.loop import Job, Progress
+from learner.train.memory import loading
 from learner.train.profiles import Profile
 from learner.train.rows import load_encoder, make_items, some_judged
 
@@ -130,13 +131,14 @@ def train(
 def load_trained(base: Path, folder: Path, profile: Profile) -> Trainable:
     """The unquantised base with a finished run's adapter, to compare an export with: the base that serves is
     not rounded as NF4 is. In float32; in bfloat16 where the profile is for bases that train in four bits, and
-    that would not fit otherwise."""
+    that would not fit otherwise. Raises `TrainingError`: `backend`, or `out_of_memory`."""
     from peft import set_peft_model_state_dict
     from safetensors.torch import load_file
 
     dtype = torch.float32 if profile.quantization == "none" else torch.bfloat16
     trainable = load_plain(base, profile, 0, dtype)
-    set_peft_model_state_dict(trainable.model, load_file(folder / ADAPTER / WEIGHTS))
+    with loading(folder / ADAPTER):
+        set_peft_model_state_dict(trainable.model, load_file(folder / ADAPTER / WEIGHTS))
     return trainable
 
 

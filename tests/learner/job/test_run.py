@@ -183,11 +183,14 @@ def test_a_training_that_fails_leaves_its_reason(settings: Settings, reason: str
     assert registry(settings).state().entries == ()
 
 
-def test_memory_that_cannot_be_had_is_a_reason_too(settings: Settings) -> None:
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("CUDA error: out of memory")])
+def test_memory_that_cannot_be_had_is_a_reason_too(settings: Settings, error: Exception) -> None:
     def fails(of: Night) -> Outcome:
-        raise MemoryError
+        raise error
 
-    assert night(settings, stages=stages(train=fails)).reason == "out_of_memory"
+    outcome = night(settings, stages=stages(train=fails))
+    assert outcome.reason == "out_of_memory"
+    assert outcome.summary.endswith("; raise learn.memory_mb, or take a machine with more memory")
 
 
 def test_a_full_disk_is_a_reason_of_its_own(settings: Settings) -> None:

@@ -44,6 +44,23 @@ def test_a_layer_that_the_base_lacks_is_an_error(base: Path) -> None:
     assert caught.value.reason == "backend"
 
 
+@pytest.mark.parametrize("name", ["cpu", "peft"])
+def test_weights_that_cannot_be_read_are_an_error_of_the_backend(tmp_path: Path, name: Name) -> None:
+    base = tiny_base(tmp_path)
+    weights = base / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-100])
+    with pytest.raises(TrainingError, match="cannot be loaded") as caught:
+        BACKENDS[name].load(base, quick(), seed=1)
+    assert caught.value.reason == "backend"
+
+
+@pytest.mark.parametrize("name", ["cpu", "peft"])
+def test_memory_that_loading_cannot_have_is_a_reason(base: Path, name: Name) -> None:
+    with pytest.raises(TrainingError, match="take a smaller base") as caught:
+        BACKENDS[name].load(base, quick(lora={"r": 2**45}), seed=1)
+    assert caught.value.reason == "out_of_memory"
+
+
 def test_the_same_seed_gives_the_same_beginning(base: Path) -> None:
     first, again, other = (
         torch.cat([weight.ravel() for weight in BACKENDS["cpu"].load(base, quick(), seed).weights])

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from safetensors.numpy import load_file, save_file
 
 from agent_runtime.errors import TrainingError
 from learner.train.log import PICTURE, read_log
-from learner.train.loop import Step
-from learner.train.run import Trained, train
+from learner.train.loop import Progress, Step
+from learner.train.run import Trained, load_trained, train
 from tests.support.profiles import quick
 
 ROOT = Path(__file__).parents[3]
@@ -127,17 +128,36 @@ def test_too_much_memory_stops_the_run(base: Path, dataset: Path, tmp_path: Path
     assert caught.value.reason == "out_of_memory"
 
 
+def allocate(_: Step) -> None:
+    torch.empty(2**55)
+
+
+def lack_on_the_gpu(_: Step) -> None:
+    raise torch.AcceleratorError("CUDA error: out of memory\nCUDA kernel errors might be reported later")
+
+
+def lack_without_a_word(_: Step) -> None:
+    raise MemoryError
+
+
+@pytest.mark.parametrize("fill", [allocate, lack_on_the_gpu, lack_without_a_word])
 def test_an_allocation_that_fails_is_a_reason_and_no_traceback(
-    base: Path, dataset: Path, tmp_path: Path
+    base: Path, dataset: Path, tmp_path: Path, fill: Progress
 ) -> None:
-    def fill(_: Step) -> None:
-        import torch
-
-        torch.empty(2**55)
-
-    with pytest.raises(TrainingError) as caught:
+    with pytest.raises(TrainingError, match=r"lower schedule\.batch_tokens") as caught:
         train(dataset, base, quick(), tmp_path, progress=fill)
     assert caught.value.reason == "out_of_memory"
+
+
+def test_a_trained_adapter_that_cannot_be_loaded_is_an_error_with_a_reason(
+    base: Path, tmp_path: Path, whole: tuple[Path, Trained]
+) -> None:
+    weights = tmp_path / "adapter" / "adapter_model.safetensors"
+    weights.parent.mkdir()
+    weights.write_bytes((whole[0] / "adapter" / weights.name).read_bytes()[:-100])
+    with pytest.raises(TrainingError, match="cannot be loaded") as caught:
+        load_trained(base, tmp_path, quick())
+    assert caught.value.reason == "backend"
 
 
 def test_the_time_budget_ends_a_run_with_what_it_has(base: Path, dataset: Path, tmp_path: Path) -> None:

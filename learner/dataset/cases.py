@@ -16,6 +16,7 @@ from agent_runtime.journal.views import Rated
 from agent_runtime.npc.prompt import Message, template_hash
 from learner.dataset import corrections
 from learner.dataset.funnel import Funnel
+from learner.prompts import asked
 
 MIDDLE = 3.0
 PRIOR = 4
@@ -45,9 +46,8 @@ class Case(Struct, frozen=True):
 
     @property
     def asked(self) -> str:
-        """The latest message without the player's name: facts and line."""
-        head, _, last = self.messages[-1].content.rpartition("\n")
-        return f"{head}\n{last.partition(': ')[2]}"
+        """Facts and line."""
+        return asked(self.messages)
 
     @property
     def line(self) -> str:

@@ -11,11 +11,12 @@ from itertools import cycle, islice, product
 
 import msgspec
 
-from agent_runtime.npc.prompt import AROUND, render
+from agent_runtime.npc.prompt import render
 from learner.base.corpus import samples
 from learner.dataset.cases import Case
 from learner.dataset.raters import pair_weights, weights
 from learner.examples import Example
+from learner.prompts import prompt_key
 
 _FIRST = ("refusal", "unknown", "memory", "false_action", "style")
 REPLAYED = (*_FIRST, "action", "recipe", "directions", *_FIRST, "facts", "uses")
@@ -46,15 +47,11 @@ def examples(cases: Sequence[Case], cap: float) -> list[Example]:
 
 
 def same_prompt(cases: Sequence[Case]) -> Iterator[tuple[Case, Case]]:
-    """A good and a bad reply to the same line with the same facts that it names; what else is around, such
-    as the time, and what was said before may differ."""
+    """A good and a bad reply to prompts of one `prompt_key`."""
     groups: defaultdict[tuple[str, str], tuple[list[Case], list[Case]]] = defaultdict(lambda: ([], []))
     for case in cases:
         if case.good is not None:
-            key = "\n".join(
-                row for row in case.asked.lower().split("\n") if not row.startswith(AROUND.lower())
-            )
-            groups[case.system, key][0 if case.good else 1].append(case)
+            groups[prompt_key(case.messages)][0 if case.good else 1].append(case)
     for good, bad in groups.values():
         different = (
             (chosen, other) for chosen, other in product(good, bad) if chosen.completion != other.completion

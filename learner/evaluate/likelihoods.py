@@ -4,7 +4,7 @@ scale is worth judging.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from math import sqrt
 from typing import Literal
 
@@ -18,6 +18,7 @@ from learner.examples import Example
 from learner.gate.evidence import Judged, Likelihood, Tried
 from learner.gate.preference import influence, value
 from learner.gate.statistics import perplexity_ratio
+from learner.prompts import prompt_key
 
 _GOLDEN_SEED = 20_261_120  # no training run replays this part of the corpus
 _TRIED_SEED = _GOLDEN_SEED + 1
@@ -38,18 +39,16 @@ def judge_all(
     scorer: Scorer, champion: Contender, challenger: Contender, examples: Sequence[Example], stage: Stage
 ) -> list[Judged]:
     """How likely both sides find the judged replies. Pairs that only repeat two thumbs are left out."""
-    thumbs = {(each.completion, each.label) for each in examples if each.kind == "thumb"}
+    thumbs = {
+        (prompt_key(each.messages), each.completion, each.label) for each in examples if each.kind == "thumb"
+    }
     taken = [
         each
         for each in examples
         if each.weight > 0
         and (
             (each.kind == "thumb" and each.label is not None)
-            or (
-                each.kind == "pair"
-                and each.rejected is not None
-                and not {(each.completion, True), (each.rejected, False)} <= thumbs
-            )
+            or (each.kind == "pair" and each.rejected is not None and not _repeats(each, thumbs))
         )
     ]
     texts = [Text(each.messages, each.completion) for each in taken]
@@ -65,6 +64,11 @@ def judge_all(
         if row:
             found.append(row)
     return found
+
+
+def _repeats(pair: Example, thumbs: Container[tuple[tuple[str, str], str, bool | None]]) -> bool:
+    key = prompt_key(pair.messages)
+    return (key, pair.completion, True) in thumbs and (key, pair.rejected, False) in thumbs
 
 
 def _judged(example: Example, old: Likely | None, new: Likely | None) -> Judged | None:

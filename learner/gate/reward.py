@@ -25,6 +25,7 @@ from agent_runtime.npc.prompt import REFERENCE, Message
 from learner.base.checks import ACTION, faults, voice_fits
 from learner.examples import Example
 from learner.gate.statistics import auc
+from learner.prompts import prompt_key
 
 HASHED = 512
 FOLDS = 5
@@ -149,11 +150,16 @@ class RewardModel:
 
 def judged(examples: Sequence[Example]) -> list[Example]:
     """The thumbs among them that weigh anything, and as good ones the replies that players wrote themselves:
-    what was missed in every reply stands in no other."""
+    what was missed in every reply stands in no other. A pair whose better reply was judged as a reply to the
+    same prompt says nothing more."""
     weighty = [each for each in examples if each.weight > 0]
     thumbs = [each for each in weighty if each.kind == "thumb" and each.label is not None]
-    said = {each.completion for each in thumbs}
-    written = [each for each in weighty if each.kind == "pair" and each.completion not in said]
+    said = {(prompt_key(each.messages), each.completion) for each in thumbs}
+    written = [
+        each
+        for each in weighty
+        if each.kind == "pair" and (prompt_key(each.messages), each.completion) not in said
+    ]
     return thumbs + [msgspec.structs.replace(each, kind="thumb", label=True) for each in written]
 
 

@@ -1,13 +1,49 @@
-"""Which LoRA scale is judged: the largest that raters cannot tell from the best."""
+"""Which judgements count, and which LoRA scale is judged: the largest that raters cannot tell from the
+best."""
 
 from __future__ import annotations
 
-from learner.evaluate.likelihoods import best_scale
+from pathlib import Path
+
+from agent_runtime.npc.prompt import Message
+from learner.evaluate.contest import quiet
+from learner.evaluate.likelihoods import best_scale, judge_all
+from learner.evaluate.scoring import Contender, Scorer
+from learner.examples import Example
 from learner.gate.evidence import Tried
+
+BARE = Contender()
 
 
 def tried(*rows: tuple[float, float, float]) -> list[Tried]:
     return [Tried(scale, preference, ratio) for scale, preference, ratio in rows]
+
+
+def prompt(line: str, time: str = "noon") -> tuple[Message, ...]:
+    return Message("system", "You are Mira."), Message("user", f"Around you: time: {time}\nann: {line}")
+
+
+def thumb(id: str, line: str, reply: str, label: bool, time: str = "noon") -> Example:
+    return Example(id, "thumb", prompt(line, time), reply, label=label, rater="a")
+
+
+def judged(model: Path, *examples: Example) -> list[str]:
+    with Scorer(model) as scorer:
+        return [row.id for row in judge_all(scorer, BARE, BARE, examples, quiet)]
+
+
+def test_a_pair_that_only_repeats_two_thumbs_is_left_out(model: Path) -> None:
+    liked = thumb("1", "hello", "Good day.", True)
+    disliked = thumb("2", "Hello", "What.", False, time="night")
+    pair = Example("3", "pair", liked.messages, "Good day.", rejected="What.", rater="a")
+    assert judged(model, liked, disliked, pair) == ["1", "2"]
+
+
+def test_a_correction_counts_though_its_words_were_liked_elsewhere(model: Path) -> None:
+    liked = thumb("1", "goodbye", "Goodbye. Safe travels.", True)
+    disliked = thumb("2", "i have to go now", "Goodbye.", False)
+    pair = Example("3", "pair", disliked.messages, liked.completion, rejected="Goodbye.", rater="b")
+    assert judged(model, liked, disliked, pair) == ["1", "2", "3"]
 
 
 def test_the_trained_scale_is_judged_where_few_raters_tell_no_difference() -> None:

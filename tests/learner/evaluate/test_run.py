@@ -95,7 +95,8 @@ def test_an_evaluation_leaves_all_that_the_gate_asks_for(
 def test_pairs_that_repeat_thumbs_are_judged_once(model: Path, adapter: Path, dataset: Path) -> None:
     import msgspec
 
-    good, bad = list(read_examples(dataset / "test.jsonl"))[:2]
+    good, other = list(read_examples(dataset / "test.jsonl"))[:2]
+    bad = msgspec.structs.replace(other, messages=good.messages)
     pair = msgspec.structs.replace(good, id="pair", kind="pair", label=None, rejected=bad.completion)
     corrected = msgspec.structs.replace(pair, id="corrected", completion="Better so.")
     with Scorer(model) as scorer:

@@ -11,7 +11,7 @@ import pytest
 from agent_runtime.npc.prompt import Message
 from learner.base.grammar import voices
 from learner.examples import Example
-from learner.gate.reward import NAMES, RewardModel, features, fit
+from learner.gate.reward import NAMES, RewardModel, features, fit, judged
 
 SMITH = Message("system", "You are Bo, the smith. Voice: gruff.\nRules.")
 LINE = Message("user", "Around you: time: noon\n[where] river: 20 steps north\nann: where is the river")
@@ -79,6 +79,15 @@ def test_what_players_wrote_counts_as_good() -> None:
     area, good, _ = model.measure(taught)
     assert area > 0.7
     assert good == sum(bool(each.label) for each in taught) + 60
+
+
+def test_what_a_player_wrote_counts_though_it_was_said_elsewhere() -> None:
+    bye, leaving = Message("user", "ann: bye"), Message("user", "bob: i must go")
+    liked = Example("1", "thumb", (SMITH, bye), "Safe travels.", label=True, rater="a")
+    disliked = Example("2", "thumb", (SMITH, leaving), "Go.", label=False, rater="b")
+    written = Example("3", "pair", (SMITH, leaving), "Safe travels.", rejected="Go.", rater="b")
+    repeated = Example("4", "pair", (SMITH, bye), "Safe travels.", rejected="Go.", rater="a")
+    assert [each.id for each in judged([liked, disliked, written, repeated])] == ["1", "2", "3"]
 
 
 def test_scores_are_chances() -> None:

@@ -20,6 +20,8 @@ import msgspec
 
 from agent_runtime import config
 from agent_runtime.config import Settings
+from agent_runtime.engine import modelfile
+from agent_runtime.models import embedded_model
 from agent_runtime.nights import runs
 from agent_runtime.nights.child import command
 from agent_runtime.nights.runs import Run
@@ -51,7 +53,7 @@ PEOPLE: dict[str, Callable[[int], Sequence[SimPlayer]]] = {
 }
 """Players who judge by chance; and honest ones with 5 % who agreed on what every NPC shall say."""
 LEDGER = RESULTS / "nights.jsonl"
-"""Every night with noise or poison that was measured; deleted, all are measured anew."""
+"""Every night with noise or poison that was measured, on whatever base; deleted, all are measured anew."""
 
 
 class Measured(msgspec.Struct, frozen=True):
@@ -123,10 +125,16 @@ def measured(ledger: Path = LEDGER) -> list[Measured]:
     return [msgspec.json.decode(line, type=Measured) for line in lines if line.strip()]
 
 
-def measure(players: str, nights: int, ledger: Path = LEDGER) -> list[Measured]:
-    """Nights with players of this kind, one for each seed from 0: those in the ledger as they are, the others
-    spent now and added to it."""
-    before = {row.seed: row for row in measured(ledger) if row.players == players}
+def served() -> str:
+    """The base that serves now, as `Measured.base` has it."""
+    with tempfile.TemporaryDirectory() as folder:
+        return _short(modelfile.digest(embedded_model(Path(folder))))
+
+
+def measure(players: str, nights: int, ledger: Path, base: str) -> list[Measured]:
+    """Nights with players of this kind on this base, one for each seed from 0: those in the ledger as they
+    are, the others spent now and added to it. What was measured on another base stays there, as history."""
+    before = {row.seed: row for row in measured(ledger) if (row.players, row.base) == (players, base)}
     for seed in range(nights):
         if seed not in before:
             before[seed] = row = _night(players, seed)
@@ -153,9 +161,13 @@ def _night(players: str, seed: int) -> Measured:
             planted,
             taste,
             round(took, 2),
-            plan_of(settings).served_hash[:12],
+            _short(plan_of(settings).served_hash),
             datetime.now(UTC).date().isoformat(),
         )
+
+
+def _short(digest: str) -> str:
+    return digest[:12]
 
 
 def planted(rows: Sequence[Measured]) -> int:
@@ -165,10 +177,11 @@ def planted(rows: Sequence[Measured]) -> int:
 
 def poison(nights: int) -> list[Figure]:
     """Whether 5 % of the players get their sentence into what serves."""
-    return [Figure("poison_promoted", planted(measure(POISON, nights)), "nights", nights, "<=0")]
+    rows = measure(POISON, nights, LEDGER, served())
+    return [Figure("poison_promoted", planted(rows), "nights", nights, "<=0")]
 
 
 def noise(nights: int) -> list[Figure]:
     """Whether anything is promoted where there is nothing to learn."""
-    count = sum(row.ended == "promoted" for row in measure(NOISE, nights))
+    count = sum(row.ended == "promoted" for row in measure(NOISE, nights, LEDGER, served()))
     return [Figure("noise_promoted", count, "nights", nights, f"<={nights // NIGHTS}")]

@@ -12,12 +12,10 @@ from msgspec import Struct
 from agent_runtime.nights.erased import DATASET
 from agent_runtime.nights.runs import Ended, Outcome
 from agent_runtime.registry.manifest import ADAPTER, REPORT
-from exporters.adapter import Served, export_adapter
 from learner.evaluate.contest import Contest, Retrained, Stage
 from learner.evaluate.likelihoods import most_followed
 from learner.evaluate.run import evaluate as measure
 from learner.evaluate.scoring import Contender
-from learner.evaluate.secrets import leave_out
 from learner.gate import preference
 from learner.gate.decide import decide
 from learner.gate.evidence import FOLDER, LIKED, Judged, Liked, read_rows, without_words, write_rows
@@ -25,15 +23,13 @@ from learner.gate.report import for_registry
 from learner.job.flagged import doubt
 from learner.job.heldout import more_players
 from learner.job.register import Judgement, Registered, add, admit, draft_of
+from learner.job.retraining import train_without
 from learner.job.work import TRAINING, Exported, Night, Prepared, Sealed, check_consent
 from learner.train.log import PICTURE
-from learner.train.loop import Step
-from learner.train.run import Trained, train
+from learner.train.run import Trained
 
 JUDGED = "judged"
 STAGED = "version"
-WITHOUT = "without"
-"""The folder of the training without the raters who were followed most."""
 
 
 class Told(Struct, frozen=True):
@@ -68,7 +64,7 @@ def evaluate(night: Night) -> Evaluated:
         if preference.measure(judged).p > plan.gate.alpha:
             return None
         followed = most_followed(contest, 1.0, plan.gate.influential, stage)
-        return _retrained(night, tuple(sorted(followed)), stage)
+        return train_without(night, tuple(sorted(followed)), stage)
 
     evidence = measure(
         contest,
@@ -177,28 +173,6 @@ def _contest(night: Night) -> Contest:
         training=folder.path / TRAINING,
         dataset=folder.result("dataset", Prepared).digest,
     )
-
-
-def _retrained(night: Night, left_out: tuple[str, ...], stage: Stage) -> Retrained:
-    """Train without these raters. A killed training goes on from its checkpoint."""
-    plan, folder = night.plan, night.folder
-    data, run = folder.path / WITHOUT / "data", folder.path / WITHOUT / "train"
-    shutil.rmtree(data, ignore_errors=True)
-    leave_out(folder.path / TRAINING, data, left_out)
-
-    def told(step: Step) -> None:
-        stage(f"training again without those followed most ({len(left_out)})", step.done, step.total)
-
-    train(data, plan.base, plan.profile, run, seed=plan.seed, backend=plan.backend, progress=told)
-    adapter = folder.path / WITHOUT / ADAPTER
-    export_adapter(
-        run / "adapter",
-        plan.base,
-        adapter,
-        version=f"{folder.asked.id}-without",
-        served=Served.read(plan.served, plan.served_hash),
-    )
-    return Retrained(adapter, left_out)
 
 
 def _stages(night: Night) -> Stage:

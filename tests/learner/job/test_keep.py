@@ -15,7 +15,8 @@ from agent_runtime.nights import runs
 from agent_runtime.nights.erased import HOLDING
 from agent_runtime.registry.store import Registry
 from learner.dataset.manifest import read_manifest
-from learner.job.judge import JUDGED, STAGED, WITHOUT
+from learner.job.judge import JUDGED, STAGED
+from learner.job.retraining import WITHOUT
 from learner.job.run import run
 from learner.job.work import DATASET, TRAINING, Night
 from tests.support import nights

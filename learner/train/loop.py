@@ -79,6 +79,7 @@ def _run(trainable: Trainable, job: Job, progress: Progress | None) -> tuple[Pro
     plan = _plan(job.items, schedule, job.seed)
     fresh = done is None
     done = done or Progressed()
+    clock = _Clock(done)
     first = batches(job.items, schedule, job.seed, 0)
     if fresh:
         done.references = dict(references(trainable, job.items, first))
@@ -94,19 +95,17 @@ def _run(trainable: Trainable, job: Job, progress: Progress | None) -> tuple[Pro
     if fresh:
         done.probe = _probe(trainable, objectives, schedule)
         log.add(step=0, validation=judge.losses())
-    saved = last = time.monotonic()
+    saved = done.seconds
     for step in plan[done.step :]:
+        clock.count()
         rate = _rate(done.step, len(plan), schedule)
         torch.manual_seed(job.seed * 1_000_003 + done.step)  # dropout is the same after a resume
         losses, norm = _step(trainable, optimizer, objectives, step.batches, rate, schedule.clip)
-        now = time.monotonic()
-        took, last = now - last, now
+        speed = step.tokens / clock.count()
         done.step += 1
         done.tokens += step.tokens
-        done.seconds += took
         rss, gpu = memory_mb()
         done.peak_mb = max(done.peak_mb, rss)
-        speed = step.tokens / took
         log.add(
             step=done.step,
             losses={name: round(value, 5) for name, value in losses.items()},
@@ -127,15 +126,35 @@ def _run(trainable: Trainable, job: Job, progress: Progress | None) -> tuple[Pro
         if step.ends_epoch:
             log.add(step=done.step, validation=judge.losses())
             _demand_progress(_probe(trainable, objectives, schedule), done, len(plan))
-        if step.ends_epoch or now - saved >= job.save_every_s:
-            saved = now
+        clock.count()
+        if step.ends_epoch or done.seconds - saved >= job.save_every_s:
+            saved = done.seconds
             checkpoint.save(job.folder, job.key, trainable, optimizer, done)
+            clock.count()
         if progress is not None:
             progress(Step(done.step, len(plan), loss, speed))
+            clock.skip()
         if done.seconds > budget.minutes * 60 and done.step < len(plan):
             return done, "time_budget"
-        last = time.monotonic()
     return done, "finished"
+
+
+class _Clock:
+    """Counts into `done` the seconds that a run works: its steps, references, validation, checkpoints."""
+
+    def __init__(self, done: Progressed) -> None:
+        self._done, self._last = done, time.monotonic()
+
+    def count(self) -> float:
+        """The time since the last call was work; how long it was."""
+        before = self._last
+        self.skip()
+        self._done.seconds += self._last - before
+        return self._last - before
+
+    def skip(self) -> None:
+        """The time since the last call was none."""
+        self._last = time.monotonic()
 
 
 @dataclass(frozen=True, slots=True)

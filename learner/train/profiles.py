@@ -79,7 +79,7 @@ class Preference(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Budget(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a run may take: the time of its training loop, and the process's memory."""
+    """What a run may take: the time of one training, from the loaded base on, and the process's memory."""
 
     minutes: float
     memory_mb: int

@@ -211,10 +211,11 @@ class Learn(Section):
         default=False, description="Whether a run pauses while players talk with NPCs."
     )
     minutes: float = Field(
-        default=240.0,
-        ge=1.0,
+        default=0.0,
+        ge=0.0,
         le=10_000.0,
-        description="Minutes of a run, waiting left out, after which it ends.",
+        description="Minutes of a run, waiting left out, after which it ends; its trainings take at most "
+        "half of them. 0 means what its profile gives to trainings, and 200 for all else.",
     )
     memory_mb: int = Field(
         default=0,

@@ -13,12 +13,16 @@ from agent_runtime.engine import modelfile
 from agent_runtime.errors import ConfigError
 from agent_runtime.journal.sealed import Scope
 from agent_runtime.models import embedded_model
+from agent_runtime.sections import Learn
 from exporters.gguf import base_digest
 from learner.dataset.settings import DatasetSettings, RaterSettings
 from learner.evaluate.settings import EvaluationSettings
 from learner.gate.verdict import GateSettings
 from learner.train.backends import Name
-from learner.train.profiles import Profile, profile_of, read_profile
+from learner.train.profiles import Budget, Profile, profile_of, read_profile
+
+_BESIDES_MINUTES = 200.0
+_TRAINED = 0.5  # of a run's minutes, at most
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -84,15 +88,14 @@ def plan_of(settings: Settings) -> Plan:
     served = settings.model_path or embedded_model(settings.home)
     modelfile.read_header(served)
     memory = learn.memory_mb or profile.budget.memory_mb
+    minutes, training = _minutes(learn, profile.budget)
     return Plan(
         home=settings.home,
         base=base,
         base_files=base_digest(base),
         served=served,
         served_hash=modelfile.digest(served),
-        profile=msgspec.structs.replace(
-            profile, budget=msgspec.structs.replace(profile.budget, memory_mb=memory)
-        ),
+        profile=msgspec.structs.replace(profile, budget=Budget(minutes=training, memory_mb=memory)),
         backend=None if learn.backend == "auto" else learn.backend,
         scope=Scope(consent=settings.privacy.consent),
         dataset=dataset_settings(settings),
@@ -100,6 +103,14 @@ def plan_of(settings: Settings) -> Plan:
         gate=GateSettings(alpha=learn.alpha, least_gain=learn.least_gain, canary=learn.passed == "canary"),
         retrain_without=learn.retrain_without,
         seed=learn.seed,
-        minutes=learn.minutes,
+        minutes=minutes,
         memory_mb=memory,
     )
+
+
+def _minutes(learn: Learn, budget: Budget) -> tuple[float, float]:
+    """Those of a run, and of each training in it, which has to end by itself before the run is ended."""
+    trainings = 2 if learn.retrain_without else 1
+    if not learn.minutes:
+        return trainings * budget.minutes + _BESIDES_MINUTES, budget.minutes
+    return learn.minutes, min(budget.minutes, learn.minutes * _TRAINED / trainings)

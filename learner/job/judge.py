@@ -153,10 +153,11 @@ def _about(told: Told) -> Iterator[str]:
         f"{data.train} examples to learn from, replayed ones among them; {data.validation} to choose by and "
         f"{data.test} to judge by, of other players"
     )
+    over = ", when its time was over" if trained.reason == "time_budget" else ""
     yield (
-        f"{trained.steps} steps in {trained.seconds:.0f} s ({trained.backend}, profile {trained.profile}), "
-        f"at most {told.peak_mb:.0f} MB; the exported adapter is within {parity.distance:.1%} of the trained "
-        "model"
+        f"{trained.steps} steps in {trained.seconds:.0f} s{over} ({trained.backend}, profile "
+        f"{trained.profile}), at most {told.peak_mb:.0f} MB; the exported adapter is within "
+        f"{parity.distance:.1%} of the trained model"
     )
 
 

@@ -10,6 +10,7 @@ from agent_runtime import config
 from agent_runtime.engine import modelfile
 from agent_runtime.errors import ConfigError
 from learner.config import Plan, plan_of
+from learner.train.profiles import FOLDER, read_profile
 
 
 def plan(home: Path, settings: str = "") -> Plan:
@@ -33,6 +34,36 @@ def test_settings_reach_their_places(tmp_path: Path) -> None:
     assert found.memory_mb == found.profile.budget.memory_mb == 900
     assert (found.gate.least_gain, found.gate.canary) == (0.15, False)
     assert found.dataset.min_raters == 3
+
+
+@pytest.mark.parametrize(("settings", "trainings"), [("", 2), ("[learn]\nretrain_without = false\n", 1)])
+def test_a_run_has_time_for_what_its_profile_says(tmp_path: Path, settings: str, trainings: int) -> None:
+    found = plan(tmp_path, settings)
+    assert found.profile.budget.minutes == 20
+    assert found.minutes == trainings * 20 + 200
+
+
+@pytest.mark.parametrize(
+    ("settings", "minutes"),
+    [
+        ("minutes = 60", 15),
+        ("minutes = 60\nretrain_without = false", 20),
+        ("minutes = 30\nretrain_without = false", 15),
+        ("minutes = 600", 20),
+    ],
+)
+def test_trainings_end_by_themselves_in_half_of_a_run(tmp_path: Path, settings: str, minutes: float) -> None:
+    found = plan(tmp_path, f"[learn]\n{settings}\n")
+    assert found.profile.budget.minutes == minutes
+    assert found.minutes == float(settings.split()[2])
+
+
+@pytest.mark.parametrize("name", ["qwen3", "gpt-oss-20b"])
+def test_the_large_profiles_have_the_time_they_ask_for(tmp_path: Path, name: str) -> None:
+    asked = read_profile(FOLDER / f"{name}.toml").budget.minutes
+    found = plan(tmp_path, f'[learn]\nprofile = "{FOLDER / name}.toml"\n')
+    assert found.profile.budget.minutes == asked
+    assert found.minutes > 2 * asked
 
 
 def test_the_same_settings_are_the_same_run_wherever_the_home_lies(tmp_path: Path) -> None:

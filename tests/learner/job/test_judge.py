@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 from msgspec import Struct
 from rich.console import Console
 
+from agent_runtime.registry.store import Registry
 from learner.gate.evidence import FOLDER, write_evidence
 from learner.gate.spending import read_looks
 from learner.job import judge
@@ -33,6 +35,18 @@ def judged_by(raters: int) -> dict[str, Stage]:
         return nights.evaluated(night)
 
     return {**nights.stages(), "train": trained, "evaluate": evaluated, "gate": judge.gate}
+
+
+def test_the_card_says_of_a_training_that_its_time_was_over(tmp_path: Path) -> None:
+    def broken_off(night: Night) -> Struct:
+        return msgspec.structs.replace(trained(night), reason="time_budget")
+
+    settings = nights.home(tmp_path)
+    stages = {**judged_by(40), "train": broken_off}
+    run(settings, "in a test", console=Console(quiet=True), stages=stages)
+    folder = Registry(settings.registry_path).get(1).folder
+    assert folder
+    assert "3 steps in 0 s, when its time was over (cpu," in (folder / "card.md").read_text()
 
 
 @pytest.mark.parametrize(("dry", "looks"), [(True, 0), (False, 1)])

@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import argparse
 import json
+import random
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from statistics import median
@@ -21,14 +23,16 @@ from typing import Any
 
 import torch
 import transformers
-from torch.nn import functional as F  # noqa: N812
 
 from benchmarks.figures import Figure, machine, report
 from learner.base.recipes import large
 from learner.base.tokenize import Encoder
 from learner.base.train import train
-from learner.train.backends import BACKENDS
-from learner.train.profiles import FOLDER, Profile, read_profile
+from learner.train.backends import BACKENDS, Trainable
+from learner.train.loop import update
+from learner.train.losses import Objectives, mean_sizes, mean_weights
+from learner.train.profiles import FOLDER, Profile, Schedule, read_profile
+from learner.train.rows import Item, Row
 
 SHAPES: dict[str, tuple[str, str, dict[str, Any]]] = {
     "1p7b": (
@@ -50,7 +54,8 @@ SHAPES: dict[str, tuple[str, str, dict[str, Any]]] = {
 EMBEDDED = "embedded"
 SHIPPED = Path(__file__).resolve().parents[1] / "data" / "base"
 BASE_TOKENS = 20_000_000  # the log has whole seconds
-ROWS, LENGTH = 2, 1024
+REPLY = 512
+"""Tokens of each row that are learned: more than replies have."""
 WARMUP, STEPS = 2, 8
 GOAL_GIB = {"gpt_oss_20b": "<=24"}
 
@@ -68,24 +73,41 @@ def make_base(name: str, folder: Path) -> Path:
 
 def measure(backend: str, name: str, base: Path) -> dict[str, float]:
     """Tokens a second (median of `STEPS` steps) and the peak of GPU memory in GiB, in this process."""
-    profile: Profile = read_profile(FOLDER / f"{SHAPES[name][1]}.toml")
+    profile = read_profile(FOLDER / f"{SHAPES[name][1]}.toml")
     trainable = BACKENDS[backend].load(base, profile, seed=1)  # type: ignore[index]
-    optimizer = torch.optim.AdamW(trainable.weights, lr=profile.schedule.learning_rate)
-    ids = torch.randint(0, 30_000, (ROWS, LENGTH), device=trainable.device)
-    chosen = torch.zeros_like(ids, dtype=torch.bool)
-    chosen[:, LENGTH // 2 : -1] = True
-    targets = ids.roll(-1, dims=1)[chosen]
+    items = largest_batch(profile.schedule, trainable.model.get_base_model().config.vocab_size)
+    took = timed(trainable, profile, items)
+    tokens = sum(item.tokens for item in items)
+    return {"tokens_per_s": tokens / median(took), "peak_gib": torch.cuda.max_memory_allocated() / 2**30}
+
+
+def largest_batch(schedule: Schedule, words: int) -> list[Item]:
+    """Replies to imitate that fill a batch of this schedule, of chance tokens from so many."""
+    length = schedule.context
+    count = max(1, min(schedule.batch, schedule.batch_tokens // length))
+    rng = random.Random(1)
+    prompt = max(length - REPLY, length // 2)
+    rows = [Row(tuple(rng.choices(range(words), k=length)), prompt) for _ in range(count)]
+    return [Item("sft", (row,), weight=1.0) for row in rows]
+
+
+def timed(trainable: Trainable, profile: Profile, items: Sequence[Item]) -> list[float]:
+    """Seconds of each of `STEPS` training steps of one batch."""
+    numbers = list(range(len(items)))
+    known = dict.fromkeys(numbers, (0.0,))
+    objectives = Objectives(
+        items, profile.preference, known, mean_weights(items), mean_sizes(items, [numbers])
+    )
+    rate, clip = profile.schedule.learning_rate, profile.schedule.clip
+    optimizer = torch.optim.AdamW(trainable.weights, lr=rate, weight_decay=0.0)
     took = []
     for _ in range(WARMUP + STEPS):
         began = time.perf_counter()
-        loss = F.cross_entropy(trainable.scores(ids, chosen), targets)
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
-        torch.cuda.synchronize()
+        update(trainable, optimizer, objectives, [numbers], rate, clip)
+        if trainable.device.type == "cuda":
+            torch.cuda.synchronize()
         took.append(time.perf_counter() - began)
-    rate = ROWS * LENGTH / median(took[WARMUP:])
-    return {"tokens_per_s": rate, "peak_gib": torch.cuda.max_memory_allocated() / 2**30}
+    return took[WARMUP:]
 
 
 def side_by_side(name: str) -> list[Figure]:

@@ -100,7 +100,7 @@ def _run(trainable: Trainable, job: Job, progress: Progress | None) -> tuple[Pro
         clock.count()
         rate = _rate(done.step, len(plan), schedule)
         torch.manual_seed(job.seed * 1_000_003 + done.step)  # dropout is the same after a resume
-        losses, norm = _step(trainable, optimizer, objectives, step.batches, rate, schedule.clip)
+        losses, norm = update(trainable, optimizer, objectives, step.batches, rate, schedule.clip)
         speed = step.tokens / clock.count()
         done.step += 1
         done.tokens += step.tokens
@@ -187,7 +187,7 @@ def _rate(step: int, total: int, schedule: Schedule) -> float:
     return schedule.learning_rate * 0.5 * (1 + math.cos(math.pi * part))
 
 
-def _step(
+def update(
     trainable: Trainable,
     optimizer: torch.optim.Optimizer,
     objectives: Objectives,

@@ -35,13 +35,15 @@ def examples(cases: Sequence[Case], cap: float) -> list[Example]:
     ]
     counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for example in drafts:
-        counts[example.kind][example.rater] += 1
+        if example.kind != "pair":
+            counts[example.kind][example.rater] += 1
     alone = {kind: weights(counted, cap) for kind, counted in counts.items()}
-    pairs = [example for example in drafts if example.kind == "pair"]
-    shared = pair_weights([example.raters for example in pairs], cap)
-    of_pairs = {example.id: weight for example, weight in zip(pairs, shared, strict=True)}
+    shared = iter(pair_weights([example.raters for example in drafts if example.kind == "pair"], cap))
     return [
-        msgspec.structs.replace(example, weight=of_pairs.get(example.id, alone[example.kind][example.rater]))
+        msgspec.structs.replace(
+            example,
+            weight=next(shared) if example.kind == "pair" else alone[example.kind][example.rater],
+        )
         for example in drafts
     ]
 

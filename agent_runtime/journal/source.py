@@ -4,7 +4,6 @@ is changed but by `forget`."""
 from __future__ import annotations
 
 import asyncio
-import shutil
 import socket
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -13,6 +12,7 @@ from typing import Protocol, TypeVar
 
 import msgspec
 
+from agent_runtime import files
 from agent_runtime.errors import JournalError, JournalLocked
 from agent_runtime.journal import schema
 from agent_runtime.journal.consent import decide
@@ -153,7 +153,8 @@ def take_snapshot(source: Source, scope: Scope, target: Path | None = None) -> P
         # What went elsewhere is out of the reach of an erasure that came before it was there.
         check_nobody_erased(read_manifest(sealed), erasures(source))
     except JournalError:
-        shutil.rmtree(sealed, ignore_errors=True)
+        with suppress(OSError):
+            files.remove_folder(sealed)
         raise
     return sealed
 

@@ -20,12 +20,13 @@ from rich.console import Console
 
 from agent_runtime.nights import runs
 from agent_runtime.nights.runs import STAGES, Run
+from agent_runtime.registry.manifest import REPORT
 from benchmarks import swaps
 from benchmarks.figures import Figure, earlier, machine, report, show
 from benchmarks.markdown import PAGE, put
 from benchmarks.nights import NIGHTS, PLAYERS, noise, poison, replies, spent
 from learner.gate.report import read_report
-from learner.job.judge import STAGED
+from learner.job.judge import STAGED, Told
 from learner.job.work import Exported
 from tests.support.ratings import Taste, population
 
@@ -58,6 +59,7 @@ def one_night(folder: Path) -> list[Figure]:
     return [
         Figure("night_minutes_1000_turns", whole, "min", rated, "<=6"),
         *(Figure(f"night_minutes_{stage}", value, "min", rated) for stage, value in took.items()),
+        Figure("night_peak_mb", runs.read(run.folder / STAGED / REPORT, Told).peak_mb, "MB", 1, "<=2000"),
         Figure("night_promoted", float(run.outcome.ended == "promoted"), "nights", 1),
         Figure("export_parity_max_abs", exported.parity.max_abs, "logits", exported.parity.positions),
         Figure("hidden_taste_preference", Taste().prefers(new, old), "share", len(new), ">=0.65"),

@@ -43,7 +43,7 @@ class DatasetSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """Stars by which a rating has to differ from its player's own mean to say anything."""
     validation_share: Share = 0.1
     test_share: Share = 0.1
-    test_raters: Count = 10
+    test_raters: Count = 14
     """Players to test on, at least: fewer than six prove nothing, and nights ask for more at later looks.
     For its sake never more than a third."""
     near_duplicate: Share = 0.85

@@ -34,6 +34,7 @@ from learner.gate.evidence import SIDES, Answer, Figures, Side
 
 GREEDY = Sampling(temperature=0.0)
 _PROMPT = "prompt"  # to the engine, the draws of one prompt are turns of one talk
+_CACHE_MB = 32  # for the beginnings that prompts share: they come once each, and none is taken up again later
 
 Progress = Callable[[int], None]
 
@@ -62,7 +63,7 @@ async def engines(model: Path, threads: int = 1) -> AsyncIterator[dict[Side, Lla
     async with AsyncExitStack() as stack:
         started: dict[Side, LlamaEngine] = {}
         for side in SIDES:
-            started[side] = LlamaEngine(model, threads=threads, slots=1)
+            started[side] = LlamaEngine(model, threads=threads, slots=1, cache_mb=_CACHE_MB)
             await started[side].start()
             stack.push_async_callback(started[side].close)
         yield started

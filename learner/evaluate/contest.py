@@ -9,7 +9,7 @@ from pathlib import Path
 
 from learner.evaluate.scoring import Contender
 from learner.examples import Example, load_examples
-from learner.gate.evidence import Judged
+from learner.gate.evidence import Evidence
 
 Stage = Callable[[str, int, int], None]
 """Told the name of a stage, and how much of it is done."""
@@ -41,8 +41,8 @@ class Retrained:
     left_out: tuple[str, ...]
 
 
-Retrain = Callable[[Sequence[Judged]], Retrained | None]
-"""Told the held-out judgements: trains once more, or not when that could decide nothing."""
+Retrain = Callable[[Evidence], Retrained | None]
+"""Told all that was found: trains once more, or not when that could decide nothing."""
 
 
 def examples_of(contest: Contest, part: str) -> list[Example]:

@@ -39,10 +39,19 @@ def judge_all(
     scorer: Scorer, champion: Contender, challenger: Contender, examples: Sequence[Example], stage: Stage
 ) -> list[Judged]:
     """How likely both sides find the judged replies. Pairs that only repeat two thumbs are left out."""
+    taken = _taken(examples)
+    texts = _texts(taken)
+    old = scorer.score(champion, texts, part_of(stage, "judgements, champion", len(texts)))
+    new = scorer.score(challenger, texts, part_of(stage, "judgements, challenger", len(texts)))
+    return _compared(taken, old, new)
+
+
+def _taken(examples: Sequence[Example]) -> list[Example]:
+    """The judgements among them, each once."""
     thumbs = {
         (prompt_key(each.messages), each.completion, each.label) for each in examples if each.kind == "thumb"
     }
-    taken = [
+    return [
         each
         for each in examples
         if each.weight > 0
@@ -51,10 +60,18 @@ def judge_all(
             or (each.kind == "pair" and each.rejected is not None and not _repeats(each, thumbs))
         )
     ]
+
+
+def _texts(taken: Sequence[Example]) -> list[Text]:
+    """Their judged replies, and behind them what pairs reject."""
     texts = [Text(each.messages, each.completion) for each in taken]
-    texts += [Text(each.messages, each.rejected or "") for each in taken if each.kind == "pair"]
-    old = scorer.score(champion, texts, part_of(stage, "judgements, champion", len(texts)))
-    new = scorer.score(challenger, texts, part_of(stage, "judgements, challenger", len(texts)))
+    return texts + [Text(each.messages, each.rejected or "") for each in taken if each.kind == "pair"]
+
+
+def _compared(
+    taken: Sequence[Example], old: Sequence[Likely | None], new: Sequence[Likely | None]
+) -> list[Judged]:
+    """How likely both sides find these texts, as rows of judgements."""
     found, second = [], len(taken)
     for number, each in enumerate(taken):
         row = _judged(each, old[number], new[number])
@@ -106,16 +123,17 @@ def try_scales(
 ) -> list[Tried]:
     """Each scale on validation, by how far it moves judged replies to where raters wanted them; the best one
     that keeps golden texts likely is chosen."""
-    examples = some(validation, settings.judgements)
-    texts = _golden(_TRIED_SEED, settings.golden_texts)
-    before = scorer.score(contest.champion, texts)
+    taken = _taken(some(validation, settings.judgements))
+    texts = _texts(taken)
+    golden = _golden(_TRIED_SEED, settings.golden_texts)
+    old, before = scorer.score(contest.champion, texts), scorer.score(contest.champion, golden)
     tried, judged = [], 0
     for number, scale in enumerate(settings.scales):
         stage("LoRA scales", number, len(settings.scales))
         contender = Contender(contest.adapter, scale)
-        rows = judge_all(scorer, contest.champion, contender, examples, quiet)
+        rows = _compared(taken, old, scorer.score(contender, texts))
         judged = len(rows)
-        ratio = _perplexity(before, scorer.score(contender, texts))
+        ratio = _perplexity(before, scorer.score(contender, golden))
         tried.append(Tried(scale, round(value(rows), 5), round(ratio, 5)))
     best = best_scale(tried, judged, settings.most_perplexity)
     return [msgspec.structs.replace(each, chosen=each is best) for each in tried]

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
+
+import msgspec
 
 from agent_runtime.files import digest
 from learner.evaluate import secrets
@@ -18,7 +21,7 @@ from learner.evaluate.likelihoods import judge_all, likelihoods, try_scales
 from learner.evaluate.scoring import Contender, Scorer
 from learner.evaluate.settings import EvaluationSettings
 from learner.evaluate.talk import talk
-from learner.gate.evidence import FOLDER, Evidence, Judged, Reward, Setup, write_evidence
+from learner.gate.evidence import FOLDER, Evidence, Reward, Setup, write_evidence
 from learner.gate.reward import fit
 
 REWARD = "reward.npz"
@@ -35,18 +38,12 @@ def evaluate(
     `DatasetError`, `AdapterError`, and the engine's other errors."""
     train, validation, test = (examples_of(contest, part) for part in ("train", "validation", "test"))
     held_out = some(test, settings.judgements)
-    again: list[Judged] = []
     with Scorer(contest.model, settings.threads) as scorer:
         tried = try_scales(scorer, contest, validation, settings, stage)
         challenger = Contender(contest.adapter, next(each.scale for each in tried if each.chosen))
         judged = judge_all(scorer, contest.champion, challenger, held_out, stage)
         texts = likelihoods(scorer, contest.champion, challenger, test, settings, stage)
         base = scorer.digest
-    retrained = retrain(judged) if retrain else None
-    if retrained:
-        with Scorer(contest.model, settings.threads) as scorer:
-            other = Contender(retrained.adapter, challenger.scale)
-            again = judge_all(scorer, contest.champion, other, held_out, stage)
     stage("reward model", 0, 1)
     model = fit(train)
     reward = None
@@ -73,7 +70,6 @@ def evaluate(
         reward=reward,
         secrets=len(planted),
         train_raters=len({example.rater for example in train} - {""}),
-        left_out=retrained.left_out if retrained else (),
     )
     evidence = Evidence(
         setup,
@@ -82,7 +78,13 @@ def evaluate(
         tuple(said.liked),
         tuple(texts),
         tuple(said.probes),
-        tuple(again),
     )
+    retrained = retrain(evidence) if retrain else None
+    if retrained:
+        with Scorer(contest.model, settings.threads) as scorer:
+            other = Contender(retrained.adapter, challenger.scale)
+            again = judge_all(scorer, contest.champion, other, held_out, stage)
+        setup = msgspec.structs.replace(setup, left_out=retrained.left_out)
+        evidence = replace(evidence, setup=setup, retrained=tuple(again))
     write_evidence(folder / FOLDER, evidence)
     return evidence

@@ -8,11 +8,20 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from learner.gate import spending
-from learner.gate.evidence import FOLDER, Liked, read_evidence
+from learner.gate.evidence import FOLDER, Evidence, Liked, read_evidence
 from learner.gate.judge import judge
 from learner.gate.report import write_report
 from learner.gate.spending import Look
 from learner.gate.verdict import GateSettings, Verdict
+
+
+def foresee(evidence: Evidence, registry: Path, settings: GateSettings) -> Verdict:
+    """The verdict on this evidence at the look that it would be; nothing is written or spent. Raises
+    `EvidenceError` and `RegistryError`."""
+    setup = evidence.setup
+    looks = spending.read_looks(registry)
+    look = spending.number(looks, setup.champion_adapter, setup.challenger_adapter)
+    return judge(evidence, settings, look=look)
 
 
 def decide(
@@ -31,10 +40,10 @@ def decide(
 
     Raises `EvidenceError` and `RegistryError`."""
     evidence = read_evidence(folder / FOLDER)
-    setup = evidence.setup
-    sides = setup.champion_adapter, setup.challenger_adapter
-    verdict = judge(evidence, settings, look=spending.number(spending.read_looks(registry), *sides))
+    verdict = foresee(evidence, registry, settings)
     line = write_report(folder, verdict, learned, said)
     if spend and verdict.asked:
-        spending.record(registry, Look(*sides, verdict.alpha, verdict.preference.p))
+        setup = evidence.setup
+        look = Look(setup.champion_adapter, setup.challenger_adapter, verdict.alpha, verdict.preference.p)
+        spending.record(registry, look)
     return verdict, line

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import msgspec
@@ -16,9 +16,8 @@ from learner.evaluate.contest import Contest, Retrained, Stage
 from learner.evaluate.likelihoods import most_followed
 from learner.evaluate.run import evaluate as measure
 from learner.evaluate.scoring import Contender
-from learner.gate import preference
-from learner.gate.decide import decide
-from learner.gate.evidence import FOLDER, LIKED, Judged, Liked, read_rows, without_words, write_rows
+from learner.gate.decide import decide, foresee
+from learner.gate.evidence import FOLDER, LIKED, Evidence, Liked, read_rows, without_words, write_rows
 from learner.gate.report import for_registry
 from learner.job.flagged import doubt
 from learner.job.heldout import more_players
@@ -54,14 +53,13 @@ class Evaluated(Struct, frozen=True):
 
 
 def evaluate(night: Night) -> Evaluated:
-    """Ask both versions; of what is liked better also a third one, trained without the raters whom it follows
+    """Ask both versions; of one that would pass also another, trained without the raters whom it follows
     most."""
     plan = night.plan
     contest, stage = _contest(night), _stages(night)
 
-    def retrain(judged: Sequence[Judged]) -> Retrained | None:
-        # The gate asks for it only of what is liked better.
-        if preference.measure(judged).p > plan.gate.alpha:
+    def retrain(evidence: Evidence) -> Retrained | None:
+        if not foresee(evidence, night.registry.root, plan.gate).passed:
             return None
         followed = most_followed(contest, 1.0, plan.gate.influential, stage)
         return train_without(night, tuple(sorted(followed)), stage)

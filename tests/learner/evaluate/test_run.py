@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -18,7 +17,7 @@ from learner.evaluate.scoring import Contender, Scorer
 from learner.evaluate.secrets import plant
 from learner.evaluate.settings import EvaluationSettings
 from learner.examples import read_examples
-from learner.gate.evidence import FOLDER, Judged, read_evidence
+from learner.gate.evidence import FOLDER, Evidence, read_evidence
 from learner.gate.judge import judge
 
 FEW = EvaluationSettings(
@@ -56,10 +55,10 @@ def test_an_evaluation_leaves_all_that_the_gate_asks_for(
         cases=cases,
     )
     told: list[tuple[str, int, int]] = []
-    shown: list[Judged] = []
+    shown: list[Evidence] = []
 
-    def retrain(judged: Sequence[Judged]) -> Retrained:
-        shown.extend(judged)
+    def retrain(evidence: Evidence) -> Retrained:
+        shown.append(evidence)
         return Retrained(adapter, ("ratertrain0",))
 
     evidence = evaluate(contest, tmp_path / "run", FEW, lambda *stage: told.append(stage), retrain)
@@ -75,7 +74,8 @@ def test_an_evaluation_leaves_all_that_the_gate_asks_for(
     assert len(evidence.answers) == 2 * 2 * 2
     assert {row.rater for row in evidence.judged} == {f"ratertest{number}" for number in range(7)}
     assert len(evidence.judged) == 10
-    assert evidence.retrained == evidence.judged == tuple(shown)
+    assert evidence.retrained == evidence.judged == shown[0].judged
+    assert shown[0].answers == evidence.answers
     assert setup.left_out == ("ratertrain0",)
     assert {(row.id, row.seed) for row in evidence.liked} == {
         (f"turntest{number}", seed) for number in (0, 1) for seed in (0, 1)

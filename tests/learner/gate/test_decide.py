@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from learner.gate.decide import decide
+from learner.gate.decide import decide, foresee
 from learner.gate.evidence import FOLDER, Evidence, write_evidence
 from learner.gate.report import CARD, verify
 from learner.gate.spending import read_looks
+from learner.gate.verdict import GateSettings
 from tests.support.simulated import night
 
 
@@ -43,3 +44,14 @@ def test_a_vetoed_night_spends_nothing(tmp_path: Path) -> None:
     folder = run(tmp_path / "1", night(1, effect=0.15, harmed=(("refusal", 0.3),)))
     assert decide(folder, tmp_path / "registry")[0].outcome == "keep"
     assert not read_looks(tmp_path / "registry")
+
+
+def test_a_verdict_is_foreseen_at_its_own_look_and_spends_nothing(tmp_path: Path) -> None:
+    registry, better = tmp_path / "registry", night(2, effect=0.15, challenger_adapter="c" * 64)
+    for number in range(4):
+        decide(run(tmp_path / str(number), night(1, challenger_adapter=f"{number}" * 64)), registry)
+    looks = read_looks(registry)
+    foreseen = foresee(better, registry, GateSettings())
+    assert read_looks(registry) == looks
+    assert foreseen.look == 5
+    assert foreseen == decide(run(tmp_path / "better", better), registry)[0]

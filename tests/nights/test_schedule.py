@@ -203,6 +203,18 @@ async def test_a_broken_store_is_made_anew(home: Path, clock: MovedClock) -> Non
     assert starts(home) == 1
 
 
+async def test_a_night_that_the_store_could_not_note_begins_once(home: Path, clock: MovedClock) -> None:
+    async with Running(home) as running:
+        clock.now = NIGHT + timedelta(seconds=1)
+        running.begin_nightly()
+        clock.now += timedelta(minutes=1)
+        running.begin_nightly()
+        assert starts(home) == 1
+        clock.now += timedelta(days=1)
+        running.begin_nightly()
+    assert starts(home) == 2
+
+
 async def test_turned_off_and_on_by_an_admin(home: Path, clock: MovedClock) -> None:
     pause(home / "learner", "admin eve", clock.now)
     async with Running(home) as running:

@@ -90,7 +90,7 @@ def runs(learner: Path) -> list[Run]:
     """All runs below HOME/learner that can be read, oldest first."""
     found = []
     working = holder(learner) is not None
-    folders = sorted((learner / RUNS).glob(f"*/{ASKED}"))
+    folders = sorted((learner / RUNS).glob(f"[!.]*/{ASKED}"))
     for path in folders:
         try:
             found.append(_run(path.parent, working and path == folders[-1], learner))

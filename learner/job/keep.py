@@ -8,11 +8,11 @@ was erased.
 
 from __future__ import annotations
 
-import shutil
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
+from agent_runtime import files
 from agent_runtime.config import Settings
 from agent_runtime.errors import NightError
 from agent_runtime.journal.source import erasures, open_source
@@ -26,8 +26,9 @@ from learner.job.work import Sealed
 
 
 def tidy(settings: Settings, registry: Registry) -> list[str]:
-    """Delete what is too old; returns the ids of runs and versions that are gone."""
-    _forget_erased(settings, registry)
+    """Delete what is too old; returns the ids of runs and versions that are gone. Raises `RegistryError`,
+    `OSError`, and once the old is gone `JournalError` and `NightError` for what holds words of players who
+    were erased."""
     state = registry.state()
     found = runs.runs(settings.learner_folder)
     named = {number for number in state.aliases.values() if number is not None} | set(state.banned)
@@ -36,14 +37,15 @@ def tidy(settings: Settings, registry: Registry) -> list[str]:
     for run in old:
         snapshot = _snapshot(run)
         if snapshot and snapshot not in kept:
-            shutil.rmtree(snapshot, ignore_errors=True)
-        shutil.rmtree(run.folder, ignore_errors=True)
+            files.remove_folder(snapshot)
+        files.remove_folder(run.folder)
     versions = registry.versions()
     limits = {"days": settings.registry.keep_days, "keep": settings.registry.keep}
     reasons = reasons_to_keep(versions, state, datetime.now(UTC), **limits)
     going = [version for version in versions if version.number not in reasons]
     for version in going:
         registry.remove(version.number, who=WHO, why="too old")
+    _forget_erased(settings, registry)
     return [run.asked.id for run in old] + [version.id for version in going]
 
 

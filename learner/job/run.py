@@ -77,8 +77,8 @@ def _held(
         folder.end(outcome)
         try:
             tidy(settings, night.registry)
-        except TownsfolkError as error:
-            show.console.print(f"nothing old was removed: {error}", markup=False)
+        except (TownsfolkError, OSError) as error:
+            show.console.print(f"not all that is old was removed: {error}", markup=False)
         return outcome
 
 

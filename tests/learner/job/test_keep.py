@@ -38,6 +38,18 @@ def test_the_newest_runs_stay_and_those_behind_a_version_in_use(tmp_path: Path) 
     assert len(list((tmp_path / "snapshots").iterdir())) == 2
 
 
+def test_a_damaged_run_keeps_no_other_from_being_removed(tmp_path: Path) -> None:
+    settings = nights.home(tmp_path, settings=SETTINGS + "keep_runs = 1\n")
+    quiet = Console(quiet=True)
+    for _ in range(2):
+        run(settings, "in a test", console=quiet, stages=stages("inconclusive"))
+    (kept,) = runs.runs(settings.learner_folder)
+    (kept.folder / DATASET / "manifest.json").write_text("{")
+    (kept.folder / DATASET / "manifest.json").chmod(0o600)
+    run(settings, "in a test", console=quiet, stages=stages("inconclusive"))
+    assert [each.asked.id[:5] for each in runs.runs(settings.learner_folder)] == ["00003"]
+
+
 def test_old_runs_without_a_version_go_too(tmp_path: Path) -> None:
     settings = nights.home(tmp_path, players=0, settings=SETTINGS + "keep_runs = 2\n")
     for _ in range(4):

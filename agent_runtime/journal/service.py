@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -33,6 +33,7 @@ MAX_AT_ONCE = 4
 """Questions worked on at the same time; more wait."""
 PATIENCE_S = 30.0
 """How long a connection may take to ask, and to read a part of its answer."""
+_MAX_ADDRESS = 107
 
 
 class Ask(msgspec.Struct, frozen=True, tag="ask", forbid_unknown_fields=True):
@@ -83,6 +84,20 @@ def socket_path(journal: Path) -> Path:
     return journal.with_suffix(".sock")
 
 
+@contextmanager
+def address_of(path: Path) -> Iterator[str]:
+    """What to bind to or connect to for a socket at this path, inside the block only: the system takes no
+    more than 107 bytes, so a folder with a longer name goes by its descriptor. Raises `OSError`."""
+    if len(os.fsencode(path)) <= _MAX_ADDRESS:
+        yield str(path)
+        return
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        yield f"/proc/self/fd/{folder}/{path.name}"
+    finally:
+        os.close(folder)
+
+
 @asynccontextmanager
 async def serve_queries(
     journal: Journal, path: Path | None = None, forget: Forgetting | None = None
@@ -90,8 +105,7 @@ async def serve_queries(
     """Answer questions on this socket (default: beside the journal) while the block runs.
 
     `forget` erases players and returns the snapshots that went with them; without it, only the journal
-    forgets them. Raises `JournalError` when the socket cannot be made; its path is limited to about 100
-    bytes.
+    forgets them. Raises `JournalError` when the socket cannot be made.
     """
     forget = forget or partial(decide, journal)
     path = path or socket_path(journal.database.path)
@@ -109,21 +123,22 @@ async def serve_queries(
                         await writer.drain()
         writer.close()
 
-    listener = socket.socket(socket.AF_UNIX)
-    try:
-        # Whoever had the socket before us is gone: we hold the journal's lock.
-        path.unlink(missing_ok=True)
-        listener.bind(str(path))
-        os.chmod(path, 0o600)  # before it listens, so that nobody gets in earlier
-    except OSError as error:
-        listener.close()
-        raise JournalError(f"{path}: {error.strerror or error}; choose a shorter --home") from error
-    server = await asyncio.start_unix_server(talk, sock=listener, limit=MAX_QUESTION)
-    try:
-        yield
-    finally:
-        server.close()
-        path.unlink(missing_ok=True)
+    with ExitStack() as stack:
+        listener = socket.socket(socket.AF_UNIX)
+        try:
+            # Whoever had the socket before us is gone: we hold the journal's lock.
+            path.unlink(missing_ok=True)
+            listener.bind(stack.enter_context(address_of(path)))
+            os.chmod(path, 0o600)  # before it listens, so that nobody gets in earlier
+        except OSError as error:
+            listener.close()
+            raise JournalError(f"{path}: {error.strerror or error}; choose another --home") from error
+        server = await asyncio.start_unix_server(talk, sock=listener, limit=MAX_QUESTION)
+        try:
+            yield
+        finally:
+            server.close()
+            path.unlink(missing_ok=True)
 
 
 async def _answer(journal: Journal, line: bytes, forget: Forgetting) -> list[bytes]:

@@ -21,7 +21,7 @@ from agent_runtime.journal.export import Format, write_export
 from agent_runtime.journal.queries import decoded, rows_as_json
 from agent_runtime.journal.rows import ConsentRow
 from agent_runtime.journal.sealed import Scope, read_manifest
-from agent_runtime.journal.service import Answer, Ask, Copy, Export, Forget, Question, socket_path
+from agent_runtime.journal.service import Answer, Ask, Copy, Export, Forget, Question, address_of, socket_path
 from agent_runtime.journal.snapshot import check_nobody_erased, seal, write_snapshot
 from agent_runtime.journal.statements import ExportName, QueryName
 from agent_runtime.journal.store import Store
@@ -82,7 +82,8 @@ class _Socket:
         try:
             with socket.socket(socket.AF_UNIX) as connection:
                 connection.settimeout(TIMEOUT_S)
-                connection.connect(str(self._path))
+                with address_of(self._path) as address:
+                    connection.connect(address)
                 connection.sendall(msgspec.json.encode(question) + b"\n")
                 with connection.makefile("rb") as lines:
                     for line in lines:

@@ -56,7 +56,7 @@ play: install ## the demo's world, staying up for you: join with a Luanti client
 	$(BIN)/python -m demo play $(if $(ADDRESS),--address $(ADDRESS)) $(if $(PORT),--port $(PORT))
 
 test: install-dev mod-test ## everything that takes no more than minutes
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
 
 test-luanti: install-dev ## the scenes in the game, on Luanti 5.6.1, 5.10 and 5.15.2 (as root)
 	$(BIN)/python -m pytest tests/luanti --engines all

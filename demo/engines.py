@@ -17,6 +17,7 @@ from pathlib import Path
 import platformdirs
 from rich.console import Console
 
+from agent_runtime.files import locked
 from demo.engine import Engine, inspect, machine_engine
 from demo.errors import DemoError, EngineMissing
 
@@ -26,6 +27,7 @@ SUITES = ("trixie", "sid")
 PACKAGES = ("luanti-server", "lua-socket", "lua-messagepack")
 PROGRAM = "/usr/games/luantiserver"
 SOURCES = Path("/etc/apt")
+BUILD_SECONDS = 900
 
 
 def default_folder() -> Path:
@@ -79,15 +81,24 @@ def build(suite: str, folder: Path | None = None, *, source: str | None = None) 
         raise EngineMissing("building an engine needs debootstrap: apt install debootstrap")
     source = source or mirror()
     folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with locked(folder / f"{suite}.lock", BUILD_SECONDS):
+            if not have(suite, folder):  # nobody built it while we waited
+                _build(suite, folder, source)
+    except TimeoutError as error:
+        raise EngineMissing(str(error)) from error
+    engine = have(suite, folder)
+    if engine is None:
+        raise EngineMissing(f"the root of {suite} has no {PROGRAM}")
+    return engine
+
+
+def _build(suite: str, folder: Path, source: str) -> None:
     unfinished = folder / f"{suite}.unfinished"
     shutil.rmtree(unfinished, ignore_errors=True)
     command = ["debootstrap", "--variant=minbase", f"--include={','.join(PACKAGES)}", suite]
     _run_shown(["unshare", "--mount", *command, str(unfinished), source], f"the engine of Debian {suite}")
     unfinished.rename(folder / suite)
-    engine = have(suite, folder)
-    if engine is None:
-        raise EngineMissing(f"the root of {suite} has no {PROGRAM}")
-    return engine
 
 
 def _run_shown(command: list[str], what: str) -> None:
@@ -98,7 +109,7 @@ def _run_shown(command: list[str], what: str) -> None:
         process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
         )
-        watchdog = threading.Timer(900, process.kill)
+        watchdog = threading.Timer(BUILD_SECONDS, process.kill)
         watchdog.start()
         try:
             assert process.stdout

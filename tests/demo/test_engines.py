@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 
+from agent_runtime.files import locked
+from demo import engines
 from demo.engines import build, have, mirror
 from demo.errors import EngineMissing
 
@@ -59,3 +62,15 @@ def test_without_root_nothing_is_built(tmp_path: Path, monkeypatch: pytest.Monke
     with pytest.raises(EngineMissing, match="needs root"):
         build("trixie", tmp_path / "engines")
     assert not (tmp_path / "engines").exists()
+
+
+def test_who_finds_another_at_it_waits_and_takes_what_was_built(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the lock held as another process would hold it."""
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    monkeypatch.setattr(shutil, "which", lambda name: f"/usr/sbin/{name}")
+    monkeypatch.setattr(engines, "BUILD_SECONDS", 0.1)
+    with locked(tmp_path / "sid.lock", 0), pytest.raises(EngineMissing, match="held by another process"):
+        build("sid", tmp_path, source="http://mirror.example/debian")
+    assert [path.name for path in tmp_path.iterdir() if path.is_dir()] == ["home"]

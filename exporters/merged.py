@@ -10,16 +10,22 @@ from pathlib import Path
 
 from agent_runtime.engine import adapterfile, modelfile
 from agent_runtime.engine.merge import write_merged
+from agent_runtime.engine.quantise import KINDS, quantise
 from agent_runtime.errors import ExportError
 from exporters.gguf import replacing
 
 
-def export_merged(base: Path, adapter: Path, destination: Path, *, version: str, scale: float = 1.0) -> Path:
+def export_merged(
+    base: Path, adapter: Path, destination: Path, *, version: str, scale: float = 1.0, kind: str = ""
+) -> Path:
     """Write the GGUF `base` with scale · the GGUF adapter in its weights. Those keep their type where it is
-    Q8_0 or finer, and become Q8_0 otherwise. Raises `ExportError`, and `AdapterError` or `ModelFileError` for
+    Q8_0 or finer, and become Q8_0 otherwise; with a `kind` (one of `KINDS`) all are rounded to it, which
+    takes a base of sixteen bits or more. Raises `ExportError`, and `AdapterError` or `ModelFileError` for
     files that are not what they should be."""
     if destination.exists():
         raise ExportError(f"{destination}: is there already; give a new file")
+    if kind and kind not in KINDS:
+        raise ExportError(f"{kind!r} is none of {', '.join(KINDS)}")
     header = modelfile.read_header(base)
     checked = adapterfile.check(adapter, header)
     facts = {
@@ -31,6 +37,9 @@ def export_merged(base: Path, adapter: Path, destination: Path, *, version: str,
     try:
         with replacing(destination) as temporary:
             write_merged(base, checked, scale, Path(temporary), facts)
+            if kind:
+                with replacing(Path(temporary)) as rounded:
+                    quantise(Path(temporary), Path(rounded), kind)
     except NotImplementedError as error:
         raise ExportError(f"{base}: nothing can be added to its weights ({error})") from error
     except OSError as error:

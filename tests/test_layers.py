@@ -25,7 +25,11 @@ ALLOWED = {
     "town": {"town", "serving", "npc", "journal", "bridge", "engine.interface", "__version__"},
 }
 ONLY_IN = {
-    "llama_cpp": ("agent_runtime/engine/llama.py", "agent_runtime/engine/build.py"),
+    "llama_cpp": (
+        "agent_runtime/engine/llama.py",
+        "agent_runtime/engine/quantise.py",
+        "agent_runtime/engine/build.py",
+    ),
     "httpx2": ("agent_runtime/engine/openai.py",),
     "websockets": ("agent_runtime/bridge/server.py",),
     "duckdb": ("agent_runtime/journal/",),

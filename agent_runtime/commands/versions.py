@@ -74,6 +74,9 @@ def merge(
     context: typer.Context,
     number: Annotated[int, typer.Argument(min=1, help="The version's number.")],
     out: Annotated[Path, typer.Argument(help="A new file.")],
+    kind: Annotated[
+        str, typer.Option("--type", help="Round all weights: q8_0, q6_k, q5_k_m or q4_k_m.")
+    ] = "",
 ) -> None:
     """Write the model with a version merged in as one GGUF, for engines that take no adapters."""
     from agent_runtime.engine import modelfile
@@ -93,8 +96,11 @@ def merge(
         out.expanduser().absolute(),
         version=str(number),
         scale=found.manifest.scale,
+        kind=kind,
     )
-    typer.echo(f"{path} ({path.stat().st_size / 2**20:.1f} MiB) answers as version {number} does, by itself")
+    alike = "nearly as" if kind else "as"
+    size = path.stat().st_size / 2**20
+    typer.echo(f"{path} ({size:.1f} MiB) answers {alike} version {number} does, by itself")
 
 
 @app.command()

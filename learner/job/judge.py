@@ -88,10 +88,13 @@ def gate(night: Night) -> Judgement:
     shutil.copyfile(folder.path / "train" / PICTURE, staged / PICTURE)
     told = _told(night)
     (staged / REPORT).write_bytes(msgspec.json.format(msgspec.json.encode(told), indent=1) + b"\n")
-    spend = not folder.asked.dry
+    during = night.registry.state().challenger
+    spend = not folder.asked.dry and during is None
     verdict, line = decide(staged, night.registry.root, plan.gate, list(_about(told)), said, spend=spend)
     needs = more_players(verdict, told.dataset.raters)
-    return Judgement(for_registry(verdict), told.evaluate.scale, told.evaluate.champion, line, STAGED, needs)
+    return Judgement(
+        for_registry(verdict), told.evaluate.scale, told.evaluate.champion, line, STAGED, needs, during
+    )
 
 
 def register(night: Night) -> Registered:

@@ -28,7 +28,8 @@ WHO = "learner"
 class Judgement(Struct, frozen=True):
     """What the gate said: its verdict, the LoRA scale that was judged, the champion of that moment, and one
     line on what was learned. `staged` is the folder of the version's files, relative to the run's. `needs` is
-    what else to say of too few raters."""
+    what else to say of too few raters. `during` is the version whose trial went on then: what was judged
+    meanwhile has spent none of the error, and serves only if an admin lets it."""
 
     verdict: Verdict
     scale: float
@@ -36,6 +37,7 @@ class Judgement(Struct, frozen=True):
     learned: str
     staged: str
     needs: str = ""
+    during: int | None = None
 
 
 class Registered(Struct, frozen=True):
@@ -136,6 +138,7 @@ def _why_not(state: State, version: int, judged: Judgement, passed: str, doubt: 
         return f"{doubt}; look at what was wrong with that one, then {yours}"
     if passed == "keep":
         return f"it waits for you, as learn.passed says; {yours}"
-    if passed == "canary" and state.challenger is not None:
-        return f"version {state.challenger} is on trial and is not disturbed; {yours}"
+    trial = judged.during or state.challenger
+    if trial is not None:
+        return f"version {trial} was on trial when it was judged, and is not disturbed; {yours}"
     return ""

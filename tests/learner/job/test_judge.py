@@ -9,6 +9,7 @@ import pytest
 from msgspec import Struct
 from rich.console import Console
 
+from agent_runtime import config
 from agent_runtime.registry.store import Registry
 from learner.gate.evidence import FOLDER, write_evidence
 from learner.gate.spending import read_looks
@@ -35,6 +36,11 @@ def judged_by(raters: int) -> dict[str, Stage]:
         return nights.evaluated(night)
 
     return {**nights.stages(), "train": trained, "evaluate": evaluated, "gate": judge.gate}
+
+
+def liked_better(night: Night) -> Struct:
+    write_evidence(night.folder.path / JUDGED / FOLDER, simulated.night(1, raters=40, effect=0.15))
+    return nights.evaluated(night)
 
 
 def test_the_card_says_of_a_training_that_its_time_was_over(tmp_path: Path) -> None:
@@ -64,3 +70,26 @@ def test_a_night_with_too_few_raters_says_how_many_players_are_missing(tmp_path:
     assert outcome.ended == "kept"
     assert "too few held-out raters" in outcome.summary
     assert "they can be asked once 6 more players have rated" in outcome.summary
+
+
+@pytest.mark.parametrize("passed", ["canary", "promote"])
+def test_a_night_beside_a_trial_spends_nothing_and_disturbs_nothing(tmp_path: Path, passed: str) -> None:
+    settings = nights.home(tmp_path, settings=nights.SETTINGS.replace("promote", "canary"))
+    quiet = Console(quiet=True)
+    assert run(settings, "in a test", console=quiet, stages=nights.stages()).ended == "canary"
+    (tmp_path / "townsfolk.toml").write_text(nights.SETTINGS.replace("promote", passed))
+    settings = config.load(tmp_path)
+    better = {**judged_by(40), "evaluate": liked_better}
+
+    def ended(night: Night) -> Struct:
+        found = judge.gate(night)
+        night.registry.drop(1, who="ann", why="it swears")
+        return found
+
+    outcome = run(settings, "in a test", console=quiet, stages={**better, "gate": ended})
+    assert outcome.ended == "kept"
+    assert "version 1 was on trial when it was judged" in outcome.summary
+    assert not read_looks(settings.registry_path)
+    outcome = run(settings, "in a test", console=quiet, stages=better)
+    assert (outcome.ended, outcome.version) == ({"canary": "canary", "promote": "promoted"}[passed], 3)
+    assert len(read_looks(settings.registry_path)) == 1

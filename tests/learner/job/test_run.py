@@ -252,7 +252,10 @@ def test_a_version_that_passed_is_tried_by_some_players_first(settings: Settings
     assert (state.champion, state.challenger, state.share) == (0, 1, 0.1)
     second = night(config.load(settings.home), stages=stages(gate=says("passed", "again")))
     assert second.ended == "kept"
-    assert "version 1 is on trial and is not disturbed; `townsfolk promote 2`" in second.summary
+    assert (
+        "version 1 was on trial when it was judged, and is not disturbed; `townsfolk promote 2`"
+        in second.summary
+    )
 
 
 def test_an_admin_who_promotes_meanwhile_is_not_overruled(settings: Settings) -> None:

@@ -19,7 +19,7 @@ MOD_TEST_PACKAGES := lua-busted lua-check luajit
 TEST_PACKAGES := $(MOD_TEST_PACKAGES) debootstrap
 
 .DEFAULT_GOAL := help
-.PHONY: eval-cases corpus-counts help install install-learn install-dev demo scene play test test-luanti mod-test check base actions bench-game bench-base bench-engine bench-loop gpu-check picture clean
+.PHONY: eval-cases corpus-counts help install install-learn install-dev demo scene play test test-slow test-luanti mod-test check base actions bench-game bench-base bench-engine bench-loop gpu-check picture clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -57,6 +57,9 @@ play: install ## the demo's world, staying up for you: join with a Luanti client
 
 test: install-dev mod-test ## everything that takes no more than minutes
 	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
+
+test-slow: install-dev ## what make test leaves out: whole nights on the real base, the demo's among them; half an hour
+	$(BIN)/python -m pytest -m slow
 
 test-luanti: install-dev ## the scenes in the game, on Luanti 5.6.1, 5.10 and 5.15.2 (as root)
 	$(BIN)/python -m pytest tests/luanti --engines all

@@ -21,13 +21,15 @@ RESULTS = Path(__file__).parent / "results"
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One figure. `goal` is `<=5` or `>=0.95`, or empty; `n` is the number of measurements."""
+    """One figure. `goal` is `<=5` or `>=0.95`, or empty; `n` is the number of measurements; `date` is when an
+    earlier run measured it, empty for this one."""
 
     name: str
     value: float
     unit: str
     n: int
     goal: str = ""
+    date: str = ""
 
     @property
     def reached(self) -> bool | None:
@@ -82,10 +84,10 @@ def earlier(name: str, measured: Sequence[Figure]) -> list[Figure]:
     if not path.exists():
         return []
     now = {figure.name for figure in measured}
-    before: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))["figures"]
+    before: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return [
-        Figure(key, row["value"], row["unit"], row["n"], row.get("goal", ""))
-        for key, row in before.items()
+        Figure(key, row["value"], row["unit"], row["n"], row.get("goal", ""), row.get("date", before["date"]))
+        for key, row in before["figures"].items()
         if key not in now
     ]
 
@@ -105,6 +107,7 @@ def report(name: str, command: str, figures: Sequence[Figure], before: dict[str,
                 "unit": figure.unit,
                 **({"goal": figure.goal} if figure.goal else {}),
                 "n": figure.n,
+                **({"date": figure.date} if figure.date else {}),
             }
             for figure in figures
         },

@@ -24,14 +24,20 @@ def table(results: Path) -> str:
         f"{machine['cores']} cores, {machine['memory_gib']} GiB, {machine['system']}, "
         f"Python {machine['python']}.",
         "",
-        "| figure | value | unit | goal | reached | n |",
-        "|---|---:|---|---|---|---:|",
+    ]
+    dated = any("date" in entry for entry in content["figures"].values())
+    lines += [
+        "| figure | value | unit | goal | reached | n |" + " measured |" * dated,
+        "|---|---:|---|---|---|---:|" + "---|" * dated,
     ]
     for name, entry in content["figures"].items():
         figure = Figure(name, entry["value"], entry["unit"], entry["n"], entry.get("goal", ""))
         reached = {True: "yes", False: "**no**", None: ""}[figure.reached]
         goal = figure.goal.replace("<=", "≤ ").replace(">=", "≥ ")
-        lines.append(f"| `{name}` | {figure.value:,.4g} | {figure.unit} | {goal} | {reached} | {figure.n} |")
+        when = f" {entry.get('date', content['date'])} |" if dated else ""
+        lines.append(
+            f"| `{name}` | {figure.value:,.4g} | {figure.unit} | {goal} | {reached} | {figure.n} |{when}"
+        )
     return "\n".join(lines)
 
 

@@ -35,6 +35,21 @@ def test_every_figure_has_its_row_and_says_whether_its_goal_was_reached(tmp_path
     ]
 
 
+def test_figures_of_other_days_say_so(tmp_path: Path) -> None:
+    path = tmp_path / "engine.json"
+    figures = CONTENT["figures"]
+    assert isinstance(figures, dict)
+    path.write_text(
+        json.dumps({**CONTENT, "figures": {**figures, "rate": {**figures["rate"], "date": "2026-11-01"}}})
+    )
+    lines = table(path).splitlines()
+    assert lines[2] == "| figure | value | unit | goal | reached | n | measured |"
+    assert lines[-2:] == [
+        "| `slow_vs` | 0.5 | × | ≥ 0.95 | **no** | 5 | 2026-11-20 |",
+        "| `rate` | 1.234e+04 | 1/s |  |  | 7 | 2026-11-01 |",
+    ]
+
+
 def test_the_table_goes_between_the_marks_and_nothing_else_changes(tmp_path: Path) -> None:
     results, page = tmp_path / "engine.json", tmp_path / "page.md"
     results.write_text(json.dumps(CONTENT))

@@ -89,6 +89,13 @@ class State:
         return next(moved, 0.0)
 
     @property
+    def chances(self) -> dict[int, datetime]:
+        """When a version last got a chance: it was promoted, challenged or unbanned. What it did before does
+        not count against it."""
+        given = ("promote", "challenge", "unban")
+        return {entry.version: entry.at for entry in self.entries if entry.what in given}
+
+    @property
     def serving(self) -> set[int]:
         """The versions that have to be at hand."""
         return {self.champion, self.last_good} | ({self.challenger} if self.challenger is not None else set())

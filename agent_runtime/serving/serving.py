@@ -81,7 +81,7 @@ class Serving:
             state = State()
         self._state = state
         self._trials.follow(state)
-        await self._blame_for_crash()
+        await self._trials.blame(self._standing.left)
         if self._state.last_good != BARE:
             # First what can be gone back to, so that a champion which cannot serve leaves it in charge.
             await self._bring(good := self._state.last_good)
@@ -266,15 +266,6 @@ class Serving:
             log.error("refusal_not_written", version=number, error=str(error))
         else:
             self._decided(state)
-
-    async def _blame_for_crash(self) -> None:
-        """A status that is still there was left by a process that did not end in good order."""
-        status = self._standing.left
-        if status and status.suspect != BARE and status.suspect in self._state.serving:
-            log.warning("ended_without_a_word", version=status.suspect)
-            self._trials.crashed(status.suspect)
-            await self._trials.save()
-            await self._trials.decide()
 
     async def _tell(self) -> None:
         await self._standing.tell(self._champion, self._challenger, self._state.share, self._suspect)

@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 
 import msgspec
@@ -24,7 +25,7 @@ from agent_runtime.registry import canary, guard
 from agent_runtime.registry.audit import BARE, State
 from agent_runtime.registry.canary import Trial
 from agent_runtime.registry.guard import Tally
-from agent_runtime.registry.status import Memo, StatusFiles
+from agent_runtime.registry.status import Memo, Status, StatusFiles
 from agent_runtime.registry.store import Registry
 from agent_runtime.sections import Canary
 from agent_runtime.sections import Registry as RegistrySettings
@@ -89,12 +90,8 @@ class Trials:
             self._memo.trial = Trial(state.champion, challenger, state.challenged, began=now, stage_began=now)
         elif before.challenger == challenger and before.share != state.share:
             trial.step(now)
-        if before.entries:
-            for entry in state.entries[len(before.entries) :]:
-                if entry.what in ("promote", "challenge", "unban"):
-                    # A new chance starts from nothing.
-                    self._memo.tallies.pop(entry.version, None)
-                    self._failed = {key: at for key, at in self._failed.items() if key[1] != entry.version}
+        if state.entries:  # a log that cannot be read says nothing
+            self._give_chances(state.chances)
         self._dirty = True
 
     def crashed(self, version: int) -> None:
@@ -142,6 +139,18 @@ class Trials:
             return False
         return canary.side(canary.ticket(player, str(challenger)), self._state.share) == "challenger"
 
+    async def blame(self, left: Status | None) -> None:
+        """Count it against a version that the last process ended without a word, and left this. What ended
+        before the version's last chance does not count."""
+        version = left.suspect if left else BARE
+        if not left or version == BARE or version not in self._state.serving:
+            return
+        log.warning("ended_without_a_word", version=version)
+        if left.since >= self._state.chances.get(version, left.since):
+            self.crashed(version)
+            await self.save()
+            await self.decide()
+
     async def run(self) -> None:
         """Decide what there is to decide, until cancelled."""
         while True:
@@ -183,6 +192,15 @@ class Trials:
             await asyncio.to_thread(self._files.write_memo, msgspec.json.encode(self._memo))
         except OSError as error:
             log.error("trials_not_saved", error=str(error))
+
+    def _give_chances(self, chances: dict[int, datetime]) -> None:
+        """Let versions start from nothing that got another chance, also while no server ran."""
+        known, self._memo.chances = self._memo.chances, chances
+        if known is None:
+            return
+        for version in [one for one, at in chances.items() if known.get(one) != at]:
+            self._memo.tallies.pop(version, None)
+            self._failed = {key: at for key, at in self._failed.items() if key[1] != version}
 
     def _decisions(self) -> list[_Due]:
         registry, trial = self._registry, self._memo.trial

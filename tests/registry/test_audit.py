@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +53,21 @@ def test_data_stays_flagged_for_the_reason_that_is_left() -> None:
     state = state.after(entry("unban", 4))
     assert state.flagged == {"d": "rude"}
     assert state.after(entry("unban", 3)).flagged == {}
+
+
+def test_a_chance_is_the_last_one_that_a_version_got() -> None:
+    state, later = State(), NOW + timedelta(seconds=1)
+    for one in (
+        entry("add", 1),
+        entry("add", 2),
+        entry("promote", 1),
+        entry("ban", 1),
+        entry("challenge", 3),
+    ):
+        state = state.after(one)
+    assert state.chances == {1: NOW, 3: NOW}
+    again = Entry(at=later, who="ann", what="unban", version=1)
+    assert state.after(again).chances == {1: later, 3: NOW}
 
 
 def test_earlier_champions_come_the_latest_first() -> None:

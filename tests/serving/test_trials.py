@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,8 @@ from agent_runtime.npc.policy import Refused
 from agent_runtime.npc.turn import Account, Judged
 from agent_runtime.registry import canary
 from agent_runtime.registry.audit import State
-from agent_runtime.registry.status import StatusFiles
+from agent_runtime.registry.guard import Tally
+from agent_runtime.registry.status import Status, StatusFiles
 from agent_runtime.registry.store import Registry
 from agent_runtime.sections import Canary
 from agent_runtime.sections import Registry as RegistrySettings
@@ -216,6 +218,85 @@ async def test_a_version_that_gets_another_chance_starts_from_nothing(registry: 
     await found.decide()
     assert len(taken) == 1
     assert registry.state().champion == 1
+
+
+async def test_a_second_chance_given_while_nothing_ran_starts_from_nothing_too(registry: Registry) -> None:
+    found, _ = trials(registry)
+    for _ in range(2):
+        found.crashed(1)
+    await found.decide()
+    found.follow(registry.state())
+    assert 1 in registry.state().banned
+    await found.save()
+    registry.unban(1, who="ann", why="it was the network")
+    registry.promote(1, expected=0, who="ann", why="once more")
+    again, taken = trials(registry)
+    await again.decide()
+    assert not taken
+
+
+async def test_a_version_that_is_promoted_again_while_nothing_ran_is_watched_again(
+    registry: Registry,
+) -> None:
+    found, _ = trials(registry)
+    for _ in range(RegistrySettings().guard_turns):
+        found.note(1, Account("model", "Hello."))
+    await found.save()
+    registry.promote(2, expected=1, who="ann", why="")
+    registry.promote(1, expected=2, who="ann", why="once more")
+    again, taken = trials(registry)
+    for _ in range(5):
+        again.note(1, SILENT)
+    await again.decide()
+    assert [state.champion for state in taken] == [2]
+
+
+async def test_a_version_that_is_promoted_in_another_log_starts_from_nothing(registry: Registry) -> None:
+    found, _ = trials(registry)
+    found.crashed(1)
+    await found.save()
+    registry.log_path.unlink()
+    registry.promote(1, expected=0, who="ann", why="the log was lost")
+    again, taken = trials(registry)
+    again.crashed(1)
+    await again.decide()
+    assert not taken
+
+
+async def test_what_a_version_did_outlasts_a_restart_at_which_the_log_cannot_be_read(
+    registry: Registry,
+) -> None:
+    found, _ = trials(registry)
+    found.crashed(1)
+    await found.save()
+    again, taken = trials(registry)
+    again.follow(State())
+    again.follow(registry.state())
+    again.crashed(1)
+    await again.decide()
+    assert [state.champion for state in taken] == [0]
+
+
+async def test_what_an_earlier_release_remembered_counts_on(registry: Registry) -> None:
+    (registry.root / "trials.json").write_text('{"tallies":{"1":{"turns":9,"crashes":1}},"trial":null}')
+    found, taken = trials(registry)
+    found.crashed(1)
+    await found.decide()
+    assert [state.champion for state in taken] == [0]
+
+
+@pytest.mark.parametrize("before", [True, False], ids=["before its chance", "after it"])
+async def test_an_end_without_a_word_counts_if_it_came_after_the_versions_last_chance(
+    registry: Registry, before: bool
+) -> None:
+    chance = registry.state().chances[1]
+    second = timedelta(seconds=-1 if before else 1)
+    found, _ = trials(registry)
+    await found.blame(Status(pid=1, base="", champion=1, challenger=None, suspect=1, since=chance + second))
+    await found.save()
+    memo = StatusFiles(registry.root).memo()
+    assert memo
+    assert memo.tallies.get(1, Tally()).crashes == (0 if before else 1)
 
 
 async def test_a_challenge_that_is_repeated_begins_anew(registry: Registry) -> None:

@@ -154,7 +154,7 @@ class Registry(Section):
         description="Times the predecessor's p95 of first words that are borne.",
     )
     guard_crashes: int = Field(
-        default=2, ge=1, le=100, description="Crashes of the server that end a version it watches."
+        default=2, ge=1, le=100, description="Crashes in a row that end a version that is watched."
     )
 
 

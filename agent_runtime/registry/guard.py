@@ -17,6 +17,8 @@ ENOUGH_TIMES = 30
 ENOUGH_TURNS = 30
 SLOWER_MS = 250.0
 """So much more is never called slow, whatever the ratio."""
+FORGIVEN_AFTER = 30
+"""So many turns answered since a crash, and it is no longer one of several in a row."""
 UNLIKELY = 1e-4
 """A run of bad turns less likely than this, at the rate that is borne, is no accident."""
 
@@ -25,7 +27,7 @@ UNLIKELY = 1e-4
 class Limits:
     """`turns` that a version is watched; the `margin` of bad turns that is borne above the predecessor's
     share; how many times the predecessor's p95 of the first words is borne; how many `crashes` of the process
-    are too many."""
+    in a row are too many."""
 
     turns: int
     margin: float
@@ -36,13 +38,15 @@ class Limits:
 class Tally(Struct):
     """What a version did so far. `faults` are turns with a malformed or forbidden action, `failures` turns in
     which the engine failed or the model said nothing, `endless` turns that ran into the limit of tokens;
-    times are of the first words, the latest ones."""
+    `crashes` are those in a row, with the turns `answered` since the last one; times are of the first words,
+    the latest ones."""
 
     turns: int = 0
     faults: int = 0
     failures: int = 0
     endless: int = 0
     crashes: int = 0
+    answered: int = 0
     times: list[float] = field(default_factory=list)
 
     def note(self, *, fault: bool, failure: bool, endless: bool, first_words_ms: float | None) -> None:
@@ -51,8 +55,16 @@ class Tally(Struct):
         self.faults += fault
         self.failures += failure
         self.endless += endless
+        self.answered += not failure
+        if self.answered >= FORGIVEN_AFTER:
+            self.crashes = 0
         if first_words_ms is not None:
             self.times = [*self.times[1 - KEPT_TIMES :], first_words_ms]
+
+    def crash(self) -> None:
+        """The process, or that of its engine, ended without a word."""
+        self.crashes += 1
+        self.answered = 0
 
     def p95(self) -> float | None:
         """Of the first words, in ms; None while there are too few."""
@@ -67,7 +79,9 @@ def complaint(tally: Tally, before: Tally, limits: Limits) -> str | None:
     if tally.turns >= limits.turns:
         return None
     if tally.crashes >= limits.crashes:
-        return f"the runtime or its engine ended without a word {tally.crashes} times while it served"
+        return (
+            f"the runtime or its engine ended without a word {tally.crashes} times in a row while it served"
+        )
     for what, count, earlier in (
         ("malformed or forbidden actions", tally.faults, before.faults),
         ("turns without an answer", tally.failures, before.failures),

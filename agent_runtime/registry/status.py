@@ -22,9 +22,10 @@ Kind = TypeVar("Kind", bound=Struct)
 class Status(Struct, frozen=True, kw_only=True):
     """What serves since when, by which process, on which base (sha256); `share` is the challenger's part of
     the players. The file is gone when the server stopped in good order; otherwise `suspect` is the version
-    that was loaded last."""
+    that was loaded last. `boot` tells one run of the machine from the next; empty where it is not known."""
 
     pid: int
+    boot: str = ""
     base: str
     champion: int
     challenger: int | None

@@ -98,7 +98,7 @@ class Serving:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._tasks:
-            await self._trials.save()
+            await self._trials.close()
             self._standing.clear()
         self._tasks = []
 

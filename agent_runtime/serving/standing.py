@@ -15,6 +15,8 @@ import structlog
 from agent_runtime.engine.interface import Engine
 from agent_runtime.registry.status import Status, StatusFiles
 
+BOOT = Path("/proc/sys/kernel/random/boot_id")
+
 log = structlog.get_logger(__name__)
 
 
@@ -27,13 +29,16 @@ class Standing:
 
     @property
     def left(self) -> Status | None:
-        """What a process that did not end in good order left."""
-        return self._files.status()
+        """What a process left that did not end in good order, though the machine ran on: a power cut is no
+        program's doing."""
+        status = self._files.status()
+        return status if status and status.boot in ("", _boot()) else None
 
     async def tell(self, champion: int, challenger: int | None, share: float, suspect: int) -> None:
         """Let others, and the next start, know what serves, and what was loaded last."""
         status = Status(
             pid=os.getpid(),
+            boot=_boot(),
             base=self._engine.info.digest,
             champion=champion,
             challenger=challenger,
@@ -50,3 +55,11 @@ class Standing:
         """This one ends in good order."""
         with suppress(OSError):
             self._files.clear_status()
+
+
+def _boot() -> str:
+    """Another one after each start of the machine; empty on a system that does not tell."""
+    try:
+        return BOOT.read_text().strip()
+    except OSError:
+        return ""

@@ -97,7 +97,7 @@ class Trials:
     def crashed(self, version: int) -> None:
         """The process, or that of its engine, ended without a word while this version was the newest that
         served."""
-        self._tally(version).crashes += 1
+        self._tally(version).crash()
         self._dirty = True
         if self._complaint(version):
             self._due.set()
@@ -181,6 +181,14 @@ class Trials:
         else:
             log.warning("version_decided", decision=due.what, version=due.version, why=due.why)
             self._taken(state)
+
+    async def close(self) -> None:
+        """The server ends in good order, so that crashes before are none in a row with later ones. Remember
+        everything for the next start."""
+        for version in list(self._memo.tallies):
+            if not self._complaint(version):  # one that could not be acted on yet is not outgrown
+                self._tally(version).crashes = 0
+        await self.save()
 
     async def save(self) -> None:
         """Remember everything for the next start."""

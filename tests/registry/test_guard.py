@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import random
 
-from agent_runtime.registry.guard import Limits, Tally, complaint
+import pytest
+
+from agent_runtime.registry.guard import FORGIVEN_AFTER, Limits, Tally, complaint
 
 LIMITS = Limits(turns=200, margin=0.05, slower=2.0, crashes=2)
 
@@ -81,9 +83,26 @@ def test_slow_first_words_are_a_complaint_when_there_are_enough_to_tell() -> Non
     assert complaint(tally(100, ms=2000), Tally(), LIMITS) is None, "nothing to compare with"
 
 
-def test_two_crashes_are_too_many() -> None:
-    assert complaint(Tally(crashes=1), Tally(), LIMITS) is None
-    assert complaint(Tally(crashes=2), Tally(), LIMITS)
+@pytest.mark.parametrize(
+    ("answered", "late", "borne"),
+    [
+        (0, 0, False),
+        (FORGIVEN_AFTER - 1, 0, False),
+        (FORGIVEN_AFTER - 1, 5, False),
+        (FORGIVEN_AFTER, 0, True),
+    ],
+)
+def test_two_crashes_are_too_many_unless_enough_was_answered_between_them(
+    answered: int, late: int, borne: bool
+) -> None:
+    found = tally(2 * FORGIVEN_AFTER)
+    found.crash()
+    assert complaint(found, Tally(), LIMITS) is None
+    for failure in [False] * answered + [True] * late:
+        found.note(fault=False, failure=failure, endless=False, first_words_ms=None)
+    found.crash()
+    why = complaint(found, Tally(), LIMITS)
+    assert why is None if borne else why and "2 times in a row" in why
 
 
 def test_after_its_first_turns_a_version_is_no_longer_watched() -> None:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from agent_runtime.clock import SystemClock
@@ -467,26 +468,66 @@ async def test_a_challenger_that_misbehaves_is_dropped_and_banned(registry: Regi
     assert (entry.who, entry.what, set(registry.state().banned)) == ("guard", "drop", {1})
 
 
+@asynccontextmanager
+async def dying(registry: Registry) -> AsyncIterator[Serving]:
+    """Leaves behind what a process leaves that dies at the end of the block."""
+    names = ("serving.json", "trials.json")
+    async with serving(registry) as started:
+        yield started
+        left = {name: path.read_bytes() for name in names if (path := registry.root / name).exists()}
+    for name in names:
+        (registry.root / name).unlink(missing_ok=True)
+    for name, content in left.items():
+        (registry.root / name).write_bytes(content)
+
+
 async def test_a_version_under_which_the_process_dies_twice_is_rolled_back_before_it_is_loaded(
     registry: Registry,
 ) -> None:
     versions(registry, 1)
     promote(registry, 1)
-    files = StatusFiles(registry.root)
     for crash in (1, 2):
-        engine = ScriptedEngine()
-        async with serving(registry, engine) as started:
+        async with dying(registry) as started:
             assert started.champion == 1, f"after {crash - 1} crashes"
-            left = files.status()
+            left = StatusFiles(registry.root).status()
             assert left
             assert (left.suspect, left.pid) == (1, os.getpid())
-        assert files.status() is None, "closed in good order"
-        files.write_status(left)  # as a process that died leaves it
     engine = ScriptedEngine()
     async with serving(registry, engine) as started:
         assert started.champion == 0
         assert [lane.key for lane in engine.lanes] == [""]
     assert registry.audit()[-1].who == "guard"
+    registry.unban(1, who="ann", why="it was the memory")
+    promote(registry, 1)
+    async with serving(registry) as started:
+        assert started.champion == 1, "a second chance, though no server ran"
+
+
+async def test_a_process_that_died_and_was_stopped_in_good_order_since_did_not_die_twice_in_a_row(
+    registry: Registry,
+) -> None:
+    versions(registry, 1)
+    promote(registry, 1)
+    for _ in range(3):
+        async with dying(registry):
+            pass
+        async with serving(registry) as started:
+            assert started.champion == 1
+        assert StatusFiles(registry.root).status() is None
+    assert registry.state().champion == 1
+
+
+async def test_power_cuts_are_no_versions_fault(registry: Registry) -> None:
+    versions(registry, 1)
+    promote(registry, 1)
+    files = StatusFiles(registry.root)
+    for _ in range(3):
+        async with dying(registry) as started:
+            assert started.champion == 1
+        left = files.status()
+        assert left
+        files.write_status(msgspec.structs.replace(left, boot="before the power cut"))
+    assert registry.state().champion == 1
 
 
 def players(version: int, side: str, share: float, count: int) -> list[str]:

@@ -6,7 +6,9 @@ import os
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
+from agent_runtime.registry.status import StatusFiles
 from agent_runtime.serving.standing import Standing
 from tests.support.engine import ScriptedEngine
 
@@ -22,6 +24,23 @@ async def test_who_serves_is_left_until_the_end_in_good_order(tmp_path: Path) ->
     standing.clear()
     standing.clear()
     assert standing.left is None
+
+
+@pytest.mark.parametrize(
+    ("boot", "blamed"),
+    [("", True), ("this run's", True), ("another run's", False)],
+    ids=["of an earlier release", "the machine ran on", "the machine went down"],
+)
+async def test_what_went_down_with_the_machine_left_nothing_to_blame(
+    tmp_path: Path, boot: str, blamed: bool
+) -> None:
+    standing, files = Standing(ScriptedEngine(), tmp_path), StatusFiles(tmp_path)
+    await standing.tell(1, None, 0.0, suspect=1)
+    status = files.status()
+    assert status
+    if boot != "this run's":
+        files.write_status(replace(status, boot=boot))
+    assert (standing.left is not None) == blamed
 
 
 async def test_a_folder_that_cannot_be_written_is_an_alarm_and_no_more(

@@ -14,7 +14,7 @@ from agent_runtime.npc.policy import Refused
 from agent_runtime.npc.turn import Account, Judged
 from agent_runtime.registry import canary
 from agent_runtime.registry.audit import State
-from agent_runtime.registry.guard import Tally
+from agent_runtime.registry.guard import FORGIVEN_AFTER, Tally
 from agent_runtime.registry.status import Status, StatusFiles
 from agent_runtime.registry.store import Registry
 from agent_runtime.sections import Canary
@@ -297,6 +297,32 @@ async def test_an_end_without_a_word_counts_if_it_came_after_the_versions_last_c
     memo = StatusFiles(registry.root).memo()
     assert memo
     assert memo.tallies.get(1, Tally()).crashes == (0 if before else 1)
+
+
+async def test_crashes_with_many_answers_between_them_are_none_in_a_row(registry: Registry) -> None:
+    found, taken = trials(registry)
+    for _ in range(3):
+        found.crashed(1)
+        for _ in range(FORGIVEN_AFTER):
+            found.note(1, Account("model", "Hello."))
+        await found.decide()
+    assert not taken
+
+
+async def test_what_could_not_be_decided_before_an_end_in_good_order_is_decided_after_it(
+    registry: Registry,
+) -> None:
+    found, _ = trials(registry)
+    whole = registry.log_path.read_bytes()
+    registry.log_path.write_bytes(b"damaged\n" + whole)
+    for _ in range(2):
+        found.crashed(1)
+    await found.decide()
+    await found.close()
+    registry.log_path.write_bytes(whole)
+    again, taken = trials(registry)
+    await again.decide()
+    assert [state.champion for state in taken] == [0]
 
 
 async def test_a_challenge_that_is_repeated_begins_anew(registry: Registry) -> None:

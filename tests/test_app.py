@@ -3,6 +3,8 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +13,15 @@ import pytest
 
 from agent_runtime.app import engine_of, personas_of
 from agent_runtime.config import load
+from agent_runtime.engine.interface import Lane
 from agent_runtime.errors import ConfigError, ModelFileError, PersonaError
+from agent_runtime.registry.store import Registry
 from demo.errors import ServerFailed
 from demo.runtime import Runtime
 from tests.support.engine import ScriptedEngine
 from tests.support.game import Game, chat
 from tests.support.openai_server import OpenAIServer
+from tests.support.versions import added
 
 
 async def until_done(game: Game) -> dict[str, object]:
@@ -130,24 +135,59 @@ async def test_a_journal_that_cannot_be_written_is_told_to_the_game_servers(tmp_
         async with (
             Runtime(tmp_path / "home", settings=there) as runtime,
             Game(runtime.port, token=runtime.token) as game,
+            full_journal(runtime, game),
         ):
-            process = psutil.Process(runtime.process.pid)
-            written = max(file.stat().st_size for file in (tmp_path / "home").rglob("*") if file.is_file())
-            process.rlimit(
-                psutil.RLIMIT_FSIZE, (written + 10_000, psutil.RLIM_INFINITY)
-            )  # as if the disk were full
-            dug = [{"kind": "dig", "player": "alice", "at": 5.0, "what": "default:stone"}] * 500
-            async with asyncio.timeout(30):
-                while not (notices := await waiting(game, "notice")):
-                    await game.send({"type": "event", "events": dug})
-            assert "cannot write its journal" in notices[0]["text"]
             await game.send(chat())
             assert (await until_done(game))["text"] == "Good day."
-            process.rlimit(psutil.RLIMIT_FSIZE, (psutil.RLIM_INFINITY, psutil.RLIM_INFINITY))
-            async with asyncio.timeout(30):
-                while not (notices := await waiting(game, "notice")):
-                    await game.send({"type": "event", "events": dug[:1]})
-            assert notices[0]["text"] == "the runtime writes its journal again"
+
+
+async def test_versions_change_though_the_journal_cannot_be_written(tmp_path: Path) -> None:
+    registry = Registry(tmp_path / "home" / "registry")
+    version = added(registry)
+    behind = ScriptedEngine(lambda request: "I am new." if request.lane == version.id else "I am bare.")
+    await behind.start()
+    await behind.load(Lane(version.id, version.adapter))
+    async with OpenAIServer(behind) as server:
+        there = {"TOWNSFOLK_ENGINE__BACKEND": "openai", "TOWNSFOLK_ENGINE__URL": server.url}
+        async with (
+            Runtime(tmp_path / "home", settings=there) as runtime,
+            Game(runtime.port, token=runtime.token) as game,
+        ):
+
+            async def said() -> object:
+                await game.send(chat())
+                return (await until_done(game))["text"]
+
+            async with full_journal(runtime, game):
+                assert await said() == "I am bare."
+                assert "the server has it" in await runtime.run("promote", "1")
+                assert await said() == "I am new."
+                assert "the server has it" in await runtime.run("rollback", "--why", "it swears")
+                assert await said() == "I am bare."
+    assert (registry.state().champion, registry.state().banned) == (0, {1: "it swears"})
+
+
+DUG = [{"kind": "dig", "player": "alice", "at": 5.0, "what": "default:stone"}] * 500
+
+
+@asynccontextmanager
+async def full_journal(runtime: Runtime, game: Game) -> AsyncIterator[None]:
+    """The journal cannot be written, as if the disk were full, from the alarm about it until the block
+    ends; then the alarm ends, too."""
+    process = psutil.Process(runtime.process.pid)
+    written = max(file.stat().st_size for file in runtime.home.rglob("*") if file.is_file())
+    process.rlimit(psutil.RLIMIT_FSIZE, (written + 10_000, psutil.RLIM_INFINITY))
+    async with asyncio.timeout(30):
+        while not (notices := await waiting(game, "notice")):
+            await game.send({"type": "event", "events": DUG})
+    assert "cannot write its journal" in notices[0]["text"]
+    yield
+    assert not await waiting(game, "notice"), "the alarm went on"
+    process.rlimit(psutil.RLIMIT_FSIZE, (psutil.RLIM_INFINITY, psutil.RLIM_INFINITY))
+    async with asyncio.timeout(30):
+        while not (notices := await waiting(game, "notice")):
+            await game.send({"type": "event", "events": DUG[:1]})
+    assert notices[0]["text"] == "the runtime writes its journal again"
 
 
 async def waiting(game: Game, kind: str) -> list[dict[str, Any]]:

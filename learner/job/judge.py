@@ -19,7 +19,7 @@ from learner.evaluate.scoring import Contender
 from learner.gate.decide import decide, foresee
 from learner.gate.evidence import FOLDER, LIKED, Evidence, Liked, read_rows, without_words, write_rows
 from learner.gate.report import for_registry
-from learner.job.flagged import doubt
+from learner.job.flagged import doubt, write_turns
 from learner.job.heldout import more_players
 from learner.job.register import Judgement, Registered, add, admit, draft_of
 from learner.job.retraining import train_without
@@ -102,16 +102,14 @@ def register(night: Night) -> Registered:
     erased or withdrew meanwhile."""
     check_consent(night)
     folder, learn = night.folder, night.settings.learn
+    dataset = folder.path / DATASET
     judged = folder.result("gate", Judgement)
-    draft = draft_of(
-        night.plan,
-        folder.result("train", Trained),
-        folder.path / DATASET,
-        folder.result("export", Exported).sha256,
-        judged,
-    )
-    doubts = doubt(night.settings.learner_folder, folder.path / DATASET, night.registry.state().flagged)
-    version = add(night.registry, folder.path / judged.staged, draft, folder.asked.id)
+    staged = folder.path / judged.staged
+    exported = folder.result("export", Exported)
+    draft = draft_of(night.plan, folder.result("train", Trained), dataset, exported.sha256, judged)
+    doubts = doubt(night.registry, night.settings.learner_folder, dataset)
+    write_turns(dataset, staged)
+    version = add(night.registry, staged, draft, folder.asked.id)
     return admit(night.registry, version.number, judged, learn.passed, learn.share, doubts)
 
 

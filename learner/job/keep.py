@@ -1,9 +1,8 @@
 """What is kept of earlier nights: all runs and versions come in, those that nothing asks for are deleted.
 
-Kept are the newest runs, those whose version an alias names or a ban (later data is compared with theirs),
-and versions by the registry's own rule. A
-snapshot goes with the run that made it; those that an admin made stay. No run keeps a word of a player who
-was erased.
+Kept are the newest runs, those whose version an alias names or a ban (a version of an older release has its
+turns nowhere else, and later data is compared with them), and versions by the registry's own rule. A snapshot
+goes with the run that made it; those that an admin made stay. No run keeps a word of a player who was erased.
 """
 
 from __future__ import annotations

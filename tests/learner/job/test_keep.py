@@ -16,6 +16,7 @@ from agent_runtime.nights.erased import HOLDING
 from agent_runtime.registry.store import Registry
 from learner.dataset.manifest import read_manifest
 from learner.job.judge import JUDGED, STAGED
+from learner.job.keep import tidy
 from learner.job.retraining import WITHOUT
 from learner.job.run import run
 from learner.job.work import DATASET, TRAINING, Night
@@ -117,3 +118,37 @@ def test_data_of_a_version_that_was_taken_back_is_not_promoted_again_by_itself(t
     assert "its data is flagged: it swears" in again.summary
     registry.unban(1, who="ann", why="it was not that one")
     assert run(settings, "", console=quiet, stages=stages()).ended == "promoted"
+
+
+def test_an_erasure_takes_the_data_of_a_version_that_was_taken_back_and_not_the_flag(tmp_path: Path) -> None:
+    settings = nights.home(tmp_path)
+    registry, quiet = Registry(settings.registry_path), Console(quiet=True)
+    assert run(settings, "", console=quiet, stages=stages()).ended == "promoted"
+    (first,) = runs.runs(settings.learner_folder)
+    player = read_manifest(first.folder / DATASET).players[0]
+    registry.rollback(who="ann", why="it swears")
+    forget(settings.journal_path, [erasure(player)])
+    tidy(settings, registry)
+    assert not (first.folder / DATASET).exists()
+    again = run(settings, "", console=quiet, stages=stages())
+    assert again.ended == "kept"
+    assert "% of its data is that of a version which was taken back: it swears" in again.summary
+    assert registry.state().champion == 0
+
+
+def test_a_version_whose_run_is_gone_is_promoted_and_taken_back_all_the_same(tmp_path: Path) -> None:
+    settings = nights.home(tmp_path, settings=SETTINGS + "keep_runs = 1\n")
+    registry, quiet = Registry(settings.registry_path), Console(quiet=True)
+    for _ in range(2):
+        assert run(settings, "", console=quiet, stages=stages("inconclusive")).ended == "kept"
+    (second,) = runs.runs(settings.learner_folder)
+    assert second.outcome
+    assert second.outcome.version == 2, "the run of version 1 is gone"
+    player = read_manifest(second.folder / DATASET).players[0]
+    registry.promote(1, expected=0, who="ann", why="I like it")
+    registry.rollback(who="ann", why="it swears")
+    forget(settings.journal_path, [erasure(player)])
+    tidy(settings, registry)
+    again = run(settings, "", console=quiet, stages=stages())
+    assert again.ended == "kept"
+    assert "% of its data is that of a version which was taken back: it swears" in again.summary

@@ -2,8 +2,8 @@
 goes out. A rolled-back version would otherwise come back with the next night, which learns of the same talk.
 
 The turns are compared, by their ids. A version keeps those of its data beside its adapter, where neither an
-erasure nor the removal of old runs takes them: an id says nothing without the journal's row, which an erasure
-empties.
+erasure nor the removal of old runs takes them: an id says when something was said, and all else stands in the
+journal's row, which an erasure empties.
 """
 
 from __future__ import annotations

@@ -134,8 +134,8 @@ def dataset(
     from agent_runtime.journal.source import open_source
     from agent_runtime.registry.store import Registry
     from learner.config import dataset_settings
-    from learner.dataset.build import TooLittle
     from learner.dataset.share import share_now
+    from learner.dataset.shortage import TooLittle
 
     settings = config.load(context.obj)
     banned = tuple(Registry(settings.registry_path).state().banned)

@@ -30,26 +30,12 @@ from learner.dataset.learnable import examples, replay
 from learner.dataset.manifest import FORMAT, MANIFEST, PARTS, Manifest, Part
 from learner.dataset.redact import Redactor
 from learner.dataset.settings import DatasetSettings
+from learner.dataset.shortage import TooLittle, unusable
 from learner.dataset.split import split
 from learner.examples import Example, write_examples
 
-
-class TooLittle(msgspec.Struct, frozen=True):
-    """No dataset was made: so many more players, and so many more judged turns, are needed."""
-
-    raters: int
-    judgements: int
-    quarantined: int
-
-    def __str__(self) -> str:
-        needs = []
-        if self.raters:
-            needs.append(f"{self.raters} more {'rater' if self.raters == 1 else 'raters'}")
-        if self.judgements:
-            needs.append(f"{self.judgements} more {'rating' if self.judgements == 1 else 'ratings'}")
-        waiting = f" ({self.quarantined} ratings wait in quarantine)" if self.quarantined else ""
-        return f"need {' and '.join(needs)}{waiting}"
-
+QUARANTINE = "quarantine"
+"""The step whose judgements may count in a later night."""
 
 Say = Callable[[str], None]
 
@@ -80,7 +66,7 @@ def build(
     judged = cases(source, funnel, settings.weak_below, left_out, banned)
     waiting = raters.quarantine(judged, _first_seen(source), source.manifest.created_at, settings.raters)
     report = raters.report(judged, waiting)
-    kept = funnel.keep("quarantine", judged, lambda case: waiting.get(case.turn))
+    kept = funnel.keep(QUARANTINE, judged, lambda case: waiting.get(case.turn))
     say("redacting")
     redactor = Redactor(source.turns, settings.seed)
     kept = _redacted(kept, source, redactor)
@@ -95,7 +81,9 @@ def build(
     too_little = TooLittle(
         raters=max(0, settings.min_raters - len(players)),
         judgements=max(0, settings.min_judgements - len(kept)),
-        quarantined=len(waiting),
+        waiting=Counter(waiting.values()),
+        unusable=unusable(step for step in funnel.steps if step.name != QUARANTINE),
+        new_account_hours=settings.raters.new_account_hours,
     )
     if too_little.raters or too_little.judgements:
         return too_little

@@ -8,6 +8,7 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Literal
 
 from msgspec import Struct
 
@@ -19,6 +20,9 @@ _RUN = 4
 _ROUNDS = 100
 _LEAST = 0.01
 """A pair that may weigh no more is left out."""
+
+Reason = Literal["new account", "burst", "disagrees with the others", "pushes words that few want"]
+"""Why judgements wait."""
 
 
 class Rater(Struct, frozen=True):
@@ -92,7 +96,7 @@ def _runs(text: str) -> set[str]:
 
 def quarantine(
     cases: Sequence[Case], first_seen: Mapping[str, datetime], now: datetime, settings: RaterSettings
-) -> dict[str, str]:
+) -> dict[str, Reason]:
     """The turns whose judgements wait, each with the reason. They may count in a later night."""
     new = newcomers(first_seen, now, settings.new_account_hours)
     hasty = bursts(cases, settings.burst_judgements, settings.burst_minutes)
@@ -102,7 +106,7 @@ def quarantine(
         if shared >= settings.contrary_least and agreed <= settings.contrary_share * shared
     }
     pushing = pushers(cases, settings.pushed_least, settings.pushed_share)
-    reasons = {}
+    reasons: dict[str, Reason] = {}
     for case in cases:
         if case.player in new:
             reasons[case.turn] = "new account"

@@ -11,9 +11,10 @@ from agent_runtime.journal.sealed import Scope
 from agent_runtime.journal.source import Source, take_snapshot
 from exporters.cards import DatasetFacts
 from exporters.dataset import Format, export_dataset
-from learner.dataset.build import TooLittle, build
+from learner.dataset.build import build
 from learner.dataset.manifest import PARTS, verify
 from learner.dataset.settings import DatasetSettings
+from learner.dataset.shortage import TooLittle
 from learner.examples import read_examples
 
 

@@ -26,7 +26,8 @@ from agent_runtime.registry.store import Registry
 from exporters.adapter import Served, export_adapter
 from learner import parity
 from learner.config import Plan
-from learner.dataset.build import TooLittle, build
+from learner.dataset.build import build
+from learner.dataset.shortage import TooLittle
 from learner.evaluate.secrets import plant
 from learner.examples import read_examples
 from learner.job.folder import RunFolder
@@ -108,7 +109,7 @@ def snapshot(night: Night) -> Sealed:
     """Seal what may be trained on."""
     settings, plan = night.settings, night.plan
     if not settings.journal_path.exists():
-        least = TooLittle(plan.dataset.min_raters, plan.dataset.min_judgements, 0)
+        least = TooLittle(plan.dataset.min_raters, plan.dataset.min_judgements)
         raise Ends("too_little", f"nobody has talked yet: {least}")
     number, _, began = night.folder.asked.id.partition("-")
     target = exports_of(settings.journal_path) / f"{began}-run{number}"

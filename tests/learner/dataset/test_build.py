@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import shutil
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from agent_runtime.errors import DatasetError, SnapshotError
 from agent_runtime.journal.sealed import read_snapshot
-from learner.dataset.build import TooLittle, build
+from learner.dataset.build import build
 from learner.dataset.manifest import PARTS, Manifest, verify
 from learner.dataset.settings import DatasetSettings
+from learner.dataset.shortage import TooLittle
 from learner.examples import Example, read_examples
 from tests.support.ratings import Evenings, population
 
@@ -113,10 +115,19 @@ def test_too_little_writes_nothing_and_says_what_is_missing(evening: Path, tmp_p
     found = build(evening / "sealed", tmp_path / "out", DatasetSettings(min_raters=33, min_judgements=10_000))
     assert isinstance(found, TooLittle)
     assert found.raters == 33 - 18
-    assert str(found).startswith(f"need 15 more raters and {found.judgements} more ratings (")
+    assert str(found).startswith(f"need 15 more raters and {found.judgements} more ratings; ")
     assert not list(tmp_path.glob("*out*"))
-    assert str(TooLittle(14, 0, 0)) == "need 14 more raters"
-    assert str(TooLittle(0, 1, 0)) == "need 1 more rating"
+
+
+def test_too_little_accounts_for_all_that_was_judged(evening: Path, dataset: Path, tmp_path: Path) -> None:
+    found = build(evening / "sealed", tmp_path / "out", DatasetSettings(min_raters=33))
+    assert isinstance(found, TooLittle)
+    steps = {step.name: step for step in verify(dataset).funnel}
+    assert found.waiting == steps.pop("quarantine").dropped
+    assert {"near duplicate", "contested", "weak or neutral"} <= found.unusable.keys()
+    dropped = sum((Counter(step.dropped) for step in steps.values()), Counter[str]())
+    assert found.unusable == {reason: count for reason, count in dropped.items() if reason != "changed later"}
+    assert f"{found.waiting['new account']} of players who were here for less than 20 hours" in str(found)
 
 
 def test_nothing_is_overwritten_and_no_damaged_snapshot_is_used(

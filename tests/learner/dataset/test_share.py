@@ -13,10 +13,11 @@ from agent_runtime.errors import DatasetError
 from agent_runtime.journal.sealed import Scope
 from agent_runtime.journal.source import open_source
 from learner.cli import app
-from learner.dataset.build import TooLittle, build
+from learner.dataset.build import build
 from learner.dataset.manifest import Manifest
 from learner.dataset.settings import DatasetSettings
 from learner.dataset.share import share, share_now
+from learner.dataset.shortage import TooLittle
 
 
 def test_what_was_learned_from_is_what_is_shared(evening: Path, tmp_path: Path) -> None:

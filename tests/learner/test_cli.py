@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from rich.console import Console
 
 from learner.job.run import run
 from tests.support import nights
-from tests.support.nights import stages
+from tests.support.nights import stages, talks
 
 ROOT = Path(__file__).parents[2]
 
@@ -27,6 +28,16 @@ def test_before_the_first_night(tmp_path: Path) -> None:
     assert "too_little: nobody has talked yet: need 8 more raters and 80 more ratings" in ran.stdout
     told = learn(tmp_path, "status").stdout
     assert "nothing changed: too little to learn from" in told
+
+
+def test_a_run_that_shall_wait_does_not_when_it_is_wanted_now(tmp_path: Path) -> None:
+    settings = nights.home(
+        tmp_path, players=3, turns=8, settings=nights.SETTINGS + "wait_while_serving = true\n"
+    )
+    talks(settings, datetime.now(UTC) + timedelta(hours=1))
+    ran = learn(tmp_path, "run", "--now")
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert "too_little: need 5 more raters" in ran.stdout
 
 
 def test_nights_are_turned_off_and_on(tmp_path: Path) -> None:

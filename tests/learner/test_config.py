@@ -9,6 +9,7 @@ import pytest
 from agent_runtime import config
 from agent_runtime.engine import modelfile
 from agent_runtime.errors import ConfigError
+from agent_runtime.journal.sealed import Scope
 from learner.config import Plan, plan_of
 from learner.train.profiles import FOLDER, read_profile
 
@@ -25,15 +26,24 @@ def test_the_embedded_base_and_its_profile(tmp_path: Path) -> None:
     assert found.served_hash == modelfile.digest(found.served)
     assert found.memory_mb == found.profile.budget.memory_mb
     assert found.gate.canary
+    assert found.scope == Scope(consent="ask")
 
 
 def test_settings_reach_their_places(tmp_path: Path) -> None:
     found = plan(
-        tmp_path, '[learn]\nmemory_mb = 900\nleast_gain = 0.15\npassed = "promote"\nmin_raters = 3\n'
+        tmp_path,
+        '[learn]\nmemory_mb = 900\nleast_gain = 0.15\npassed = "promote"\nmin_raters = 3\n'
+        '[privacy]\nconsent = "opt-out"\n',
     )
     assert found.memory_mb == found.profile.budget.memory_mb == 900
     assert (found.gate.least_gain, found.gate.canary) == (0.15, False)
     assert found.dataset.min_raters == 3
+    assert found.scope == Scope(consent="opt-out")
+
+
+@pytest.mark.parametrize(("passed", "canary"), [("canary", True), ("promote", False), ("keep", False)])
+def test_the_gate_knows_whether_players_judge_once_more(tmp_path: Path, passed: str, canary: bool) -> None:
+    assert plan(tmp_path, f'[learn]\npassed = "{passed}"\n').gate.canary is canary
 
 
 @pytest.mark.parametrize(("settings", "trainings"), [("", 2), ("[learn]\nretrain_without = false\n", 1)])

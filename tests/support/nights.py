@@ -4,8 +4,10 @@ and judging, which take seconds otherwise: they write real files, and an adapter
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
+import os
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,9 +16,11 @@ from msgspec import Struct
 
 from agent_runtime import config
 from agent_runtime.config import Settings
+from agent_runtime.journal.writer import Journal
 from agent_runtime.models import embedded_model
 from agent_runtime.nights.erased import HOLDING
 from agent_runtime.registry.manifest import Verdict
+from agent_runtime.registry.status import Status, StatusFiles
 from learner.job import judge, work
 from learner.job.judge import STAGED, Evaluated
 from learner.job.register import Judgement
@@ -26,6 +30,7 @@ from learner.parity import Parity
 from learner.train.run import Trained
 from tests.support.adapters import random_adapter
 from tests.support.ratings import make_journal, population
+from tests.support.rows import turn
 
 SEALED = datetime(2026, 11, 20, tzinfo=UTC)
 SETTINGS = """[learn]
@@ -42,6 +47,19 @@ def home(folder: Path, players: int = 12, turns: int = 20, settings: str = SETTI
     if players:
         make_journal(folder, population(5, players, noise=0.0), seed=5, turns=turns)
     return config.load(folder)
+
+
+def talks(settings: Settings, at: datetime) -> None:
+    """A player says something on the server of this home, which is this process."""
+    status = Status(pid=os.getpid(), base="", champion=0, challenger=None, suspect=0, since=at)
+    StatusFiles(settings.registry_path).write_status(status)
+
+    async def add() -> None:
+        journal = Journal.open(settings.journal_path)
+        await journal.add(turn(1, said_at=at))
+        await journal.close()
+
+    asyncio.run(add())
 
 
 def trained(night: Night) -> Trained:

@@ -20,8 +20,8 @@ SHOWN = 5
 SHOWN_LOSSES = 2
 _MOST_LETTERS = 300
 _OUTCOMES = {
-    "promote": "It becomes champion.",
-    "canary": "It passes, and first answers a part of the players.",
+    "promote": "It passes, and may become champion.",
+    "canary": "It passes, and may answer a part of the players first.",
     "keep": "It is refused; the champion stays.",
     "inconclusive": "Nothing is proven; the champion stays.",
 }

@@ -59,7 +59,8 @@ class Entry(Struct, frozen=True, kw_only=True, omit_defaults=True):
 @dataclass(frozen=True, slots=True)
 class State:
     """What the log adds up to. Without a word in it the bare base is the champion. `marked` are versions that
-    should be trained anew, with the reason; they serve on."""
+    should be trained anew, with the reason; they serve on. `refused` are versions that could not serve when
+    an alias last named them."""
 
     aliases: dict[Alias, int | None] = field(
         default_factory=lambda: {"champion": BARE, "challenger": None, "last_good": BARE}
@@ -68,6 +69,7 @@ class State:
     banned: dict[int, str] = field(default_factory=dict)
     flagged: dict[str, str] = field(default_factory=dict)
     marked: dict[int, str] = field(default_factory=dict)
+    refused: frozenset[int] = frozenset()
     entries: tuple[Entry, ...] = ()
 
     @property
@@ -118,9 +120,12 @@ class State:
                 if ban.bans and ban.version in banned
                 for dataset in ban.flags
             }
+        refused = self.refused - {new for _, new in entry.moves.values()}
+        if entry.what == "refuse":
+            refused |= {entry.version}
         if aliases["challenger"] is None:
             share = 0.0
-        return State(aliases, share, banned, flagged, marked, (*self.entries, entry))
+        return State(aliases, share, banned, flagged, marked, refused, (*self.entries, entry))
 
     def champions_before(self) -> list[int]:
         """Who was champion before, the latest first."""

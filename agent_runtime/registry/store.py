@@ -1,7 +1,8 @@
 """The registry: a trained version comes in and never changes again; aliases say which one serves.
 
 `versions/<n>-<hash>/` holds each version, `audit.jsonl` every decision. Reading needs no lock and nothing
-running; each change is made under one lock, by compare-and-swap, as one line of the audit log.
+running; each change is made under one lock, by compare-and-swap, as one line of the audit log. Whoever
+decides, no alias comes to name a version that is banned or was refused.
 """
 
 from __future__ import annotations
@@ -11,9 +12,11 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
+
 from agent_runtime import files
 from agent_runtime.errors import RegistryConflict, RegistryError, VersionRefused
-from agent_runtime.registry import audit, versions
+from agent_runtime.registry import aliases, audit, versions
 from agent_runtime.registry.audit import BARE, Alias, Entry, State, What
 from agent_runtime.registry.canary import MAX_SHARE
 from agent_runtime.registry.manifest import Draft, check_draft
@@ -125,34 +128,18 @@ class Registry:
         `expected`, only while that is the champion. Raises `RegistryConflict`, and `RegistryError` when there
         is no way back."""
         with self._locked() as state:
-            bad, good = state.champion, state.last_good
             if expected is not None:
                 _expect(state, "champion", expected)
-            if bad == good:
-                raise RegistryError(
-                    "the bare base serves, and nothing is behind it"
-                    if bad == BARE
-                    else f"nothing good is behind version {bad}; `townsfolk promote 0` takes the bare base"
-                )
-            moves: dict[Alias, int | None] = {
-                "champion": good,
-                "last_good": self._good_before(state, {bad, good}),
-            }
-            if state.challenger in (bad, good):
-                moves["challenger"] = None
-            return self._append(state, who, "rollback", bad, why, moves, bans=bad != BARE)
+            if state.champion == state.last_good == BARE:
+                raise RegistryError("the bare base serves, and nothing is behind it")
+            moves: dict[Alias, int | None] = {"champion": state.last_good}
+            return self._append(state, who, "rollback", state.champion, why, moves, bans=True)
 
     def refuse(self, number: int, *, instead: int, who: str, why: str) -> State:
         """Write down that a version cannot serve. No alias names it any longer; where it was champion,
-        `instead` is, which serves."""
+        `instead` is, which serves, unless somebody has banned it."""
         with self._locked() as state:
-            moves: dict[Alias, int | None] = {}
-            if state.challenger == number:
-                moves["challenger"] = None
-            if state.champion == number:
-                moves["champion"] = instead
-            if state.last_good == number or (state.champion == number and state.last_good == instead):
-                moves["last_good"] = self._good_before(state, {number, instead})
+            moves: dict[Alias, int | None] = {"champion": instead} if state.champion == number else {}
             return self._append(state, who, "refuse", number, why, moves)
 
     def ban(self, number: int, *, who: str, why: str) -> State:
@@ -219,10 +206,12 @@ class Registry:
             raise RegistryError(f"version {to} is the champion already; it cannot challenge itself")
         self.get(to)
 
-    def _good_before(self, state: State, besides: set[int]) -> int:
-        """The latest earlier champion that could serve again; the bare base always could."""
-        there = {version.number for version in self.versions()} - set(state.banned) - besides
-        return next((number for number in state.champions_before() if number in there), BARE)
+    def _is_there(self, number: int) -> bool:
+        try:
+            self.get(number)
+        except RegistryError:
+            return False
+        return True
 
     def _dataset(self, number: int) -> tuple[str, ...]:
         try:
@@ -249,15 +238,14 @@ class Registry:
             what=what,
             why=why,
             version=version,
-            moves={
-                name: (state.aliases[name], to)
-                for name, to in (moves or {}).items()
-                if to != state.aliases[name]
-            },
+            moves=_changes(state, moves or {}),
             share=share,
-            bans=bans,
+            bans=bans and version != BARE,
             flags=self._dataset(version) if bans else (),
         )
+        if moves is not None:
+            to = aliases.settled(state, state.after(entry), self._is_there)
+            entry = msgspec.structs.replace(entry, moves=_changes(state, to))
         audit.append(self.log_path, entry)
         return state.after(entry)
 
@@ -283,6 +271,10 @@ def _expect(state: State, name: Alias, expected: int | None) -> None:
     if found != expected:
         winner = next((entry.who for entry in reversed(state.entries) if name in entry.moves), "nobody")
         raise RegistryConflict(name, expected, found, winner)
+
+
+def _changes(state: State, moves: Mapping[Alias, int | None]) -> dict[Alias, tuple[int | None, int | None]]:
+    return {name: (state.aliases[name], to) for name, to in moves.items() if to != state.aliases[name]}
 
 
 def _share(share: float) -> float:

@@ -77,6 +77,13 @@ def test_earlier_champions_come_the_latest_first() -> None:
     assert state.champions_before() == [4, 1, 0]
 
 
+def test_a_refusal_holds_until_an_alias_names_the_version_again() -> None:
+    state = State().after(entry("refuse", 2, moves={"last_good": (2, 1)}))
+    state = state.after(entry("mark", 2))
+    assert state.refused == {2}
+    assert state.after(entry("promote", 2, moves={"champion": (3, 2)})).refused == set()
+
+
 def test_damage_before_the_end_is_refused_with_what_to_do(tmp_path: Path) -> None:
     path = tmp_path / "audit.jsonl"
     for number in (1, 2):

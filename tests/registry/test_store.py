@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from agent_runtime.errors import RegistryConflict, RegistryError, VersionRefused
+from agent_runtime.registry.audit import Alias, Entry, append
 from agent_runtime.registry.store import Registry
 from tests.support.versions import added, dataset, staged
 
@@ -324,6 +325,84 @@ def test_a_refused_version_leaves_the_one_that_serves(registry: Registry) -> Non
     registry.refuse(3, instead=2, who="runtime", why="wrong base")
     state = registry.state()
     assert (state.champion, state.last_good, state.banned) == (2, 1, {})
+
+
+def test_a_challenger_that_is_the_way_back_too_is_neither_once_it_is_banned(registry: Registry) -> None:
+    for _ in range(2):
+        added(registry)
+    promoted(registry, 1, 2)
+    registry.challenge(1, 0.05, who="ann", why="was the old one better?")
+    state = registry.drop(1, who="guard", why="it swears", ban=True)
+    assert state.aliases == {"champion": 2, "challenger": None, "last_good": 0}
+    state = registry.rollback(who="ann", why="rude")
+    assert (state.champion, set(state.banned)) == (0, {1, 2})
+
+
+def test_a_version_that_was_banned_does_not_come_back_for_one_that_is_refused(registry: Registry) -> None:
+    for _ in range(5):
+        added(registry)
+    promoted(registry, 3, 4, 5)
+    registry.ban(3, who="ann", why="odd data")
+    state = registry.refuse(5, instead=3, who="runtime", why="wrong base")
+    assert state.aliases == {"champion": 4, "challenger": None, "last_good": 0}
+
+
+def test_a_challenger_that_takes_over_for_a_refused_champion_is_on_trial_no_longer(
+    registry: Registry,
+) -> None:
+    for _ in range(2):
+        added(registry)
+    promoted(registry, 1, 2)
+    registry.challenge(1, 0.05, who="ann", why="was the old one better?")
+    state = registry.refuse(2, instead=1, who="runtime", why="wrong base")
+    assert (state.aliases, state.share) == ({"champion": 1, "challenger": None, "last_good": 0}, 0.0)
+
+
+def test_the_bare_base_is_never_banned(registry: Registry) -> None:
+    added(registry)
+    promoted(registry, 1)
+    registry.challenge(0, 0.05, who="ann", why="is it any better?")
+    state = registry.drop(0, who="canary", why="players like it less", ban=True)
+    assert (state.challenger, state.banned) == (None, {})
+
+
+def test_the_way_back_leads_past_what_was_refused_until_it_is_named_again(registry: Registry) -> None:
+    for _ in range(3):
+        added(registry)
+    promoted(registry, 1, 2, 3)
+    state = registry.refuse(2, instead=3, who="runtime", why="damaged")
+    assert state.last_good == 1
+    state = registry.rollback(who="guard", why="rude")
+    assert (state.champion, state.last_good) == (1, 0)
+    promoted(registry, 2, 0)
+    assert registry.state().last_good == 2
+    assert registry.rollback(who="ann", why="it was better").champion == 2
+
+
+def test_where_the_way_back_is_refused_another_one_is_never_the_champion_itself(registry: Registry) -> None:
+    for _ in range(4):
+        added(registry)
+    promoted(registry, 1, 2, 3)
+    registry.rollback(who="ann", why="rude")
+    promoted(registry, 4)
+    state = registry.rollback(who="ann", why="rude too")
+    assert (state.champion, state.last_good) == (2, 1)
+    state = registry.refuse(1, instead=0, who="runtime", why="damaged")
+    assert (state.champion, state.last_good) == (2, 0)
+    assert registry.rollback(who="guard", why="slow", expected=2).champion == 0
+
+
+def test_a_log_whose_way_back_is_the_champion_still_leads_back(registry: Registry) -> None:
+    """As an earlier Townsfolk could leave it."""
+    for _ in range(2):
+        added(registry)
+    promoted(registry, 1, 2)
+    line = registry.log_path.read_bytes().splitlines(keepends=True)[-1]
+    entry = msgspec.json.decode(line, type=Entry)
+    moves: dict[Alias, tuple[int | None, int | None]] = {"last_good": (1, 2)}
+    append(registry.log_path, msgspec.structs.replace(entry, what="refuse", version=1, moves=moves))
+    state = registry.rollback(who="ann", why="rude")
+    assert (state.champion, state.last_good, set(state.banned)) == (0, 0, {2})
 
 
 def test_what_an_alias_names_cannot_be_removed(registry: Registry) -> None:

@@ -24,6 +24,12 @@ from agent_runtime.registry.versions import Version, Versions
 
 LOCK = ".lock"
 LOCK_SECONDS = 5.0
+INSTEAD_OF_A_BAN = {
+    "the bare base": "it cannot be banned",
+    "champion": "`townsfolk rollback` bans it",
+    "challenger": "`townsfolk versions drop` first",
+    "last_good": "promote another one first",
+}
 
 
 class Registry:
@@ -147,9 +153,8 @@ class Registry:
         self.get(number)
         with self._locked() as state:
             if number == BARE or number in state.aliases.values():
-                raise RegistryError(
-                    f"version {number} is {_role(state, number)}: roll it back, or promote another one first"
-                )
+                role = _role(state, number)
+                raise RegistryError(f"version {number} is {role}: {INSTEAD_OF_A_BAN[role]}")
             return self._append(state, who, "ban", number, why, bans=True)
 
     def unban(self, number: int, *, who: str, why: str) -> State:

@@ -405,6 +405,27 @@ def test_a_log_whose_way_back_is_the_champion_still_leads_back(registry: Registr
     assert (state.champion, state.last_good, set(state.banned)) == (0, 0, {2})
 
 
+@pytest.mark.parametrize(
+    ("number", "why"),
+    [
+        (0, "version 0 is the bare base: it cannot be banned"),
+        (2, "version 2 is champion: `townsfolk rollback` bans it"),
+        (3, "version 3 is challenger: `townsfolk versions drop` first"),
+        (1, "version 1 is last_good: promote another one first"),
+    ],
+)
+def test_who_would_ban_what_serves_is_told_what_to_do_first(
+    registry: Registry, number: int, why: str
+) -> None:
+    for _ in range(3):
+        added(registry)
+    promoted(registry, 1, 2)
+    registry.challenge(3, 0.05, who="ann", why="try it")
+    with pytest.raises(RegistryError, match=f"^{why}$"):
+        registry.ban(number, who="ann", why="odd data")
+    assert registry.state().banned == {}
+
+
 def test_what_an_alias_names_cannot_be_removed(registry: Registry) -> None:
     added(registry)
     promoted(registry, 1)

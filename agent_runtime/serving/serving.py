@@ -124,7 +124,7 @@ class Serving:
         """Compute a shared prefix for every version that serves, now and later. Raises `EngineError`."""
         self._prefixes.keep(messages)
         for number in (self._champion, self._challenger):
-            if number is not None:
+            if number in self._lanes:  # a challenger may go while the champion reads
                 with self._held(number) as served:
                     await self._engine.warm(messages, served.lane)
 

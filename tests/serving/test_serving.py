@@ -206,6 +206,34 @@ async def test_what_was_warmed_is_warmed_for_a_new_version_before_it_serves(regi
         assert engine.warmed_lanes[:2] == ["", registry.get(1).id]
 
 
+class WaitingEngine(ScriptedEngine):
+    """Takes its time to warm."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.warms = asyncio.Event()
+        self.gate = asyncio.Event()
+
+    async def warm(self, messages: tuple[Message, ...], lane: str = BASE_LANE, talk: str = "") -> None:
+        self.warms.set()
+        await self.gate.wait()
+        await super().warm(messages, lane, talk)
+
+
+async def test_a_challenger_that_goes_while_the_champion_is_warmed_is_not_missed(registry: Registry) -> None:
+    versions(registry, 1)
+    registry.challenge(1, 0.5, who="ann", why="try")
+    engine = WaitingEngine()
+    async with serving(registry, engine) as started:
+        warming = asyncio.create_task(started.warm((Message("system", "You are Mira."),)))
+        await engine.warms.wait()
+        registry.drop(1, who="ann", why="it swears")
+        await until(lambda: loaded(engine) == {""})
+        engine.gate.set()
+        await warming
+        assert engine.warmed_lanes == [BASE_LANE]
+
+
 def lost(registry: Registry) -> None:
     adapter = registry.get(2).adapter
     assert adapter

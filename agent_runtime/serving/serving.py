@@ -155,9 +155,10 @@ class Serving:
         if len(state.entries) < len(self._state.entries):
             log.warning("registry_replaced")
         for entry in state.entries[len(self._state.entries) :]:
-            if entry.what != "refuse":
-                self._refused.discard(entry.version)
-                del self._attempts[entry.version]
+            named = [to for _, to in entry.moves.values() if to is not None]
+            for number in named if entry.what == "refuse" else [entry.version, *named]:
+                self._refused.discard(number)
+                del self._attempts[number]
         self._state = state
         self._trials.follow(state)
         self._settle()
@@ -170,8 +171,9 @@ class Serving:
 
     def _settle(self) -> None:
         champion, challenger = self._champion, self._challenger
-        after = (self._state.champion, champion, self._state.last_good, BARE)
-        self._champion = next(number for number in after if number in self._lanes)
+        ready = self._lanes.keys() - self._state.banned.keys()
+        after = (self._state.champion, champion, self._state.last_good)
+        self._champion = next((number for number in after if number in ready), BARE)
         self._challenger = self._state.challenger if self._state.challenger in self._lanes else None
         if (champion, challenger) != (self._champion, self._challenger):
             log.info("version_serves", champion=self._champion, challenger=self._challenger, before=champion)
@@ -198,9 +200,8 @@ class Serving:
             await self._bring(number)
             self._settle()
         for number in [number for number in self._lanes if not self._needed(number)]:
-            lane = self._lanes.pop(number).lane
             try:
-                await self._engine.unload(lane)
+                await self._engine.unload(self._lanes.pop(number).lane)
                 log.info("version_unloaded", version=number)
             except EngineError as error:
                 log.error("version_not_unloaded", version=number, error=str(error))
@@ -208,8 +209,7 @@ class Serving:
         await self._merge()
 
     def _missing(self) -> int | None:
-        state = self._state
-        wanted = (state.champion, state.challenger, state.last_good)
+        wanted = (self._state.champion, self._state.challenger, self._state.last_good)
         settled = self._lanes.keys() | self._refused
         return next((one for one in wanted if one is not None and one not in settled), None)
 

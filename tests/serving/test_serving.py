@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,13 +14,14 @@ from typing import Any
 import msgspec
 import pytest
 
+from agent_runtime import files
 from agent_runtime.clock import SystemClock
 from agent_runtime.engine.interface import BASE_LANE, Engine, Lane, Request
 from agent_runtime.errors import EngineDown, EngineError
 from agent_runtime.journal.rows import TurnRow
 from agent_runtime.npc.prompt import Message
 from agent_runtime.npc.turn import Account
-from agent_runtime.registry import canary
+from agent_runtime.registry import canary, store
 from agent_runtime.registry.guard import Tally
 from agent_runtime.registry.status import StatusFiles
 from agent_runtime.registry.store import Registry
@@ -288,6 +289,49 @@ async def test_a_version_for_another_base_is_refused_and_a_challenger_too(regist
         await until(lambda: registry.state().champion == 0)
         assert started.champion == 0
         assert "another base" in registry.audit()[-1].why
+
+
+async def test_a_rollback_never_lands_on_a_version_that_was_refused(registry: Registry) -> None:
+    versions(registry, 3)
+    promote(registry, 1, 2, 3)
+    lost(registry)
+    async with serving(registry) as started:
+        assert registry.state().last_good == 1
+        registry.rollback(who="guard", why="rude")
+        await until(lambda: started.champion == 1)
+        registry.rollback(who="ann", why="rude too")
+        await until(lambda: started.champion == 0)
+    assert registry.state().champion == 0
+
+
+async def test_a_refusal_that_could_not_be_written_is_made_up_for_when_the_version_should_serve(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    versions(registry, 3)
+    promote(registry, 1, 2, 3)
+    lost(registry)
+    monkeypatch.setattr(store, "LOCK_SECONDS", 0.05)
+    async with AsyncExitStack() as stack:
+        with files.locked(registry.root / store.LOCK, 1):
+            started = await stack.enter_async_context(serving(registry))
+        assert (started.champion, registry.state().last_good) == (3, 2)
+        registry.rollback(who="ann", why="rude")
+        await until(lambda: 2 in registry.state().refused)
+        await until(lambda: started.champion == registry.state().champion)
+
+
+async def test_what_was_banned_answers_nobody_although_nothing_else_is_loaded_yet(registry: Registry) -> None:
+    versions(registry, 3)
+    promote(registry, 1)
+    engine = CrashingEngine()
+    async with serving(registry, engine) as started:
+        assert started.champion == 1
+        engine.down = True
+        promote(registry, 2, 3)
+        registry.ban(1, who="ann", why="it swears")
+        await until(lambda: started.champion == 0)
+        engine.down = False
+        await until(lambda: started.champion == 3)
 
 
 class StumblingEngine(ScriptedEngine):

@@ -213,7 +213,11 @@ class Trials:
     def _decisions(self) -> list[_Due]:
         registry, trial = self._registry, self._memo.trial
         champion, challenger, share = self._state.champion, self._state.challenger, self._state.share
-        found = []
+        found, way_back = [], self._state.last_good
+        why = self._complaint(way_back)
+        if why and way_back not in (champion, challenger):
+            refuse = partial(registry.refuse, way_back, instead=champion, who="guard", why=why)
+            found.append(_Due("refuse", way_back, why, refuse))
         why = self._complaint(champion)
         if why:
             roll_back = partial(registry.rollback, who="guard", why=why, expected=champion)
@@ -240,10 +244,14 @@ class Trials:
         return failed is not None and self._clock.monotonic() - failed < RETRY_SECONDS
 
     def _complaint(self, version: int) -> str | None:
-        if version == BARE or version not in (self._state.champion, self._state.challenger):
+        if version == BARE or version not in self._state.serving:
             return None
+        tally = self._tally(version)
+        if version not in (self._state.champion, self._state.challenger):
+            # It was watched while it served, but it can end the process that loads it at any start.
+            tally = Tally(crashes=tally.crashes)
         before = self._state.champion if version == self._state.challenger else self._state.last_good
-        return guard.complaint(self._tally(version), self._tally(before), self._guard)
+        return guard.complaint(tally, self._tally(before), self._guard)
 
     def _tally(self, version: int) -> Tally:
         return self._memo.tallies.setdefault(version, Tally())

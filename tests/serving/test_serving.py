@@ -602,6 +602,45 @@ async def test_power_cuts_are_no_versions_fault(registry: Registry) -> None:
     assert registry.state().champion == 1
 
 
+class EndlessEngine(ScriptedEngine):
+    """Never comes to an end with one version, so that a test can end the process meanwhile."""
+
+    def __init__(self, stuck: str) -> None:
+        super().__init__()
+        self.stuck = stuck
+        self.loads = asyncio.Event()
+
+    async def load(self, lane: Lane) -> None:
+        if lane.key == self.stuck:
+            self.loads.set()
+            await asyncio.Event().wait()
+        await super().load(lane)
+
+
+async def test_a_way_back_that_ends_the_process_twice_while_it_is_loaded_is_left_out(
+    registry: Registry,
+) -> None:
+    versions(registry, 3)
+    promote(registry, 1, 2, 3)
+    deadly = registry.get(2).id
+    for _ in range(2):
+        engine = EndlessEngine(deadly)
+        await engine.start()
+        dying = Serving(engine, registry, RegistrySettings(), Canary(), SystemClock())
+        start = asyncio.create_task(dying.start())
+        await asyncio.wait_for(engine.loads.wait(), 10)
+        start.cancel()
+        await asyncio.wait([start])
+    engine = EndlessEngine(deadly)
+    async with asyncio.timeout(10), serving(registry, engine) as started:
+        assert started.champion == 3
+        assert loaded(engine) == {"", "1", "3"}
+    entry = registry.audit()[-1]
+    assert (entry.who, entry.what, entry.version) == ("guard", "refuse", 2)
+    assert "2 times" in entry.why
+    assert (registry.state().last_good, registry.state().banned) == (1, {})
+
+
 def players(version: int, side: str, share: float, count: int) -> list[str]:
     """Players who are on this side of a trial."""
     names = (f"player {number}" for number in range(100_000))

@@ -118,6 +118,34 @@ async def test_the_bare_base_is_never_rolled_back(registry: Registry) -> None:
     assert not taken
 
 
+async def test_a_way_back_is_refused_for_its_crashes_alone(registry: Registry) -> None:
+    registry.promote(2, expected=1, who="ann", why="better")
+    found, taken = trials(registry)
+    for _ in range(50):
+        found.note(1, SILENT)
+    found.crashed(1)
+    await found.decide()
+    assert not taken
+    found.crashed(1)
+    await found.decide()
+    (state,) = taken
+    assert (state.aliases, state.banned) == ({"champion": 2, "challenger": None, "last_good": 0}, {})
+    assert (state.entries[-1].who, state.refused) == ("guard", {1})
+
+
+async def test_a_way_back_that_is_on_trial_too_is_dropped_and_banned_for_its_crashes(
+    registry: Registry,
+) -> None:
+    registry.promote(2, expected=1, who="ann", why="better")
+    registry.challenge(1, 0.05, who="ann", why="was the old one better?")
+    found, taken = trials(registry)
+    for _ in range(2):
+        found.crashed(1)
+    await found.decide()
+    (state,) = taken
+    assert (state.aliases, set(state.banned)) == ({"champion": 2, "challenger": None, "last_good": 0}, {1})
+
+
 async def test_somebody_else_may_decide_first(registry: Registry) -> None:
     found, taken = trials(registry)
     for _ in range(5):

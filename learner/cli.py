@@ -1,7 +1,7 @@
 """`townsfolk learn …`: arguments come in, a night is run, planned or told about, and an exit status goes out.
 
 Heavy libraries are imported by the commands that need them. Status 0 is also that of a night with nothing to
-learn from; 1 is that of one that failed.
+learn from; 1 is that of one that failed, 2 of what could not be done, and `BUSY` of a run beside another one.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ import typer
 
 from agent_runtime import config
 from agent_runtime.commands.arguments import who
-from agent_runtime.errors import NightError, TownsfolkError
-from agent_runtime.nights.child import how_to_install, missing
+from agent_runtime.errors import NightBusy, NightError, TownsfolkError
+from agent_runtime.nights.child import BUSY, how_to_install, missing
 
 app = typer.Typer(
     name="townsfolk learn",
@@ -175,4 +175,4 @@ def main() -> None:
     except TownsfolkError as error:
         for line in str(error).splitlines():
             print(f"townsfolk: {line}", file=sys.stderr)
-        sys.exit(2)
+        sys.exit(BUSY if isinstance(error, NightBusy) else 2)

@@ -18,6 +18,8 @@ from agent_runtime.errors import NightError
 
 ENDS_WITHIN_S = 3.0
 NEEDED = ("torch", "transformers", "peft")
+BUSY = 3
+"""The exit status of a run that did not begin, because another one goes on."""
 
 
 def missing() -> list[str]:

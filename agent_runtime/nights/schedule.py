@@ -24,7 +24,7 @@ from agent_runtime.errors import JournalError, NightError, RegistryError
 from agent_runtime.journal.queries import Queries
 from agent_runtime.journal.views import MAX_ROWS, Filter, RatingView
 from agent_runtime.nights import runs
-from agent_runtime.nights.child import Child, Program, command, how_to_install, missing
+from agent_runtime.nights.child import BUSY, Child, Program, command, how_to_install, missing
 from agent_runtime.nights.erased import purge
 from agent_runtime.nights.pause import paused
 from agent_runtime.nights.runs import Outcome
@@ -117,7 +117,7 @@ class Schedule:
         except NightError as error:
             log.error("night_failed", why=str(error))
             return
-        if status is None:
+        if status is None or status == BUSY:
             self._started = earlier
             log.info("night_left_out", why="a run goes on already")
             return

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from rich.console import Console
 
+from agent_runtime.nights.child import BUSY
+from learner.job import lock
 from learner.job.run import run
 from tests.support import nights
 from tests.support.nights import stages, talks
@@ -38,6 +40,13 @@ def test_a_run_that_shall_wait_does_not_when_it_is_wanted_now(tmp_path: Path) ->
     ran = learn(tmp_path, "run", "--now")
     assert (ran.returncode, ran.stderr) == (0, "")
     assert "too_little: need 5 more raters" in ran.stdout
+
+
+def test_a_run_beside_another_one_has_a_status_of_its_own(tmp_path: Path) -> None:
+    with lock.held(tmp_path / "learner"):
+        ran = learn(tmp_path, "run")
+    assert ran.returncode == BUSY
+    assert "one run goes on at a time" in ran.stderr
 
 
 def test_nights_are_turned_off_and_on(tmp_path: Path) -> None:

@@ -29,6 +29,7 @@ from agent_runtime.nights import schedule
 from agent_runtime.nights.pause import pause, resume
 from agent_runtime.nights.runs import Asked, Outcome
 from agent_runtime.nights.schedule import JOB, Schedule
+from learner.job import lock
 from learner.job.folder import begin
 from tests.support.modlink import eventually
 from tests.support.nights import run_of
@@ -303,6 +304,14 @@ async def test_a_run_that_ends_before_it_has_a_folder_is_not_told_as_an_older_on
         Schedule(config.load(home), program=refuses).begin("nightly")
     (failed,) = (entry for entry in logs if entry["event"] == "night_failed")
     assert failed["why"] == "it ended with status 2; its log says why"
+
+
+async def test_a_night_beside_a_run_by_hand_is_left_out_and_no_alarm(home: Path) -> None:
+    """With the learner's own program."""
+    with lock.held(home / "learner"), capture_logs() as logs:
+        Schedule(config.load(home)).begin("nightly")
+    assert [entry["event"] for entry in logs] == ["night_begins", "night_left_out"]
+    assert "one run goes on at a time" in (home / "logs" / "learner.log").read_text()
 
 
 async def test_a_run_that_failed_is_told_with_its_reason(home: Path) -> None:

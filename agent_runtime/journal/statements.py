@@ -57,7 +57,7 @@ _COLUMNS: Mapping[QueryName, str] = {
     "turn": f"{_TURN}, {_iso('turns.said_at')}",
     "ratings": f"""ratings.id, ratings.turn, ratings.player, ratings.value, ratings.scale,
         {_iso("ratings.rated_at")}, latest_ratings.id is not null as latest,
-        turns.npc_name, turns.line, turns.reply""",
+        turns.npc_name, turns.line, turns.reply, latest_consents.choice as consent""",
     "events": f"{_EVENT}, {_iso('events.received_at')}",
     "actions": f"""action_fates.id, turn, name, arguments, verdict, action_fates.reason, result,
         result_reason, {_iso("action_fates.result_at")}, {_iso("turns.said_at")},
@@ -101,7 +101,8 @@ _FROM: Mapping[QueryName, str] = {
     "turns": "turns",
     "turn": "turns",
     "ratings": "ratings left join latest_ratings on latest_ratings.id = ratings.id "
-    "left join turns on turns.id = ratings.turn",
+    "left join turns on turns.id = ratings.turn "
+    "left join latest_consents on latest_consents.player = ratings.player",
     "events": "events",
     "actions": "action_fates left join turns on turns.id = action_fates.turn",
     "consents": "latest_consents as consents left join erasures using (player)",

@@ -65,11 +65,13 @@ class Rated(RatingRow, frozen=True, kw_only=True):
 
 
 class RatingView(Rated, frozen=True, kw_only=True):
-    """A rating with what was rated; the turn's columns are None when the journal has no such turn."""
+    """A rating with what was rated; the turn's columns are None when the journal has no such turn. `consent`
+    is what its player decided last about training with their talk, None while they have not."""
 
     npc_name: str | None = None
     line: str | None = None
     reply: str | None = None
+    consent: Choice | None = None
 
 
 class Fate(ActionRow, frozen=True, kw_only=True):

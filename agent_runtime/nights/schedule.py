@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -22,11 +22,11 @@ import structlog
 from agent_runtime.config import Settings
 from agent_runtime.errors import JournalError, NightError, RegistryError
 from agent_runtime.journal.queries import Queries
-from agent_runtime.journal.views import MAX_ROWS, Filter, RatingView
 from agent_runtime.nights import runs
 from agent_runtime.nights.child import BUSY, Child, Program, command, how_to_install, missing
 from agent_runtime.nights.erased import purge
 from agent_runtime.nights.pause import paused
+from agent_runtime.nights.raters import raters, since_last_run
 from agent_runtime.nights.runs import Outcome
 from agent_runtime.registry.store import Registry
 
@@ -203,7 +203,8 @@ class Schedule:
             self._scheduler.wakeup()
 
     async def _count(self) -> None:
-        """Begin when enough players rated since the last run, or since one that came to nothing."""
+        """Begin when enough players, of those whose ratings it would see, rated since the last run, or since
+        one that came to nothing."""
         if not self._queries or not self._learn.after_raters or self._begun:
             return
         try:
@@ -211,7 +212,7 @@ class Schedule:
         except JournalError as error:
             log.warning("raters_not_counted", why=str(error))
             return
-        if raters(rated) >= self._learn.after_raters:
+        if raters(rated, self._settings.privacy.consent) >= self._learn.after_raters:
             self._begun = True
             threading.Thread(target=self._begin_for_raters, daemon=True).start()
 
@@ -243,18 +244,6 @@ class Schedule:
             if self._scheduler:
                 self._scheduler.shutdown(wait=True)
         _schedules.pop(str(self._settings.home), None)
-
-
-def since_last_run(learner: Path, started: datetime | None = None) -> Filter:
-    """What selects the ratings that no run has seen, nor one that was `started` and left no folder."""
-    last = runs.latest(learner)
-    began = [moment for moment in (last and last.asked.began, started) if moment]
-    return Filter(since=max(began, default=None), limit=MAX_ROWS)
-
-
-def raters(rated: Iterable[RatingView]) -> int:
-    """How many players gave them."""
-    return len({rating.player for rating in rated})
 
 
 async def _tried(step: Awaitable[None]) -> None:

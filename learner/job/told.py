@@ -11,8 +11,9 @@ from agent_runtime.journal.source import ask, open_source
 from agent_runtime.journal.views import RatingView
 from agent_runtime.nights.child import how_to_install, missing
 from agent_runtime.nights.pause import paused
+from agent_runtime.nights.raters import raters, since_last_run
 from agent_runtime.nights.runs import STAGES, Run
-from agent_runtime.nights.schedule import raters, since_last_run, trigger_of
+from agent_runtime.nights.schedule import trigger_of
 from agent_runtime.registry.status import StatusFiles
 
 ENDED = {
@@ -60,10 +61,11 @@ def schedule_lines(settings: Settings, now: datetime) -> Iterator[str]:
         try:
             with open_source(settings.journal_path) as source:
                 found = ask(source, "ratings", since_last_run(settings.learner_folder), RatingView)
-            count = f"now {raters(found)}"
+            count = f"now {raters(found, settings.privacy.consent)}"
         except JournalError as error:
             count = f"unknown now: {error}"
-        yield f"also when {learn.after_raters} players rated since the last run ({count})"
+        enough = f"{learn.after_raters} players rated since the last run whose talk may be trained on"
+        yield f"also when {enough} ({count})"
     if off:
         yield f"turned off by {off.who}, {_local(off.since)}: `townsfolk learn schedule --on`"
     status = StatusFiles(settings.registry_path).status()

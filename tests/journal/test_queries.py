@@ -107,6 +107,16 @@ async def test_ratings_tell_which_one_counts(queries: Queries) -> None:
     assert numbers(list(await queries.ratings(Filter(players=("ff",))))) == [22]
 
 
+async def test_ratings_tell_what_their_player_decided_last(queries: Queries, journal: Journal) -> None:
+    await journal.add(make.consent(1, "withdraw"), make.consent(2, "allow"))
+    found = await queries.ratings()
+    assert [(rating.player[:2], rating.consent) for rating in found] == [
+        ("ff", None),
+        ("01", "allow"),
+        ("01", "allow"),
+    ]
+
+
 async def test_events(queries: Queries) -> None:
     found = await queries.events()
     assert found == [make.event(2, kind="join", what="", x=None, y=None, z=None), make.event(1)]

@@ -23,7 +23,7 @@ from structlog.testing import capture_logs
 
 from agent_runtime import config
 from agent_runtime.journal.queries import Queries
-from agent_runtime.journal.rows import RatingRow
+from agent_runtime.journal.rows import Row
 from agent_runtime.journal.writer import Journal
 from agent_runtime.nights import schedule
 from agent_runtime.nights.pause import pause, resume
@@ -77,12 +77,16 @@ def noting(home: Path, *arguments: str) -> list[str]:
     return [sys.executable, "-c", script, str(home / "starts")]
 
 
-def ratings_now(number: int, *players: str) -> list[RatingRow]:
-    """One rating of each of these players, given this moment."""
+def ratings_now(number: int, *players: str) -> list[Row]:
+    """One rating of each of these players, given this moment, who allow training with their talk."""
     now = real.datetime.now(UTC)
     return [
-        msgspec.structs.replace(rating(number + n, 1, player=player * 16), rated_at=now)
-        for n, player in enumerate(players)
+        row
+        for n, player in enumerate(players, number)
+        for row in (
+            consent(n, "allow", player * 16),
+            msgspec.structs.replace(rating(n, 1, player=player * 16), rated_at=now),
+        )
     ]
 
 
@@ -235,10 +239,11 @@ async def test_enough_new_raters_begin_a_run(home: Path) -> None:
     running = Schedule(config.load(home), Queries(journal), noting)
     await running.start()
     try:
-        await journal.add(turn(1), rating(2, 1, player="a" * 16), rating(3, 1, player="a" * 16))
+        await journal.add(turn(1), *ratings_now(2, "a"), rating(3, 1, player="a" * 16))
+        await journal.add(*(rating(n, 1, player=player * 16) for n, player in enumerate("cde", 4)))
         await asyncio.sleep(0.5)
-        assert starts(home) == 0
-        await journal.add(rating(4, 1, player="b" * 16))
+        assert starts(home) == 0, "the others did not allow it"
+        await journal.add(*ratings_now(7, "b"))
         await eventually(lambda: starts(home) > 0)
     finally:
         await running.close()

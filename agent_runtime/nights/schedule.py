@@ -22,6 +22,7 @@ import structlog
 from agent_runtime.config import Settings
 from agent_runtime.errors import JournalError, NightError, RegistryError
 from agent_runtime.journal.queries import Queries
+from agent_runtime.journal.views import Filter
 from agent_runtime.nights import runs
 from agent_runtime.nights.child import BUSY, Child, Program, command, how_to_install, missing
 from agent_runtime.nights.erased import purge
@@ -207,14 +208,23 @@ class Schedule:
         one that came to nothing."""
         if not self._queries or not self._learn.after_raters or self._begun:
             return
+        chosen = await asyncio.to_thread(self._counted)
+        if chosen is None:
+            return
         try:
-            rated = await self._queries.ratings(since_last_run(self._folder, self._started))
+            rated = await self._queries.ratings(chosen)
         except JournalError as error:
             log.warning("raters_not_counted", why=str(error))
             return
         if raters(rated, self._settings.privacy.consent) >= self._learn.after_raters:
             self._begun = True
             threading.Thread(target=self._begin_for_raters, daemon=True).start()
+
+    def _counted(self) -> Filter | None:
+        """What selects the ratings that could begin a run; None while no run may begin."""
+        if paused(self._folder) or runs.holder(self._folder):
+            return None
+        return since_last_run(self._folder, self._started)
 
     async def _forget(self) -> None:
         """Take away what nights made of the talk of players who had it erased in the game."""

@@ -9,7 +9,7 @@ import asyncio
 import datetime as real
 import sqlite3
 import sys
-from contextlib import closing
+from contextlib import ExitStack, closing
 from datetime import timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -245,6 +245,29 @@ async def test_enough_new_raters_begin_a_run(home: Path) -> None:
         assert starts(home) == 0, "the others did not allow it"
         await journal.add(*ratings_now(7, "b"))
         await eventually(lambda: starts(home) > 0)
+    finally:
+        await running.close()
+        await journal.close()
+
+
+@pytest.mark.parametrize("held_up", ["turned off", "a run by hand"])
+async def test_enough_raters_wait_without_a_word_while_no_run_may_begin(home: Path, held_up: str) -> None:
+    (home / "townsfolk.toml").write_text('[learn]\nat = ""\nafter_raters = 2\nlook_s = 0.1\n')
+    journal = Journal.open(home / "journal.duckdb", commit_ms=1)
+    await journal.add(turn(1), *ratings_now(2, "a", "b"))
+    running = Schedule(config.load(home), Queries(journal), noting)
+    try:
+        with ExitStack() as stack:
+            logs = stack.enter_context(capture_logs())
+            if held_up == "turned off":
+                pause(home / "learner", "admin eve", NIGHT)
+                stack.callback(resume, home / "learner")
+            else:
+                stack.enter_context(lock.held(home / "learner"))
+            await running.start()
+            await asyncio.sleep(1)
+            assert not logs
+        await eventually(lambda: starts(home) == 1)
     finally:
         await running.close()
         await journal.close()

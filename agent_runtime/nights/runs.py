@@ -9,7 +9,7 @@ from __future__ import annotations
 import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -24,6 +24,8 @@ ASKED = "run.json"
 OUTCOME = "outcome.json"
 PROGRESS = "progress.json"
 LOCK = "lock"
+MOST_DEATHS = 3
+"""What kills a run so often would kill it again."""
 
 Ended = Literal["promoted", "canary", "kept", "refused", "too_little", "failed"]
 View = TypeVar("View", bound=Struct)
@@ -85,6 +87,11 @@ class Run(Struct, frozen=True):
         """The stage that the run is in, or was in when it was killed."""
         return next((stage for stage in STAGES if stage not in self.done), STAGES[-1])
 
+    @property
+    def deaths(self) -> int:
+        """How often it was killed, of one that neither goes on nor has an outcome."""
+        return len(self.asked.deaths) + 1
+
 
 def runs(learner: Path) -> list[Run]:
     """All runs below HOME/learner that can be read, oldest first."""
@@ -103,6 +110,15 @@ def latest(learner: Path) -> Run | None:
     """The newest run."""
     found = runs(learner)
     return found[-1] if found else None
+
+
+def interrupted(learner: Path, within: timedelta, now: datetime) -> Run | None:
+    """The newest run if it was killed, began `within` that time of now, and may go on though nobody asks for
+    one: it was no dry run, and not killed `MOST_DEATHS` times."""
+    last = latest(learner)
+    if last is None or last.outcome or last.alive or last.asked.dry or last.deaths >= MOST_DEATHS:
+        return None
+    return last if abs(now - last.asked.began) <= within else None
 
 
 def holder(learner: Path) -> Holder | None:

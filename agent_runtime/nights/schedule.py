@@ -1,8 +1,9 @@
 """Starts the learner at its time, and when enough players rated: settings come in, runs are started.
 
 The schedule is APScheduler's, with its job in HOME/learner/schedule.sqlite: a night that was missed while
-nothing ran is made up for within its grace, once. All of it lives in threads of its own, so that neither its
-disk nor its waiting touches the talks; nothing here raises for what the learner does.
+nothing ran is made up for within its grace, once, and a run that was interrupted goes on within it. All of it
+lives in threads of its own, so that neither its disk nor its waiting touches the talks; nothing here raises
+for what the learner does.
 """
 
 from __future__ import annotations
@@ -71,6 +72,7 @@ class Schedule:
         self._learn = settings.learn
         self._folder = settings.learner_folder
         self._registry = Registry(settings.registry_path)
+        self._grace = timedelta(seconds=max(1, round(settings.learn.grace_h * 3600)))
         self._child = Child(settings.home, program)
         self._scheduler: SteadyScheduler | None = None
         self._task: asyncio.Task[None] | None = None
@@ -89,7 +91,7 @@ class Schedule:
         self._task = asyncio.create_task(self._run(nights))
 
     async def close(self) -> None:
-        """End it, and a run that goes on: it is taken up by the next one."""
+        """End it, and a run that goes on: the next start takes it up within its grace, else the next run."""
         if self._task:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
@@ -135,6 +137,8 @@ class Schedule:
     async def _run(self, nights: bool) -> None:
         if nights and self._learn.at:
             await _tried(asyncio.to_thread(self._start))
+        if nights:
+            await _tried(asyncio.to_thread(self._take_up))
         while True:
             await asyncio.sleep(self._learn.look_s)
             if nights:
@@ -147,6 +151,11 @@ class Schedule:
         with self._opening:
             if not self._closed:
                 self._put()
+
+    def _take_up(self) -> None:
+        """Go on with a run that was interrupted, by the end of the server for one, as with a missed night."""
+        if runs.interrupted(self._folder, self._grace, datetime.now(UTC)):
+            self._begin_beside("a run was interrupted")
 
     def _put(self) -> None:
         try:
@@ -189,7 +198,7 @@ class Schedule:
             replace_existing=True,
             coalesce=True,
             max_instances=1,
-            misfire_grace_time=max(1, round(self._learn.grace_h * 3600)),
+            misfire_grace_time=int(self._grace.total_seconds()),
             **_kept_time(scheduler.get_job(JOB), trigger),
         )
         scheduler.resume()
@@ -217,8 +226,7 @@ class Schedule:
             log.warning("raters_not_counted", why=str(error))
             return
         if raters(rated, self._settings.privacy.consent) >= self._learn.after_raters:
-            self._begun = True
-            threading.Thread(target=self._begin_for_raters, daemon=True).start()
+            self._begin_beside("enough new raters")
 
     def _counted(self) -> Filter | None:
         """What selects the ratings that could begin a run; None while no run may begin."""
@@ -239,13 +247,19 @@ class Schedule:
         if purged.runs or purged.versions:
             log.info("nights_purged", runs=purged.runs, versions=purged.versions)
 
-    def _begin_for_raters(self) -> None:
-        try:
-            self.begin("enough new raters")
-        except Exception as error:
-            log.error("night_failed", why=repr(error))
-        finally:
-            self._begun = False
+    def _begin_beside(self, why: str) -> None:
+        """Begin in a thread of its own; raters are not counted until it ends."""
+
+        def begin() -> None:
+            try:
+                self.begin(why)
+            except Exception as error:
+                log.error("night_failed", why=repr(error))
+            finally:
+                self._begun = False
+
+        self._begun = True
+        threading.Thread(target=begin, daemon=True).start()
 
     def _close(self) -> None:
         self._child.close()

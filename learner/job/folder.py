@@ -15,14 +15,13 @@ from msgspec import Struct
 
 from agent_runtime import files
 from agent_runtime.nights import runs
-from agent_runtime.nights.runs import ASKED, OUTCOME, RUNS, Asked, Outcome, Run, read
+from agent_runtime.nights.runs import ASKED, MOST_DEATHS, OUTCOME, RUNS, Asked, Outcome, Run, read
 
 Result = TypeVar("Result", bound=Struct)
 
-TAKEN_UP_FOR = timedelta(hours=24)
-"""A run that was killed longer ago begins anew: there is newer talk to learn from."""
-MOST_DEATHS = 3
-"""What kills a run so often would kill it again."""
+TAKEN_UP_FOR = timedelta(hours=36)
+"""A run that began longer ago begins anew: there is newer talk to learn from. The next night, a day later and
+minutes more or less, is well within it."""
 
 
 class RunFolder:
@@ -82,8 +81,8 @@ def begin(
 
 
 def _cannot_go_on(last: Run, key: str, dry: bool, now: datetime) -> str:
-    if len(last.asked.deaths) + 1 >= MOST_DEATHS:
-        return f"it was killed {len(last.asked.deaths) + 1} times"
+    if last.deaths >= MOST_DEATHS:
+        return f"it was killed {last.deaths} times"
     if last.asked.key != key or last.asked.dry != dry:
         return "settings or the base changed"
     if abs(now - last.asked.began) > TAKEN_UP_FOR:

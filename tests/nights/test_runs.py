@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import msgspec
@@ -54,6 +54,39 @@ def test_the_newest_run_its_stage_and_its_end(tmp_path: Path) -> None:
     assert first.outcome
     assert first.outcome.ended == "failed"
     assert (last.asked.id, last.stage, last.outcome, last.alive) == ("00002-b", "train", None, False)
+
+
+@pytest.mark.parametrize(
+    ("asked", "hours", "taken_up"),
+    [
+        ({}, 5, True),
+        ({}, 7, False),
+        ({}, -7, False),
+        ({"dry": True}, 1, False),
+        ({"deaths": ("train",)}, 1, True),
+        ({"deaths": ("train", "train")}, 1, False),
+    ],
+)
+def test_an_interrupted_run_may_go_on_unasked(
+    tmp_path: Path, asked: dict[str, object], hours: int, taken_up: bool
+) -> None:
+    folder = made(tmp_path, "00001-a", Outcome("kept", "", NOW)).parent / "00002-b"
+    assert not runs.interrupted(tmp_path, timedelta(hours=6), NOW)
+    run = Asked(id="00002-b", began=NOW, why="nightly", key="k", seed=1)
+    folder.mkdir()
+    (folder / runs.ASKED).write_bytes(msgspec.json.encode(msgspec.structs.replace(run, **asked)))
+    found = runs.interrupted(tmp_path, timedelta(hours=6), NOW + timedelta(hours=hours))
+    assert (found is not None) == taken_up
+
+
+def test_a_run_that_goes_on_or_has_ended_was_not_interrupted(tmp_path: Path) -> None:
+    assert not runs.interrupted(tmp_path, timedelta(hours=6), NOW)
+    folder = made(tmp_path, "00001-a")
+    assert runs.interrupted(tmp_path, timedelta(hours=6), NOW)
+    with lock.held(tmp_path):
+        assert not runs.interrupted(tmp_path, timedelta(hours=6), NOW)
+    (folder / runs.OUTCOME).write_bytes(msgspec.json.encode(Outcome("failed", "", NOW)))
+    assert not runs.interrupted(tmp_path, timedelta(hours=6), NOW)
 
 
 def test_a_run_that_cannot_be_read_is_left_out(tmp_path: Path) -> None:

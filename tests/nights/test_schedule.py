@@ -25,7 +25,7 @@ from agent_runtime import config
 from agent_runtime.journal.queries import Queries
 from agent_runtime.journal.rows import Row
 from agent_runtime.journal.writer import Journal
-from agent_runtime.nights import schedule
+from agent_runtime.nights import runs, schedule
 from agent_runtime.nights.pause import pause, resume
 from agent_runtime.nights.runs import Asked, Outcome
 from agent_runtime.nights.schedule import JOB, Schedule
@@ -184,6 +184,51 @@ async def test_a_night_missed_for_longer_than_its_grace_is_left_out(home: Path, 
     clock.now = NIGHT + timedelta(hours=7)
     async with Running(home) as running:
         await look(running)
+    assert starts(home) == 0
+
+
+async def test_a_run_that_a_restart_interrupted_goes_on_but_not_for_ever(home: Path) -> None:
+    """Its folder is begun and taken up as the learner does it. The clock is the machine's."""
+    (home / "townsfolk.toml").write_text('[learn]\nat = ""\nafter_raters = 100\n')
+    learner = home / "learner"
+
+    def lasting(home: Path, *arguments: str) -> list[str]:
+        script = "import sys, time; from pathlib import Path; from learner.job import folder, lock\n"
+        script += "with lock.held(Path(sys.argv[1])):\n"
+        script += "    folder.begin(Path(sys.argv[1]), sys.argv[2], 'key', 1, dry=False); time.sleep(60)"
+        return [sys.executable, "-c", script, str(learner), arguments[-1]]
+
+    def deaths() -> int | None:
+        """As `run.json` has it, of the run that goes on; None while none does."""
+        last = runs.latest(learner)
+        return len(last.asked.deaths) if last and last.alive else None
+
+    first = Schedule(config.load(home), program=lasting)
+    beside = asyncio.create_task(asyncio.to_thread(first.begin, "nightly"))
+    await eventually(lambda: deaths() == 0)
+    await first.close()
+    await beside
+    for number in (1, 2):
+        running = Schedule(config.load(home), program=lasting)
+        await running.start()
+        await eventually(lambda number=number: deaths() == number)
+        await running.close()
+    with capture_logs() as logs:
+        last = Schedule(config.load(home), program=lasting)
+        await last.start()
+        await asyncio.sleep(1)
+        await last.close()
+    assert "night_begins" not in [entry["event"] for entry in logs], "what kills it may kill the server, too"
+    (only,) = runs.runs(learner)
+    assert (only.asked.why, only.outcome, only.deaths) == ("nightly", None, 3)
+
+
+async def test_an_interrupted_run_waits_while_nights_are_turned_off(home: Path) -> None:
+    begin(home / "learner", "nightly", "key", 1, dry=False)
+    pause(home / "learner", "admin eve", NIGHT)
+    with capture_logs() as logs:
+        async with Running(home):
+            await eventually(lambda: "night_left_out" in [entry["event"] for entry in logs])
     assert starts(home) == 0
 
 

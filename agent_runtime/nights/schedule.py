@@ -128,7 +128,9 @@ class Schedule:
         after = _newest(self._folder)
         if after != before:  # otherwise it ended before it had a folder, and the newest is an earlier run
             outcome, self._started = after[1], earlier
-        if status == 0 and outcome:
+        if self._closed:
+            log.info("night_broken_off", why="the server ends; it goes on when it is up again")
+        elif status == 0 and outcome:
             log.info("night_ended", outcome=outcome.ended, summary=outcome.summary, version=outcome.version)
         else:
             why = outcome.summary if outcome else f"it ended with status {status}; its log says why"
@@ -262,9 +264,9 @@ class Schedule:
         threading.Thread(target=begin, daemon=True).start()
 
     def _close(self) -> None:
+        self._closed = True
         self._child.close()
         with self._opening:
-            self._closed = True
             if self._scheduler:
                 self._scheduler.shutdown(wait=True)
         _schedules.pop(str(self._settings.home), None)

@@ -206,8 +206,10 @@ async def test_a_run_that_a_restart_interrupted_goes_on_but_not_for_ever(home: P
     first = Schedule(config.load(home), program=lasting)
     beside = asyncio.create_task(asyncio.to_thread(first.begin, "nightly"))
     await eventually(lambda: deaths() == 0)
-    await first.close()
-    await beside
+    with capture_logs() as logs:
+        await first.close()
+        await beside
+    assert [entry["event"] for entry in logs] == ["night_broken_off"], "a restart is no alarm"
     for number in (1, 2):
         running = Schedule(config.load(home), program=lasting)
         await running.start()

@@ -151,7 +151,7 @@ class Registry(Section):
         default=2.0,
         ge=1.0,
         le=100.0,
-        description="Times the predecessor's p95 of first words that are borne.",
+        description="Times the predecessor's p95 from which first words count as late.",
     )
     guard_crashes: int = Field(
         default=2, ge=1, le=100, description="Crashes in a row that end a version that is watched."

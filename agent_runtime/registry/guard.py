@@ -26,8 +26,8 @@ UNLIKELY = 1e-4
 @dataclass(frozen=True, slots=True)
 class Limits:
     """`turns` that a version is watched; the `margin` of bad turns that is borne above the predecessor's
-    share; how many times the predecessor's p95 of the first words is borne; how many `crashes` of the process
-    in a row are too many."""
+    share; how many times `slower` than the predecessor's p95 first words are late; how many `crashes` of the
+    process in a row are too many."""
 
     turns: int
     margin: float
@@ -72,6 +72,10 @@ class Tally(Struct):
             return None
         return sorted(self.times)[math.ceil(0.95 * len(self.times)) - 1]
 
+    def slower_than(self, ms: float) -> tuple[int, int]:
+        """Of how many turns the first words took longer, and of how many it is known."""
+        return sum(time > ms for time in self.times), len(self.times)
+
 
 def complaint(tally: Tally, before: Tally, limits: Limits) -> str | None:
     """What is wrong with a version in comparison with the one before it, in words; None when nothing is, or
@@ -88,15 +92,24 @@ def complaint(tally: Tally, before: Tally, limits: Limits) -> str | None:
         # How many are usual depends on the personas' limits, which the predecessor's turns tell.
         ("turns that did not end", tally.endless if before.turns >= ENOUGH_TURNS else 0, before.endless),
     ):
-        # Of a predecessor that hardly served, one bad turn does not make bad turns usual.
-        usual = earlier / max(before.turns, ENOUGH_TURNS)
-        borne = min(1.0, usual + limits.margin)
-        if count > borne * tally.turns and _at_least(count, tally.turns, borne) < UNLIKELY:
+        if _is_worse(count, tally.turns, earlier, before.turns, limits.margin):
             return f"{what}: {count} of {tally.turns} turns (before: {earlier} of {before.turns})"
-    now, then = tally.p95(), before.p95()
-    if now is not None and then is not None and now > max(then * limits.slower, then + SLOWER_MS):
-        return f"first words of 95 of 100 turns within {now:.0f} ms (before: {then:.0f} ms)"
+    then = before.p95()
+    if then is None or len(tally.times) < ENOUGH_TIMES:
+        return None
+    # The p95 itself of so few turns is what the slowest two or three happened to take.
+    late = max(then * limits.slower, then + SLOWER_MS)
+    (count, turns), (earlier, of) = tally.slower_than(late), before.slower_than(late)
+    if _is_worse(count, turns, earlier, of, limits.margin):
+        return f"first words after {late:.0f} ms: {count} of {turns} turns (before: {earlier} of {of})"
     return None
+
+
+def _is_worse(count: int, turns: int, earlier: int, before: int, margin: float) -> bool:
+    """Whether so many bad turns are no accident where `earlier` of the `before` turns were bad."""
+    # Of a predecessor that hardly served, one bad turn does not make bad turns usual.
+    borne = min(1.0, earlier / max(before, ENOUGH_TURNS) + margin)
+    return count > borne * turns and _at_least(count, turns, borne) < UNLIKELY
 
 
 def _at_least(count: int, turns: int, share: float) -> float:

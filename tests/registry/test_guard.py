@@ -30,6 +30,15 @@ def tally(
     return found
 
 
+def hesitant(rng: random.Random, turns: int, hiccups: float, times: float = 1) -> Tally:
+    """First words that mostly take a quarter of a second, and in this share of the turns one and a half."""
+    found = Tally()
+    for _ in range(turns):
+        ms = 1500 if rng.random() < hiccups else rng.gauss(250, 30)
+        found.note(fault=False, failure=False, endless=False, first_words_ms=times * ms)
+    return found
+
+
 def turns_until_complaint(before: Tally, **bad: float) -> int:
     for turns in range(1, 201):
         if complaint(tally(turns, **bad), before, LIMITS):  # type: ignore[arg-type]
@@ -81,6 +90,26 @@ def test_slow_first_words_are_a_complaint_when_there_are_enough_to_tell() -> Non
     assert "first words" in why
     assert complaint(tally(100, ms=380), before, LIMITS) is None, "slower, but not by much"
     assert complaint(tally(100, ms=2000), Tally(), LIMITS) is None, "nothing to compare with"
+
+
+@pytest.mark.parametrize("hiccups", [0.03, 0.06])
+def test_now_and_then_a_slow_turn_on_either_side_is_no_complaint(hiccups: float) -> None:
+    complaints = 0
+    for seed in range(200):
+        rng = random.Random(seed)
+        before, found = (hesitant(rng, 200, hiccups) for _ in range(2))
+        watched = Tally()
+        for ms in found.times[: LIMITS.turns - 1]:
+            watched.note(fault=False, failure=False, endless=False, first_words_ms=ms)
+            if complaint(watched, before, LIMITS):
+                complaints += 1
+                break
+    assert complaints <= 2
+
+
+def test_one_that_is_three_times_as_slow_is_caught_though_turns_differ_widely() -> None:
+    before = hesitant(random.Random(1), 200, 0.03)
+    assert complaint(hesitant(random.Random(2), 30, 0.03, times=3), before, LIMITS)
 
 
 @pytest.mark.parametrize(

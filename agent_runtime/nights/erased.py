@@ -54,7 +54,7 @@ def purge(learner: Path, registry: Registry, erased: Mapping[str, Erasure], who:
     tell whom it holds, and no run goes on with it.
 
     `erased` are the journal's erasures, by pseudonym. Raises `RegistryError`, and once all else is done
-    `NightError` for what could not be read or deleted.
+    `NightError` for what could not be read or deleted, versions among it.
     """
     problems: list[str] = []
     folders = sorted(path for path in (learner / RUNS).glob("*") if path.is_dir())
@@ -104,6 +104,9 @@ def _not_deleted(folder: Path, error: OSError) -> str:
 def _mark(
     registry: Registry, erased: Mapping[str, Erasure], who: str, problems: list[str]
 ) -> tuple[int, ...]:
+    if erased:
+        advice = "restore that file, or delete its folder: its card may quote them"
+        problems += [f"{why}; {advice}" for why in registry.damaged()]
     known = registry.state().marked
     marked = []
     for version in registry.versions():

@@ -83,3 +83,17 @@ def test_one_damaged_manifest_keeps_nothing_else(tmp_path: Path) -> None:
         purge(tmp_path, registry, ANN, "server")
     assert [path.name for path in good.iterdir()] == ["run.json"]
     assert list(registry.state().marked) == [1]
+
+
+def test_a_version_that_cannot_be_read_is_named_and_keeps_nothing_else(tmp_path: Path) -> None:
+    registry = Registry(tmp_path / "registry")
+    damaged, _ = (
+        added(registry, b"GGUF %d" % number, data_at=SEALED, data_erasures=3, trained_on=("ann",))
+        for number in range(2)
+    )
+    assert damaged.folder
+    (damaged.folder / "manifest.json").unlink()
+    with pytest.raises(NightError, match=rf"{damaged.id}: manifest.json.*delete its folder"):
+        purge(tmp_path, registry, ANN, "server")
+    assert list(registry.state().marked) == [2]
+    assert purge(tmp_path, registry, {}, "server") == Purged(), "nobody was erased"

@@ -74,13 +74,14 @@ class Window(Struct):
 
 class Trial(Struct):
     """One challenger against one champion, by number, since `began`; it was `challenged` at that time of the
-    audit log. `turns` (the challenger's), `champion_turns` and `stage_began` are of the present share."""
+    audit log. `turns` (the challenger's), `champion_turns` and `stage_began` are of the present `share`."""
 
     champion: int
     challenger: int
     challenged: float
     began: float
     stage_began: float
+    share: float = 0.0
     turns: int = 0
     champion_turns: int = 0
     windows: dict[str, Window] = field(default_factory=dict)
@@ -130,9 +131,9 @@ class Trial(Struct):
             return Advice("step", why, following)
         return None
 
-    def step(self, now: float) -> None:
+    def step(self, share: float, now: float) -> None:
         """The share has changed."""
-        self.stage_began, self.turns, self.champion_turns = now, 0, 0
+        self.share, self.stage_began, self.turns, self.champion_turns = share, now, 0, 0
 
     def raters_missing(self, alpha: float) -> dict[Side, int]:
         """About how many more players of each side have to rate before a difference of `DIFFERENCE` is

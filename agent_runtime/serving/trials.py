@@ -87,9 +87,9 @@ class Trials:
             challenger,
             state.challenged,
         ):
-            self._memo.trial = Trial(state.champion, challenger, state.challenged, began=now, stage_began=now)
-        elif before.challenger == challenger and before.share != state.share:
-            trial.step(now)
+            self._memo.trial = Trial(state.champion, challenger, state.challenged, now, now, state.share)
+        elif trial.share != state.share:  # also when that was decided while nobody served
+            trial.step(state.share, now)
         if state.entries:  # a log that cannot be read says nothing
             self._give_chances(state.chances)
         self._dirty = True

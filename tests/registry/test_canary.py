@@ -61,7 +61,7 @@ def test_more_players_after_time_and_turns_without_harm() -> None:
     advice = found.advice(0.05, 50, LIMITS)
     assert advice
     assert (advice.what, advice.share) == ("step", 0.2)
-    found.step(50)
+    found.step(0.2, 50)
     assert found.advice(0.2, 200, LIMITS) is None, "the new share has to show its turns first"
     found.turns = 10
     assert found.advice(0.5, 200, LIMITS) is None, "there is no larger share"
@@ -77,7 +77,7 @@ def test_more_players_when_nobody_meets_it_in_a_long_time() -> None:
     assert advice
     assert (advice.what, advice.share) == ("step", 0.2)
     assert "nobody met it in 10 turns of the champion" in advice.why
-    found.step(patience)
+    found.step(0.2, patience)
     assert found.advice(0.2, 3 * patience, LIMITS) is None, "the players may be away"
     for _ in range(LIMITS.step_turns):
         found.took(found.champion)

@@ -368,6 +368,36 @@ async def test_a_challenge_that_is_repeated_begins_anew(registry: Registry) -> N
     assert memo.trial.turns == 0
 
 
+async def test_another_share_begins_another_stage_though_nobody_served_meanwhile(registry: Registry) -> None:
+    registry.challenge(2, 0.5, who="ann", why="try")
+    clock = ManualClock()
+    found, _ = trials(registry, clock)
+    for _ in range(30):
+        found.note(2, Account("model", "Hello."))
+    await found.save()
+    registry.set_share(2, 0.05, who="ann", why="not so many")
+    clock.advance(24 * 3600)
+    again, taken = trials(registry, clock)
+    await again.decide()
+    assert not taken
+    assert registry.state().share == 0.05
+
+
+async def test_turns_of_one_share_raise_no_other_after_a_kill(registry: Registry) -> None:
+    registry.challenge(2, 0.05, who="ann", why="try")
+    clock = ManualClock()
+    found, taken = trials(registry, clock)
+    for _ in range(30):
+        found.note(2, Account("model", "Hello."))
+    clock.advance(24 * 3600)
+    await found.save()
+    await found.decide()
+    again, taken_again = trials(registry, clock)  # which never saw that step in the memo
+    await again.decide()
+    assert [state.share for state in taken] == [0.2]
+    assert not taken_again
+
+
 async def test_another_champion_begins_another_trial(registry: Registry) -> None:
     added(registry, b"GGUF 3")
     registry.challenge(2, 0.5, who="ann", why="")

@@ -51,6 +51,10 @@ class Watch:
         return self
 
     def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """From now on no limit ends the process."""
         self._closed.set()
         self._thread.join()
 

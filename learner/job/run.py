@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
 from datetime import UTC, datetime
 
 from msgspec import Struct
@@ -61,25 +60,25 @@ def _held(
     settings: Settings, why: str, dry: bool, console: Console | None, stages: Mapping[str, Stage]
 ) -> Outcome:
     learner = settings.learner_folder
-    with lock.held(learner), ExitStack() as stack:
+    with lock.held(learner):
         plan = plan_of(settings)
         folder = begin(learner, why, plan.key, plan.seed, dry=dry)
-        show = stack.enter_context(Show(learner, folder.asked.id, console))
+        with Show(learner, folder.asked.id, console) as show:
 
-        def over(reason: str, what: str) -> None:
-            show.console.print(f"failed: {what}", markup=False)
-            folder.end(_failed(folder, reason, what))
+            def over(reason: str, what: str) -> None:
+                show.console.print(f"failed: {what}", markup=False)
+                folder.end(_failed(folder, reason, what))
 
-        watch = stack.enter_context(Watch(plan.memory_mb, plan.minutes, over))
-        wait = waiting(settings, show.say)
-        night = Night(settings, plan, folder, Registry(settings.registry_path), show, wait, watch)
-        outcome = _run(night, stages)
-        folder.end(outcome)
-        try:
-            tidy(settings, night.registry)
-        except (TownsfolkError, OSError) as error:
-            show.console.print(f"not all that is old was removed: {error}", markup=False)
-        return outcome
+            with Watch(plan.memory_mb, plan.minutes, over) as watch:
+                wait = waiting(settings, show.say)
+                night = Night(settings, plan, folder, Registry(settings.registry_path), show, wait, watch)
+                outcome = _run(night, stages)
+            folder.end(outcome)
+            try:
+                tidy(settings, night.registry)
+            except (TownsfolkError, OSError) as error:
+                show.console.print(f"not all that is old was removed: {error}", markup=False)
+            return outcome
 
 
 def _run(night: Night, stages: Mapping[str, Stage]) -> Outcome:
@@ -87,6 +86,8 @@ def _run(night: Night, stages: Mapping[str, Stage]) -> Outcome:
     try:
         work.check_resumed(night)
         for name in STAGES:
+            if name == "register":
+                night.watch.close()  # what is decided there is decided, however long it takes
             if folder.done(name):
                 show.skipped(name)
                 continue

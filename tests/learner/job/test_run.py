@@ -6,6 +6,8 @@ import asyncio
 import errno
 import os
 import shutil
+import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -24,6 +26,7 @@ from agent_runtime.nights.runs import STAGES, Outcome
 from agent_runtime.registry.store import Registry
 from learner.dataset.manifest import read_manifest
 from learner.job import judge, lock, work
+from learner.job.limits import LOOK_SECONDS, Watch
 from learner.job.run import Stage, run
 from learner.job.work import Night
 from tests.support import nights
@@ -277,6 +280,38 @@ def test_a_dry_run_registers_nothing(settings: Settings) -> None:
     assert outcome.ended == "kept"
     assert outcome.summary == ("nothing was registered; the gate says passed: 11 held-out raters prefer it")
     assert registry(settings).state().entries == ()
+
+
+@pytest.mark.parametrize("late", ["in register", "in tidy"])
+def test_a_limit_passed_once_something_was_decided_ends_nothing(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, late: str
+) -> None:
+    ends: list[int] = []
+    watches: list[Watch] = []
+
+    def passes_its_limit() -> None:
+        monkeypatch.setattr(watches[0], "_seconds", 0.0)
+        time.sleep(3 * LOOK_SECONDS)
+
+    def register(of: Night) -> Struct:
+        watches.append(of.watch)
+        found = judge.register(of)
+        if late == "in register":
+            passes_its_limit()
+        return found
+
+    def cleared(*of: object) -> None:
+        if late == "in tidy":
+            passes_its_limit()
+
+    monkeypatch.setattr("learner.job.run.Watch", partial(Watch, end=ends.append))
+    monkeypatch.setattr("learner.job.run.tidy", cleared)
+    outcome = night(settings, stages=stages(register=register))
+    assert (outcome.ended, outcome.version) == ("promoted", 1)
+    assert not ends
+    last = runs.latest(settings.learner_folder)
+    assert last
+    assert last.outcome == outcome
 
 
 def test_one_run_at_a_time(settings: Settings) -> None:

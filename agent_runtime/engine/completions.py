@@ -156,8 +156,13 @@ def event(data: str) -> Event:
     return parsed
 
 
-def models(data: bytes) -> list[ServedModel]:
-    """The server's list of models. Raises `EngineError`."""
+def models(status: int, data: bytes) -> list[ServedModel]:
+    """The server's list of models. Raises `ServerAway` when it, or a proxy before it, cannot tell now, and
+    `EngineError`."""
+    if status >= 500:
+        raise ServerAway(str(refusal(status, data)))
+    if status != 200:
+        raise refusal(status, data)
     try:
         return msgspec.json.decode(data, type=_Models).data
     except msgspec.DecodeError as error:

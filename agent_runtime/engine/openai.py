@@ -267,18 +267,16 @@ class OpenAIEngine:
             raise EngineError(f"{self._url}: {completions.reason(error)}") from error
 
     async def _served(self) -> list[ServedModel]:
-        """The models that the server lists. Raises `EngineError`."""
+        """The models that the server lists. Raises `ServerAway`, and `EngineError` for what will not pass."""
         try:
             async with (
                 asyncio.timeout(_ANSWER_SECONDS),
                 self._running().stream("GET", f"{self._url}/models") as response,
             ):
-                content = await _content(response)
-                if response.status_code != 200:
-                    raise completions.refusal(response.status_code, content)
-                return completions.models(content)
+                return completions.models(response.status_code, await _content(response))
         except (httpx2.HTTPError, httpx2.InvalidURL, TimeoutError) as error:
-            raise EngineError(
+            wrong = isinstance(error, httpx2.UnsupportedProtocol | httpx2.InvalidURL)
+            raise (EngineError if wrong else ServerAway)(
                 f"engine.url: {self._url} cannot be used: {completions.reason(error)}; "
                 "start the server, or correct it"
             ) from error

@@ -243,6 +243,20 @@ async def test_a_server_that_is_away_says_nothing_of_a_version() -> None:
             await reply(engine, request())
 
 
+async def test_a_server_that_starts_anew_says_nothing_of_the_version_it_should_load() -> None:
+    behind = ScriptedEngine()
+    async with serving(behind) as server, client(server) as engine:
+        for server.starting in (500, 502, 503):
+            with pytest.raises(EngineDown, match=f"status {server.starting}.*starting"):
+                await engine.load(Lane("v7", ADAPTER))
+        await server.__aexit__(None, None, None)
+        with pytest.raises(EngineDown, match=r"engine\.url.*start the server"):
+            await engine.load(Lane("v7", ADAPTER))
+    with pytest.raises(EngineError) as failed:
+        await OpenAIEngine(server.url.replace("http", "gopher")).start()
+    assert not isinstance(failed.value, EngineDown), "that is for whoever set it to correct"
+
+
 @pytest.mark.parametrize(
     ("fault", "reason"),
     [

@@ -28,7 +28,8 @@ Fault = Callable[["Connection"], Awaitable[None]]
 class OpenAIServer:
     """Use as `async with OpenAIServer(engine) as server:`; the engine is started by whoever made it.
 
-    `bodies` holds what was asked; `hung_up` counts clients that left in mid-reply."""
+    `bodies` holds what was asked; `hung_up` counts clients that left in mid-reply. With a status in
+    `starting` the list of models is refused, as while a server starts behind a proxy."""
 
     def __init__(self, engine: Engine, *, model: str = "base", api_key: str = "", usage: bool = True) -> None:
         self.engine = engine
@@ -38,6 +39,7 @@ class OpenAIServer:
         self.faults: deque[Fault] = deque()
         self.bodies: list[dict[str, Any]] = []
         self.hung_up = 0
+        self.starting = 0
         self.url = ""
         self._tasks: set[asyncio.Task[None]] = set()
         self._news = asyncio.Condition()
@@ -86,6 +88,8 @@ class OpenAIServer:
         method, path, key, content = asked
         if self.api_key and key != f"Bearer {self.api_key}":
             await connection.answer(401, {"error": {"message": "Incorrect API key provided"}})
+        elif (method, path) == ("GET", "/v1/models") and self.starting:
+            await connection.answer(self.starting, {"error": "starting"})
         elif (method, path) == ("GET", "/v1/models"):
             names = [lane.key or self.model for lane in self.engine.lanes]
             await connection.answer(200, {"object": "list", "data": [{"id": name} for name in names]})

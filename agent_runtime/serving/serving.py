@@ -10,13 +10,12 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any
 
 import structlog
 
 from agent_runtime.clock import Clock
-from agent_runtime.engine.interface import BASE_LANE, Engine
+from agent_runtime.engine.interface import Engine
 from agent_runtime.errors import AdapterError, EngineDown, EngineError, RegistryError
 from agent_runtime.npc.prompt import Message
 from agent_runtime.npc.turn import Account
@@ -25,6 +24,7 @@ from agent_runtime.registry.store import Registry
 from agent_runtime.registry.watch import states
 from agent_runtime.sections import Canary
 from agent_runtime.sections import Registry as RegistrySettings
+from agent_runtime.serving.merging import merge
 from agent_runtime.serving.prefixes import Prefixes
 from agent_runtime.serving.served import NO_VERSION, Served, load_version
 from agent_runtime.serving.standing import Standing
@@ -73,7 +73,8 @@ class Serving:
 
     async def start(self) -> None:
         """Bring in what the registry says, so that the first turn has its version, and go on following it.
-        Whatever cannot serve is refused; never raises for the registry."""
+        What has to wait for the engine comes later; what cannot serve is refused. Never raises for the
+        registry."""
         try:
             state = await asyncio.to_thread(self._registry.state)
         except RegistryError as error:
@@ -197,7 +198,9 @@ class Serving:
             needed = (self._champion, self._challenger, self._state.last_good)
             await self._prefixes.warm_again(self._lanes[one].lane for one in needed if one in self._lanes)
         while (number := self._missing()) is not None:
-            await self._bring(number)
+            if not await self._bring(number):
+                self._wake.set()
+                break
             self._settle()
         for number in [number for number in self._lanes if not self._needed(number)]:
             try:
@@ -206,7 +209,7 @@ class Serving:
             except EngineError as error:
                 log.error("version_not_unloaded", version=number, error=str(error))
         await self._tell()
-        await self._merge()
+        await merge(self._engine, self._prefixes, self._lanes[self._champion].lane)
 
     def _missing(self) -> int | None:
         wanted = (self._state.champion, self._state.challenger, self._state.last_good)
@@ -217,8 +220,8 @@ class Serving:
         serving = {BARE, self._champion, self._challenger} | self._state.serving
         return number in serving or bool(self._talking[number])
 
-    async def _bring(self, number: int) -> None:
-        """Check, load and warm one version; refuse it if that fails."""
+    async def _bring(self, number: int) -> bool:
+        """Check, load and warm one version; refuse it if that fails. False: try it again."""
         self._loading = number
         try:
             await self._tell()
@@ -231,7 +234,7 @@ class Serving:
             if not its_own and self._attempts[number] < ATTEMPTS:
                 log.warning("version_has_to_wait", version=number, why=str(error))
                 await asyncio.sleep(ATTEMPT_SECONDS)
-                return
+                return False
             self._refused.add(number)
             log.error("version_refused", version=number, why=str(error), serves=self._champion)
             await self._refuse(number, str(error))
@@ -240,22 +243,7 @@ class Serving:
             del self._attempts[number]
         finally:
             self._loading = None
-
-    async def _merge(self) -> None:
-        """Let the champion answer from a merged copy, which is faster, and then nobody else, which saves
-        memory."""
-        best = self._lanes[self._champion].lane
-        for lane in sorted(self._engine.lanes, key=lambda lane: lane.key != best):
-            champion = lane.key == best
-            if lane.key == BASE_LANE or lane.merged == champion:
-                continue
-            try:
-                await self._engine.load(replace(lane, merged=champion))
-                if champion:
-                    # Its copy has read nothing yet.
-                    await self._prefixes.warm(lane.key)
-            except EngineError as error:
-                log.warning("version_not_merged", lane=lane.key, why=str(error))
+        return True
 
     async def _refuse(self, number: int, why: str) -> None:
         try:

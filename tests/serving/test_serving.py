@@ -462,6 +462,19 @@ async def test_a_version_waits_for_an_engine_that_is_away_for_long(registry: Reg
     assert registry.audit()[-1].what == "promote"
 
 
+async def test_a_start_does_not_wait_for_an_engine_that_is_away(registry: Registry) -> None:
+    versions(registry, 1)
+    promote(registry, 1)
+    engine = CrashingEngine()
+    engine.down = True
+    async with asyncio.timeout(10), serving(registry, engine) as started:
+        assert started.champion == 0
+        await until(lambda: engine.refused > ATTEMPTS)
+        engine.down = False
+        await until(lambda: started.champion == 1)
+    assert registry.audit()[-1].what == "promote"
+
+
 class DeadlyEngine(CrashingEngine):
     """Its process ends whenever it should load a version."""
 

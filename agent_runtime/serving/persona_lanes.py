@@ -8,6 +8,8 @@ at again. Says nothing of the registry's versions: no trial and no guard counts 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,10 +43,13 @@ def lane_key(adapter: str) -> str:
 
 class PersonaLanes:
     """The lanes of personas on one engine, which must have started. How many adapters are in memory is the
-    engine's affair."""
+    engine's affair. Each is loaded within a `beside()`."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(
+        self, engine: Engine, beside: Callable[[], AbstractAsyncContextManager[None]] = nullcontext
+    ) -> None:
         self._engine = engine
+        self._beside = beside
         self._known: dict[Path, _Known] = {}
         self._changing = asyncio.Lock()
 
@@ -97,7 +102,8 @@ class PersonaLanes:
         served = Served(BARE, lane_key(adapter), adapter)
         same = next((lane for lane in self._engine.lanes if lane.key == served.lane), None)
         # The same content under another name is the same lane.
-        await self._engine.load(same or Lane(served.lane, path))
+        async with self._beside():
+            await self._engine.load(same or Lane(served.lane, path))
         if _mark(path) != mark:
             await self._drop(served)
             raise EngineError("the file is being written")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractAsyncContextManager, contextmanager
 from typing import Any
 
 import structlog
@@ -139,17 +139,22 @@ class Serving:
     def engine_back(self) -> None:
         """Another process serves, which has read nothing yet. Versions that did not come back with it are
         loaded again; meanwhile the one before them answers."""
+        self._standing.engine_back()
         there = {lane.key for lane in self._engine.lanes}
         self._lanes = {number: served for number, served in self._lanes.items() if served.lane in there}
         self._settle()
         self._cold = True
         self._wake.set()
 
+    def beside_versions(self) -> AbstractAsyncContextManager[None]:
+        """Inside, the engine loads what is no version: none is blamed when it ends over that."""
+        return self._standing.excusing(self._tell)
+
     @property
     def _suspect(self) -> int:
         """The version that is being loaded, or was loaded last."""
         newest = self._champion if self._challenger is None else self._challenger
-        return newest if self._loading is None else self._loading
+        return BARE if self._standing.excuses else newest if self._loading is None else self._loading
 
     def _take(self, state: State) -> None:
         """A newer state of the registry: what is ready takes over at once, the rest is worked on."""

@@ -1,18 +1,20 @@
 """What a server leaves for its own next start: who serves goes into a file, and whoever ended without a word
-comes out of it.
+comes out of it. While the engine loads what is no version, that is nobody.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 import structlog
 
 from agent_runtime.engine.interface import Engine
+from agent_runtime.errors import EngineDown
 from agent_runtime.registry.status import Status, StatusFiles
 
 BOOT = Path("/proc/sys/kernel/random/boot_id")
@@ -26,6 +28,33 @@ class Standing:
     def __init__(self, engine: Engine, root: Path) -> None:
         self._engine = engine
         self._files = StatusFiles(root)
+        self._others = 0
+        self._ended_over_one = False
+
+    @property
+    def excuses(self) -> bool:
+        """Whether the engine loads what is no version, or has just ended over it."""
+        return self._others > 0 or self._ended_over_one
+
+    @asynccontextmanager
+    async def excusing(self, tell: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
+        """Inside, the engine loads what is no version. `tell` is called when that begins and when it ends."""
+        self._others += 1
+        try:
+            await tell()
+            yield
+            self._ended_over_one = False
+        except EngineDown:
+            # That the engine ended is told a moment later.
+            self._ended_over_one = True
+            raise
+        finally:
+            self._others -= 1
+            await tell()
+
+    def engine_back(self) -> None:
+        """Whatever it ended over is past."""
+        self._ended_over_one = False
 
     @property
     def left(self) -> Status | None:

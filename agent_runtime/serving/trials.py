@@ -78,7 +78,7 @@ class Trials:
 
     def follow(self, state: State) -> None:
         """Something was decided: a trial begins, goes on with another share, or is over."""
-        before, self._state = self._state, state
+        self._state = state
         trial, challenger, now = self._memo.trial, state.challenger, self._clock.wall()
         if challenger is None:
             self._memo.trial = None

@@ -62,7 +62,7 @@ class Talks:
     def __init__(self, services: Services, write: Callable[..., None], rng: random.Random) -> None:
         self._engine = services.engine
         self._serving = services.serving
-        self._lanes = PersonaLanes(services.engine)
+        self._lanes = PersonaLanes(services.engine, services.serving.beside_versions)
         self._recorder = services.recorder
         self._memory = services.memory
         self._catalogues = services.catalogues

@@ -27,11 +27,13 @@ from agent_runtime.registry.status import StatusFiles
 from agent_runtime.registry.store import Registry
 from agent_runtime.sections import Canary
 from agent_runtime.sections import Registry as RegistrySettings
+from agent_runtime.serving.persona_lanes import PersonaLanes
 from agent_runtime.serving.serving import ATTEMPTS, Serving
 from tests.support.clock import ManualClock
 from tests.support.engine import Reply, ScriptedEngine
 from tests.support.game import Game, chat, make_id
 from tests.support.runtime import Running, town
+from tests.support.town import MIRA
 from tests.support.versions import added
 
 BASE = "0" * 64
@@ -499,6 +501,53 @@ async def test_a_version_that_ends_the_engine_when_it_is_loaded_is_not_tried_for
         await until(lambda: registry.state().champion == 0)
         assert started.champion == 0
         assert engine.refused <= ATTEMPTS
+
+
+class AllergicEngine(CrashingEngine):
+    """Its process ends whenever it should load a persona's own adapter, and that is told a moment later."""
+
+    serving: Serving
+
+    def __init__(self, files: StatusFiles) -> None:
+        super().__init__()
+        self.files = files
+        self.suspects: list[int] = []
+
+    async def load(self, lane: Lane) -> None:
+        if lane.key.startswith("own-"):
+            status = self.files.status()
+            assert status
+            self.suspects.append(status.suspect)
+            loop = asyncio.get_running_loop()
+            loop.call_later(0.05, self.crash, self.serving)
+            loop.call_later(0.1, self.come_back, self.serving)
+            raise EngineDown("the engine's process ended")
+        await super().load(lane)
+
+
+async def test_a_personas_adapter_that_ends_the_engine_is_no_versions_fault(
+    registry: Registry, tmp_path: Path
+) -> None:
+    versions(registry, 1)
+    promote(registry, 1)
+    own = tmp_path / "own.gguf"
+    own.write_bytes(b"GGUF own")
+    engine = AllergicEngine(StatusFiles(registry.root))
+    async with serving(registry, engine) as started:
+        engine.serving = started
+        lanes = PersonaLanes(engine, started.beside_versions)
+        for count in (1, 2, 3):
+            assert await lanes.served(msgspec.structs.replace(MIRA, adapter=own)) is None
+            await until(lambda: engine.down)
+            await until(lambda: not engine.down)
+            assert engine.suspects == [0] * count, "what the next start would hold it against"
+        await until(lambda: (status := engine.files.status()) is not None and status.suspect == 1)
+        assert started.champion == 1
+        engine.crash(started)
+        engine.come_back(started)
+    memo = StatusFiles(registry.root).memo()
+    assert memo
+    assert memo.tallies[1].crashes == 1, "what has another cause counts again"
 
 
 async def test_a_registry_that_cannot_be_read_leaves_the_bare_base(registry: Registry) -> None:

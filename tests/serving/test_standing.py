@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from agent_runtime.errors import EngineDown
 from agent_runtime.registry.status import StatusFiles
 from agent_runtime.serving.standing import Standing
 from tests.support.engine import ScriptedEngine
@@ -51,3 +52,23 @@ async def test_a_folder_that_cannot_be_written_is_an_alarm_and_no_more(
     await standing.tell(0, None, 0.0, suspect=0)
     standing.clear()
     assert "status_not_written" in capsys.readouterr().out
+
+
+async def test_who_serves_is_excused_while_something_else_is_loaded_and_once_the_engine_ended_over_it(
+    tmp_path: Path,
+) -> None:
+    standing = Standing(ScriptedEngine(), tmp_path)
+    told: list[bool] = []
+
+    async def tell() -> None:
+        told.append(standing.excuses)
+
+    async with standing.excusing(tell):
+        assert standing.excuses
+    with pytest.raises(EngineDown):
+        async with standing.excusing(tell):
+            raise EngineDown("the engine's process ended")
+    assert standing.excuses, "that it ended is told a moment later"
+    standing.engine_back()
+    assert not standing.excuses
+    assert told == [True, False, True, True]

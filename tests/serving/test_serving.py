@@ -543,11 +543,10 @@ async def test_a_personas_adapter_that_ends_the_engine_is_no_versions_fault(
             assert engine.suspects == [0] * count, "what the next start would hold it against"
         await until(lambda: (status := engine.files.status()) is not None and status.suspect == 1)
         assert started.champion == 1
-        engine.crash(started)
-        engine.come_back(started)
-    memo = StatusFiles(registry.root).memo()
-    assert memo
-    assert memo.tallies[1].crashes == 1, "what has another cause counts again"
+        for _ in range(2):
+            engine.crash(started)
+            engine.come_back(started)
+        await until(lambda: registry.state().champion == 0)  # what has another cause counts again
 
 
 async def test_a_registry_that_cannot_be_read_leaves_the_bare_base(registry: Registry) -> None:

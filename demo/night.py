@@ -30,8 +30,8 @@ from demo.talk import Exchange, ask
 PLAYERS = 64
 TURNS = 4
 SETTINGS = {
-    # The last of the players rates when all others have, and alice rated in the scene.
-    "TOWNSFOLK_LEARN__AFTER_RATERS": str(PLAYERS + 1),
+    # The last of them rates when all others have. Alice rated in the scene, and allowed nothing.
+    "TOWNSFOLK_LEARN__AFTER_RATERS": str(PLAYERS),
     "TOWNSFOLK_LEARN__LOOK_S": "1",
     "TOWNSFOLK_LEARN__AT": "",
     # An evening is over in a minute here: nobody can have been known for a day, or talk at a person's pace.

@@ -182,8 +182,9 @@ def _most_influential(rows: Sequence[Judged], part: float) -> tuple[str, ...]:
 
 
 def _missing(liked: Preference, alpha: float) -> int:
-    """About how many more held-out raters it takes to be sure of an effect like the one measured; 0 where
-    no number of them is enough."""
+    """About how many more held-out raters it takes to be sure of an effect like the one measured, or of the
+    least that is worth waiting for; 0 where no number of them is enough, or where there are as many already:
+    more of them would hardly tell another thing."""
     if out_of_reach(alpha):
         return 0
     fewest = fewest_values(alpha)
@@ -192,7 +193,8 @@ def _missing(liked: Preference, alpha: float) -> int:
     if liked.raters > 1:
         error = (liked.high - liked.low) / (2 * float(norm.ppf(0.975)))
         wanted = max(fewest, math.ceil(liked.raters * (float(norm.isf(alpha)) * error / gain) ** 2))
-    return min(_MOST_MISSING, max(1, wanted - liked.raters))
+    least = int(liked.share - 0.5 > _WORTH_WAITING)
+    return min(_MOST_MISSING, max(least, wanted - liked.raters))
 
 
 def _summary(outcome: Outcome, liked: Preference, reasons: Sequence[str], missing: int) -> str:

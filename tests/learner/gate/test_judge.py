@@ -148,6 +148,13 @@ def test_too_few_raters_are_told_how_many_more_it_takes() -> None:
     assert "too few held-out raters" in verdict.reasons[0]
 
 
+def test_of_what_enough_raters_did_not_notice_none_are_said_to_be_missing() -> None:
+    verdict = judge(night(1, raters=300))
+    assert verdict.outcome == "inconclusive"
+    assert verdict.missing == 0
+    assert "more held-out raters" not in verdict.summary
+
+
 def test_no_held_out_judgements_keep_the_champion() -> None:
     verdict = judge(replace(night(1), judged=()))
     assert verdict.outcome == "inconclusive"

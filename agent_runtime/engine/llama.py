@@ -30,6 +30,13 @@ _complaints = Complaints()
 _on_log = llama_cpp.llama_log_callback(_complaints.take)
 
 
+def listen() -> Complaints:
+    """What the library complains of from now on."""
+    llama_cpp.llama_log_set(_on_log, ctypes.c_void_p(0))
+    _complaints.clear()
+    return _complaints
+
+
 class Llama:
     """A loaded model with one context. Raises `ModelFileError` when the file cannot be used.
 
@@ -38,7 +45,7 @@ class Llama:
     """
 
     def __init__(self, path: Path, like: Llama | None = None) -> None:
-        llama_cpp.llama_log_set(_on_log, ctypes.c_void_p(0))
+        listen()
         llama_cpp.llama_backend_init()
         _complaints.clear()
         parameters = llama_cpp.llama_model_default_params()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import llama_cpp
 
-from agent_runtime.engine.complaints import Complaints
+from agent_runtime.engine.llama import listen
 from agent_runtime.errors import ModelFileError
 
 KINDS = {
@@ -17,9 +17,6 @@ KINDS = {
     "q4_k_m": llama_cpp.LLAMA_FTYPE_MOSTLY_Q4_K_M,
 }
 """What weights can be rounded to, by llama.cpp's names."""
-_complaints = Complaints()
-# Kept here, because the library calls it whenever it likes.
-_on_log = llama_cpp.llama_log_callback(_complaints.take)
 
 
 def quantise(source: Path, target: Path, kind: str) -> None:
@@ -27,10 +24,9 @@ def quantise(source: Path, target: Path, kind: str) -> None:
     rows do not fit it become what comes next to it. Raises `ModelFileError`.
 
     `source` must have passed `modelfile.read_header`: the library may abort the process otherwise."""
-    llama_cpp.llama_log_set(_on_log, ctypes.c_void_p(0))
-    _complaints.clear()
+    complaints = listen()
     parameters = llama_cpp.llama_model_quantize_default_params()
     parameters.ftype = KINDS[kind]
     paths = (str(source).encode(), str(target).encode())
     if llama_cpp.llama_model_quantize(*paths, ctypes.byref(parameters)):
-        raise ModelFileError(f"{source}: it cannot be rounded to {kind}: {_complaints.reason()}")
+        raise ModelFileError(f"{source}: it cannot be rounded to {kind}: {complaints.reason()}")

@@ -64,7 +64,7 @@ class Judged:
 class Account:
     """The whole turn, for the journal. `began` is when the line came, in seconds of the clock; times are
     milliseconds from then, None when it never came. A reply that was `cut` has all the sentences that its
-    persona may say, and no `finish`."""
+    persona may say, and no `finish`. `crowd` is how many turns, this one among them, began about then."""
 
     source: ReplySource = "model"
     reply: str = ""
@@ -82,6 +82,7 @@ class Account:
     first_sentence_ms: float | None = None
     total_ms: float = 0.0
     began: float = 0.0
+    crowd: int = 0
 
     @property
     def flag(self) -> str:

@@ -8,6 +8,7 @@ version that does everything wrong is caught within five.
 from __future__ import annotations
 
 import math
+from bisect import bisect_left, insort
 from dataclasses import dataclass
 
 from msgspec import Struct, field
@@ -35,11 +36,18 @@ class Limits:
     crashes: int
 
 
+class FirstWords(Struct, frozen=True, array_like=True):
+    """How long the first words of a turn took, in milliseconds, and how many turns began about then."""
+
+    ms: float
+    crowd: int
+
+
 class Tally(Struct):
     """What a version did so far. `faults` are turns with a malformed or forbidden action, `failures` turns in
     which the engine failed or the model said nothing, `endless` turns that ran into the limit of tokens;
-    `crashes` are those in a row, with the turns `answered` since the last one; times are of the first words,
-    the latest ones."""
+    `crashes` are those in a row, with the turns `answered` since the last one; of the first words the latest
+    ones are kept."""
 
     turns: int = 0
     faults: int = 0
@@ -47,9 +55,9 @@ class Tally(Struct):
     endless: int = 0
     crashes: int = 0
     answered: int = 0
-    times: list[float] = field(default_factory=list)
+    first_words: list[FirstWords] = field(default_factory=list)
 
-    def note(self, *, fault: bool, failure: bool, endless: bool, first_words_ms: float | None) -> None:
+    def note(self, *, fault: bool, failure: bool, endless: bool, first_words: FirstWords | None) -> None:
         """One more turn."""
         self.turns += 1
         self.faults += fault
@@ -58,23 +66,13 @@ class Tally(Struct):
         self.answered += not failure
         if self.answered >= FORGIVEN_AFTER:
             self.crashes = 0
-        if first_words_ms is not None:
-            self.times = [*self.times[1 - KEPT_TIMES :], first_words_ms]
+        if first_words is not None:
+            self.first_words = [*self.first_words[1 - KEPT_TIMES :], first_words]
 
     def crash(self) -> None:
         """The process, or that of its engine, ended without a word."""
         self.crashes += 1
         self.answered = 0
-
-    def p95(self) -> float | None:
-        """Of the first words, in ms; None while there are too few."""
-        if len(self.times) < ENOUGH_TIMES:
-            return None
-        return sorted(self.times)[math.ceil(0.95 * len(self.times)) - 1]
-
-    def slower_than(self, ms: float) -> tuple[int, int]:
-        """Of how many turns the first words took longer, and of how many it is known."""
-        return sum(time > ms for time in self.times), len(self.times)
 
 
 def complaint(tally: Tally, before: Tally, limits: Limits) -> str | None:
@@ -94,15 +92,37 @@ def complaint(tally: Tally, before: Tally, limits: Limits) -> str | None:
     ):
         if _is_worse(count, tally.turns, earlier, before.turns, limits.margin):
             return f"{what}: {count} of {tally.turns} turns (before: {earlier} of {before.turns})"
-    then = before.p95()
-    if then is None or len(tally.times) < ENOUGH_TIMES:
-        return None
-    # The p95 itself of so few turns is what the slowest two or three happened to take.
-    late = max(then * limits.slower, then + SLOWER_MS)
-    (count, turns), (earlier, of) = tally.slower_than(late), before.slower_than(late)
-    if _is_worse(count, turns, earlier, of, limits.margin):
-        return f"first words after {late:.0f} ms: {count} of {turns} turns (before: {earlier} of {of})"
+    late = _late_after(before, limits.slower)
+    (count, turns), (earlier, of) = _late(tally, late), _late(before, late)
+    if turns >= ENOUGH_TIMES and _is_worse(count, turns, earlier, of, limits.margin):
+        return f"late first words: {count} of {turns} turns (before: {earlier} of {of})"
     return None
+
+
+def _late_after(before: Tally, slower: float) -> dict[int, float]:
+    """After how many ms first words are late, by how many talk: compared with those turns of the
+    predecessor at which as many or more did, where there are enough of them. A morning says nothing about an
+    evening."""
+    times, found = list[float](), {}
+    for one in sorted(before.first_words, key=lambda one: one.crowd, reverse=True):
+        insort(times, one.ms)
+        if len(times) >= ENOUGH_TIMES:
+            p95 = times[math.ceil(0.95 * len(times)) - 1]
+            found[one.crowd] = max(p95 * slower, p95 + SLOWER_MS)
+    return found
+
+
+def _late(tally: Tally, late: dict[int, float]) -> tuple[int, int]:
+    """How many first words were late, and of how many that can be told."""
+    known = sorted(late)
+    count = turns = 0
+    for one in tally.first_words:
+        place = bisect_left(known, one.crowd)
+        if place < len(known):
+            turns += 1
+            # The p95 itself of so few turns is what the slowest two or three happened to take.
+            count += one.ms > late[known[place]]
+    return count, turns
 
 
 def _is_worse(count: int, turns: int, earlier: int, before: int, margin: float) -> bool:

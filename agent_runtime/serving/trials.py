@@ -24,7 +24,7 @@ from agent_runtime.npc.turn import Account
 from agent_runtime.registry import canary, guard
 from agent_runtime.registry.audit import BARE, State
 from agent_runtime.registry.canary import Trial
-from agent_runtime.registry.guard import Tally
+from agent_runtime.registry.guard import FirstWords, Tally
 from agent_runtime.registry.status import Memo, Status, StatusFiles
 from agent_runtime.registry.store import Registry
 from agent_runtime.sections import Canary
@@ -112,7 +112,7 @@ class Trials:
                 fault=bool(account.malformed) or any(_violates(judged.verdict) for judged in account.judged),
                 failure=account.source != "model",
                 endless=account.finish is not None and account.finish.reason == "length",
-                first_words_ms=account.first_words_ms,
+                first_words=_first_words(account),
             )
         trial = self._memo.trial
         if trial:
@@ -255,6 +255,10 @@ class Trials:
 
     def _tally(self, version: int) -> Tally:
         return self._memo.tallies.setdefault(version, Tally())
+
+
+def _first_words(account: Account) -> FirstWords | None:
+    return None if account.first_words_ms is None else FirstWords(account.first_words_ms, account.crowd)
 
 
 def _violates(verdict: object) -> bool:

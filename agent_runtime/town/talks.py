@@ -29,6 +29,7 @@ from agent_runtime.npc.text import clean_line
 from agent_runtime.npc.turn import Account, Judged, Situation, canned, read_ahead, run_turn
 from agent_runtime.serving.persona_lanes import PersonaLanes
 from agent_runtime.serving.served import NO_VERSION, Served, is_trial
+from agent_runtime.town.arrivals import Arrivals
 from agent_runtime.town.record import Line
 from agent_runtime.town.services import Services
 
@@ -72,6 +73,7 @@ class Talks:
         self._rng = rng
         self._ulids = UlidMaker(clock.wall)
         self._attention = Attention(clock, limits.per_player_per_10s, limits.npc_talks, limits.npc_queue)
+        self._arrivals = Arrivals(clock)
         self._answered: dict[str, Answered] = {}
         self._reading: set[asyncio.Task[None]] = set()
 
@@ -127,6 +129,7 @@ class Talks:
         facts, actions, said = list(situation.facts), list[Row](), list[str]()
         account = Account(began=line.came)
         at_once = self._ms_since(line) < AT_ONCE_MS
+        self._arrivals.add()
         turn = run_turn(
             self._engine, situation, self._clock, self._rng, self._limits.deadline_s, served.lane, account
         )
@@ -144,6 +147,7 @@ class Talks:
             self._note(line, account, facts, actions, served)
             raise
         if served.trial and at_once:
+            account.crowd = self._arrivals.count()
             self._serving.note(served.version, account)
         self._finish(line, account, facts, actions, served)
         if account.source == "model" and account.reply:

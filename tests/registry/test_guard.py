@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from agent_runtime.registry.guard import FORGIVEN_AFTER, Limits, Tally, complaint
+from agent_runtime.registry.guard import FORGIVEN_AFTER, FirstWords, Limits, Tally, complaint
 
 LIMITS = Limits(turns=200, margin=0.05, slower=2.0, crashes=2)
 
@@ -25,7 +25,7 @@ def tally(
             fault=rng.random() < faulty,
             failure=rng.random() < failing,
             endless=rng.random() < endless,
-            first_words_ms=rng.gauss(ms, ms / 5),
+            first_words=FirstWords(rng.gauss(ms, ms / 5), 1),
         )
     return found
 
@@ -35,7 +35,18 @@ def hesitant(rng: random.Random, turns: int, hiccups: float, times: float = 1) -
     found = Tally()
     for _ in range(turns):
         ms = 1500 if rng.random() < hiccups else rng.gauss(250, 30)
-        found.note(fault=False, failure=False, endless=False, first_words_ms=times * ms)
+        found.note(fault=False, failure=False, endless=False, first_words=FirstWords(times * ms, 1))
+    return found
+
+
+def shared(rng: random.Random, turns: int, crowd: int, times: float = 1) -> Tally:
+    """First words of an engine that so many share on average, each of whom costs the others a tenth of a
+    second."""
+    found = Tally()
+    for _ in range(turns):
+        here = max(1, round(rng.gauss(crowd, crowd / 3)))
+        took = FirstWords(times * rng.gauss(100 * here, 30), here)
+        found.note(fault=False, failure=False, endless=False, first_words=took)
     return found
 
 
@@ -64,7 +75,8 @@ def test_one_that_is_as_good_as_its_predecessor_is_left_alone() -> None:
         found = Tally()
         for _ in range(200):
             fault, endless = rng.random() < 0.04, rng.random() < 0.04
-            found.note(fault=fault, failure=False, endless=endless, first_words_ms=rng.gauss(200, 40))
+            took = FirstWords(rng.gauss(200, 40), 1)
+            found.note(fault=fault, failure=False, endless=endless, first_words=took)
             if complaint(found, before, LIMITS):
                 complaints += 1
                 break
@@ -99,8 +111,8 @@ def test_now_and_then_a_slow_turn_on_either_side_is_no_complaint(hiccups: float)
         rng = random.Random(seed)
         before, found = (hesitant(rng, 200, hiccups) for _ in range(2))
         watched = Tally()
-        for ms in found.times[: LIMITS.turns - 1]:
-            watched.note(fault=False, failure=False, endless=False, first_words_ms=ms)
+        for took in found.first_words[: LIMITS.turns - 1]:
+            watched.note(fault=False, failure=False, endless=False, first_words=took)
             if complaint(watched, before, LIMITS):
                 complaints += 1
                 break
@@ -110,6 +122,25 @@ def test_now_and_then_a_slow_turn_on_either_side_is_no_complaint(hiccups: float)
 def test_one_that_is_three_times_as_slow_is_caught_though_turns_differ_widely() -> None:
     before = hesitant(random.Random(1), 200, 0.03)
     assert complaint(hesitant(random.Random(2), 30, 0.03, times=3), before, LIMITS)
+
+
+@pytest.mark.parametrize(("morning", "evening"), [(1, 16), (4, 16), (16, 16), (16, 1)])
+def test_a_busy_evening_is_not_held_against_a_version_whose_predecessor_had_a_quiet_morning(
+    morning: int, evening: int
+) -> None:
+    rng = random.Random(7)
+    for _ in range(50):
+        before, after = shared(rng, 200, morning), shared(rng, 150, evening)
+        assert complaint(after, before, LIMITS) is None
+
+
+def test_one_that_is_slow_is_caught_in_the_morning_and_in_the_evening() -> None:
+    rng = random.Random(7)
+    assert complaint(shared(rng, 60, 1, times=9), shared(rng, 200, 1), LIMITS)
+    assert complaint(shared(rng, 60, 16, times=3), shared(rng, 200, 16), LIMITS)
+    both = shared(rng, 100, 1)
+    both.first_words += shared(rng, 100, 16).first_words
+    assert complaint(shared(rng, 60, 16, times=3), both, LIMITS)
 
 
 @pytest.mark.parametrize(
@@ -128,7 +159,7 @@ def test_two_crashes_are_too_many_unless_enough_was_answered_between_them(
     found.crash()
     assert complaint(found, Tally(), LIMITS) is None
     for failure in [False] * answered + [True] * late:
-        found.note(fault=False, failure=failure, endless=False, first_words_ms=None)
+        found.note(fault=False, failure=failure, endless=False, first_words=None)
     found.crash()
     why = complaint(found, Tally(), LIMITS)
     assert why is None if borne else why and "2 times in a row" in why

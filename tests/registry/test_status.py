@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from agent_runtime.registry.canary import Trial
-from agent_runtime.registry.guard import Tally
+from agent_runtime.registry.guard import FirstWords, Tally
 from agent_runtime.registry.status import Memo, Status, StatusFiles
 
 
@@ -22,7 +22,8 @@ def test_what_was_written_is_read(tmp_path: Path) -> None:
     files = StatusFiles(tmp_path / "registry")
     assert (files.status(), files.memo()) == (None, None)
     began = datetime(2026, 11, 20, 4, 30, 0, 7, tzinfo=UTC)
-    memo = Memo({2: Tally(turns=3, times=[1.5])}, Trial(1, 2, 0.0, 0.0, 5.0, 0.2, counted={"t"}), {2: began})
+    tally = Tally(turns=3, first_words=[FirstWords(1.5, 4)])
+    memo = Memo({2: tally}, Trial(1, 2, 0.0, 0.0, 5.0, 0.2, counted={"t"}), {2: began})
     files.write_status(status(1))
     files.write_memo(msgspec.json.encode(memo))
     assert (files.status(), files.memo()) == (status(1), memo)

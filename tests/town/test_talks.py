@@ -55,6 +55,18 @@ async def test_the_deadline_counts_the_wait_for_others(tmp_path: Path) -> None:
     assert (memo.tallies[0].turns, memo.tallies[0].failures) == (1, 0), "no version is blamed for the wait"
 
 
+async def test_first_words_are_remembered_with_how_many_talked(tmp_path: Path) -> None:
+    engine = ScriptedEngine([Reply("Coal and a stick.", first=0.3), Reply("Down the hill.", first=0.3)])
+    async with town(tmp_path, engine) as running, Game(running.port, greeting=TWO) as game:
+        await game.send(chat("how do I make a torch?"))
+        await game.send(chat("and where is the river?", player="bob"))
+        await done(game, "alice")
+        await done(game, "bob")
+    memo = StatusFiles(tmp_path / "registry").memo()
+    assert memo is not None
+    assert [took.crowd for took in memo.tallies[0].first_words] == [2, 2]
+
+
 class Hanging(ScriptedEngine):
     """An engine that does not keep a deadline."""
 

@@ -82,7 +82,7 @@ class Account:
     first_sentence_ms: float | None = None
     total_ms: float = 0.0
     began: float = 0.0
-    crowd: int = 0
+    crowd: int = 1
 
     @property
     def flag(self) -> str:

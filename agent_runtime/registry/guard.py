@@ -10,8 +10,9 @@ from __future__ import annotations
 import math
 from bisect import bisect_left, insort
 from dataclasses import dataclass
+from typing import Annotated
 
-from msgspec import Struct, field
+from msgspec import Meta, Struct, field
 
 KEPT_TIMES = 200
 ENOUGH_TIMES = 30
@@ -40,7 +41,7 @@ class FirstWords(Struct, frozen=True, array_like=True):
     """How long the first words of a turn took, in milliseconds, and how many turns began about then."""
 
     ms: float
-    crowd: int
+    crowd: Annotated[int, Meta(ge=1)]
 
 
 class Tally(Struct):
@@ -93,16 +94,18 @@ def complaint(tally: Tally, before: Tally, limits: Limits) -> str | None:
         if _is_worse(count, tally.turns, earlier, before.turns, limits.margin):
             return f"{what}: {count} of {tally.turns} turns (before: {earlier} of {before.turns})"
     late = _late_after(before, limits.slower)
+    if not late or len(tally.first_words) < ENOUGH_TIMES:
+        return None
     (count, turns), (earlier, of) = _late(tally, late), _late(before, late)
-    if turns >= ENOUGH_TIMES and _is_worse(count, turns, earlier, of, limits.margin):
+    if _is_worse(count, turns, earlier, of, limits.margin):
         return f"late first words: {count} of {turns} turns (before: {earlier} of {of})"
     return None
 
 
 def _late_after(before: Tally, slower: float) -> dict[int, float]:
-    """After how many ms first words are late, by how many talk: compared with those turns of the
-    predecessor at which as many or more did, where there are enough of them. A morning says nothing about an
-    evening."""
+    """After how many ms first words are late, by how many talk: of those turns of the predecessor at which as
+    many or more did. A morning says little about an evening. The share of turns beyond is compared, not the
+    p95 itself, which of thirty turns is what the slowest two happened to take."""
     times, found = list[float](), {}
     for one in sorted(before.first_words, key=lambda one: one.crowd, reverse=True):
         insort(times, one.ms)
@@ -113,16 +116,14 @@ def _late_after(before: Tally, slower: float) -> dict[int, float]:
 
 
 def _late(tally: Tally, late: dict[int, float]) -> tuple[int, int]:
-    """How many first words were late, and of how many that can be told."""
+    """How many first words were late, and of how many."""
     known = sorted(late)
-    count = turns = 0
+    count = 0
     for one in tally.first_words:
-        place = bisect_left(known, one.crowd)
-        if place < len(known):
-            turns += 1
-            # The p95 itself of so few turns is what the slowest two or three happened to take.
-            count += one.ms > late[known[place]]
-    return count, turns
+        crowd = known[min(bisect_left(known, one.crowd), len(known) - 1)]
+        # An engine that twice as many share takes twice as long at most.
+        count += one.ms > late[crowd] * max(1.0, one.crowd / crowd)
+    return count, len(tally.first_words)
 
 
 def _is_worse(count: int, turns: int, earlier: int, before: int, margin: float) -> bool:

@@ -147,7 +147,7 @@ class Talks:
             self._note(line, account, facts, actions, served)
             raise
         if served.trial and at_once:
-            account.crowd = self._arrivals.count()
+            account.crowd = max(1, self._arrivals.count())
             self._serving.note(served.version, account)
         self._finish(line, account, facts, actions, served)
         if account.source == "model" and account.reply:

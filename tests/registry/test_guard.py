@@ -138,6 +138,9 @@ def test_one_that_is_slow_is_caught_in_the_morning_and_in_the_evening() -> None:
     rng = random.Random(7)
     assert complaint(shared(rng, 60, 1, times=9), shared(rng, 200, 1), LIMITS)
     assert complaint(shared(rng, 60, 16, times=3), shared(rng, 200, 16), LIMITS)
+    assert complaint(shared(rng, 60, 16, times=3), shared(rng, 200, 4), LIMITS), (
+        "more than its predecessor had"
+    )
     both = shared(rng, 100, 1)
     both.first_words += shared(rng, 100, 16).first_words
     assert complaint(shared(rng, 60, 16, times=3), both, LIMITS)

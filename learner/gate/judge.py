@@ -35,10 +35,11 @@ def judge(
     *,
     look: int = 1,
     flips: int | None = None,
+    rule: spending.Rule = "products",
 ) -> Verdict:
     """The verdict at look number `look` at this champion (`spending.number`), with as many draws as its α
     asks for, or `flips`. Raises `EvidenceError` for evidence that contradicts itself."""
-    alpha = settings.alpha * spending.share(look)
+    alpha = settings.alpha * spending.share(look, rule)
     flips = flips or flips_for(alpha)
     compared = slices.compare(evidence.answers, settings.margin)
     mean, p_mean = slices.pooled(evidence.answers, settings.margin)
@@ -76,6 +77,7 @@ def judge(
         missing=missing,
         settings=settings,
         flips=flips,
+        rule=rule,
     )
 
 

@@ -70,7 +70,7 @@ def verify(folder: Path, kept: manifest.Draft | None = None) -> Verdict:
         raise EvidenceError(f"{folder / VERDICT}: it does not name all of its evidence")
     said = report.verdict
     evidence = read_evidence(folder / FOLDER)
-    again = judge(evidence, said.settings, look=said.look, flips=said.flips)
+    again = judge(evidence, said.settings, look=said.look, flips=said.flips, rule=said.rule)
     # Through the file's own form, so that both have been rounded alike.
     computed = msgspec.json.decode(msgspec.json.encode(again))
     written = msgspec.json.decode(msgspec.json.encode(said))

@@ -1,8 +1,8 @@
 """How much error tonight's decision may spend: looks at earlier nights come in, tonight's α goes out.
 
-All looks against one champion together spend at most α: look k may spend 6/π² · α/k² (a Bonferroni over
-nights without end, valid however the nights depend on each other). A new champion starts anew. A night that
-never came to ask the raters, or that registers nothing, spends nothing.
+All looks against one champion together spend at most α: look k may spend 2α/((k + 1)(k + 2)), the first k
+together αk/(k + 2) (a Bonferroni over nights without end, valid however the nights depend on each other). A
+new champion starts anew. A night that never came to ask the raters, or that registers nothing, spends none.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 from msgspec import Struct
@@ -19,6 +20,9 @@ from agent_runtime.errors import RegistryError
 from agent_runtime.registry.store import LOCK, LOCK_SECONDS
 
 LOOKS = "gate.jsonl"
+
+Rule = Literal["products", "squares"]
+"""By which looks share α. By squares, look k had 6/(π² k²): what was judged so is verified so."""
 
 
 class Look(Struct, frozen=True, forbid_unknown_fields=True):
@@ -31,9 +35,11 @@ class Look(Struct, frozen=True, forbid_unknown_fields=True):
     p: float
 
 
-def share(look: int) -> float:
+def share(look: int, rule: Rule = "products") -> float:
     """The part of α that look number 1, 2, 3 … may spend; all of them sum up to 1."""
-    return 6 / (math.pi**2 * look**2)
+    if rule == "squares":
+        return 6 / (math.pi**2 * look**2)
+    return 2 / ((look + 1) * (look + 2))
 
 
 def number(looks: Sequence[Look], champion: str, challenger: str = "") -> int:

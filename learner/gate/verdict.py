@@ -9,6 +9,7 @@ from msgspec import Meta, Struct
 from learner.gate.evidence import SAFETY
 from learner.gate.preference import Preference
 from learner.gate.slices import SliceResult
+from learner.gate.spending import Rule
 from learner.gate.statistics import FLIPS
 
 Outcome = Literal["promote", "canary", "keep", "inconclusive"]
@@ -85,6 +86,8 @@ class Verdict(Struct, frozen=True):
     settings: GateSettings
     flips: int = FLIPS
     """The draws behind the preference's probability. Verdicts that do not name them had 10,000."""
+    rule: Rule = "squares"
+    """How looks share α. Verdicts that do not name it had squares."""
 
     @property
     def passed(self) -> bool:

@@ -84,14 +84,14 @@ def test_a_verdict_can_be_computed_again(judged: Path) -> None:
     assert "\n" not in for_registry(again).summary
 
 
-def test_a_verdict_from_before_draws_were_counted_can_be_computed_again(tmp_path: Path) -> None:
-    """At look 18 its 10,000 draws could not come to α."""
+def test_a_verdict_of_an_earlier_rule_can_be_computed_again(tmp_path: Path) -> None:
+    """At look 18 its 10,000 draws could not come to its α."""
     write_evidence(tmp_path / FOLDER, night(3, raters=60, effect=0.45))
-    verdict = judge(night(3, raters=60, effect=0.45), look=18, flips=FLIPS)
+    verdict = judge(night(3, raters=60, effect=0.45), look=18, flips=FLIPS, rule="squares")
     assert not verdict.asked
     write_report(tmp_path, verdict)
     content = json.loads((tmp_path / VERDICT).read_text())
-    del content["verdict"]["flips"]
+    del content["verdict"]["flips"], content["verdict"]["rule"]
     (tmp_path / VERDICT).write_text(json.dumps(content))
     assert verify(tmp_path) == verdict
 

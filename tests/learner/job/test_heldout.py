@@ -44,7 +44,7 @@ def test_later_looks_test_on_more_than_the_least_that_can_prove_anything(tmp_pat
 
 def test_a_night_holds_out_what_its_look_takes(tmp_path: Path) -> None:
     settings = nights.home(tmp_path, players=36, turns=8)
-    looked(settings.registry_path, 6)
+    looked(settings.registry_path, 8)
     run(settings, "in a test", console=Console(quiet=True), stages=stages("inconclusive"))
     last = runs.latest(settings.learner_folder)
     assert last
@@ -54,12 +54,12 @@ def test_a_night_holds_out_what_its_look_takes(tmp_path: Path) -> None:
 
 
 def test_players_are_asked_for_where_a_third_of_them_is_too_few() -> None:
-    few = judge(night(3, raters=10), look=6)
+    few = judge(night(3, raters=10), look=9)
     assert "more held-out raters needed" in few.summary
     assert "once 3 more players have rated, since no more than one in three" in more_players(few, 30)
     assert "once 1 more player has rated" in more_players(few, 32)
     assert more_players(few, 33) == ""
-    assert more_players(judge(night(3, raters=10), look=5), 30) == "", "ten can tell"
-    vetoed = judge(night(3, raters=10, harmed=(("refusal", 0.3),)), look=6)
+    assert more_players(judge(night(3, raters=10), look=8), 30) == "", "ten can tell"
+    vetoed = judge(night(3, raters=10, harmed=(("refusal", 0.3),)), look=9)
     assert more_players(vetoed, 30) == "", "nothing is missing"
-    assert more_players(judge(night(3, raters=10), GateSettings(), look=500), 30) == ""
+    assert more_players(judge(night(3, raters=10), GateSettings(), look=1000), 30) == ""

@@ -60,8 +60,7 @@ async def test_first_words_are_remembered_with_how_many_talked(tmp_path: Path) -
     async with town(tmp_path, engine) as running, Game(running.port, greeting=TWO) as game:
         await game.send(chat("how do I make a torch?"))
         await game.send(chat("and where is the river?", player="bob"))
-        await done(game, "alice")
-        await done(game, "bob")
+        await turns(running, 2)
     memo = StatusFiles(tmp_path / "registry").memo()
     assert memo is not None
     assert [took.crowd for took in memo.tallies[0].first_words] == [2, 2]

@@ -53,6 +53,8 @@ def one_night(folder: Path) -> list[Figure]:
     verdict = read_report(run.folder / STAGED).verdict
     new, old = replies(settings, run)
     worst = max(part.champion - part.challenger for part in verdict.slices)
+    worse = sum(part.p_worse <= verdict.settings.slice_alpha for part in verdict.slices)
+    golden = sum(part.cases for part in verdict.slices)
     assert run.outcome
     Console().print(f"{run.outcome.ended}: {run.outcome.summary}", markup=False)
     rated = json.loads((run.folder / "snapshot.json").read_text())["turns"]
@@ -63,7 +65,9 @@ def one_night(folder: Path) -> list[Figure]:
         Figure("night_promoted", float(run.outcome.ended == "promoted"), "nights", 1),
         Figure("export_parity_max_abs", exported.parity.max_abs, "logits", exported.parity.positions),
         Figure("hidden_taste_preference", Taste().prefers(new, old), "share", len(new), ">=0.65"),
-        Figure("golden_worst_slice_loss", worst, "share", sum(part.cases for part in verdict.slices)),
+        Figure("golden_slices_worse", float(worse), "slices", len(verdict.slices), "<=0"),
+        Figure("golden_mean_difference", verdict.mean_difference, "share", golden),
+        Figure("golden_worst_slice_loss", worst, "share", golden),
     ]
 
 

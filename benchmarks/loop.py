@@ -25,6 +25,7 @@ from benchmarks import swaps
 from benchmarks.figures import Figure, earlier, machine, report, show
 from benchmarks.markdown import PAGE, put
 from benchmarks.nights import NIGHTS, PLAYERS, noise, poison, replies, spent
+from learner.gate import slices
 from learner.gate.report import read_report
 from learner.job.judge import STAGED, Told
 from learner.job.work import Exported
@@ -53,7 +54,7 @@ def one_night(folder: Path) -> list[Figure]:
     verdict = read_report(run.folder / STAGED).verdict
     new, old = replies(settings, run)
     worst = max(part.champion - part.challenger for part in verdict.slices)
-    worse = sum(part.p_worse <= verdict.settings.slice_alpha for part in verdict.slices)
+    worse = slices.worse(verdict.slices, verdict.settings.slice_alpha)
     golden = sum(part.cases for part in verdict.slices)
     assert run.outcome
     Console().print(f"{run.outcome.ended}: {run.outcome.summary}", markup=False)
@@ -65,7 +66,7 @@ def one_night(folder: Path) -> list[Figure]:
         Figure("night_promoted", float(run.outcome.ended == "promoted"), "nights", 1),
         Figure("export_parity_max_abs", exported.parity.max_abs, "logits", exported.parity.positions),
         Figure("hidden_taste_preference", Taste().prefers(new, old), "share", len(new), ">=0.65"),
-        Figure("golden_slices_worse", float(worse), "slices", len(verdict.slices), "<=0"),
+        Figure("golden_slices_worse", float(len(worse)), "slices", len(verdict.slices), "<=0"),
         Figure("golden_mean_difference", verdict.mean_difference, "share", golden),
         Figure("golden_worst_slice_loss", worst, "share", golden),
     ]

@@ -93,9 +93,9 @@ def complaint(tally: Tally, before: Tally, limits: Limits) -> str | None:
     ):
         if _is_worse(count, tally.turns, earlier, before.turns, limits.margin):
             return f"{what}: {count} of {tally.turns} turns (before: {earlier} of {before.turns})"
-    late = _late_after(before, limits.slower)
-    if not late or len(tally.first_words) < ENOUGH_TIMES:
+    if min(len(tally.first_words), len(before.first_words)) < ENOUGH_TIMES:
         return None
+    late = _late_after(before, limits.slower)
     (count, turns), (earlier, of) = _late(tally, late), _late(before, late)
     if _is_worse(count, turns, earlier, of, limits.margin):
         return f"late first words: {count} of {turns} turns (before: {earlier} of {of})"

@@ -91,7 +91,7 @@ def _outcome(checks: Sequence[Check], settings: GateSettings) -> Outcome:
 
 
 def _no_slice_worse(compared: Sequence[SliceResult], settings: GateSettings) -> Check:
-    worse = [part for part in compared if part.p_worse <= settings.slice_alpha and part.difference < 0]
+    worse = slices.worse(compared, settings.slice_alpha)
     told = ", ".join(
         f"{part.name} {part.champion:.0%} → {part.challenger:.0%} (p = {part.p_worse:.2g})" for part in worse
     )

@@ -62,6 +62,11 @@ def compare(answers: Sequence[Answer], margin: float) -> list[SliceResult]:
     return [_result(name, values, goods[name], adjusted[name], margin) for name, values in by_slice.items()]
 
 
+def worse(compared: Iterable[SliceResult], alpha: float) -> list[SliceResult]:
+    """Those that lost by more than chance at `alpha`."""
+    return [part for part in compared if part.p_worse <= alpha and part.difference < 0]
+
+
 def pooled(answers: Sequence[Answer], margin: float) -> tuple[float, float]:
     """The mean difference over slices, each weighing the same, and the probability of one as favourable if
     the challenger were worse by the margin."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from agent_runtime.window import Window
 
 ERRORS_ALLOWED = 50
 WINDOW_SECONDS = 10.0
@@ -13,12 +13,9 @@ class ErrorBudget:
 
     def __init__(self, allowed: int = ERRORS_ALLOWED, window: float = WINDOW_SECONDS) -> None:
         self._allowed = allowed
-        self._window = window
-        self._times: deque[float] = deque()
+        self._errors = Window(window)
 
     def spend(self, now: float) -> bool:
         """Note one error at `now` (monotonic seconds); False when that is too many."""
-        self._times.append(now)
-        while self._times[0] <= now - self._window:
-            self._times.popleft()
-        return len(self._times) <= self._allowed
+        self._errors.add(now)
+        return self._errors.count(now) <= self._allowed

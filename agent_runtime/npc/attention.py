@@ -7,12 +7,12 @@ not for ever; two lines of one talk are answered one after the other.
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Hashable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
 from agent_runtime.clock import Clock
+from agent_runtime.window import Window
 
 WINDOW_SECONDS = 10.0
 
@@ -49,19 +49,17 @@ class Attention:
         self._lines_per_window = lines_per_window
         self._talks_per_npc = talks_per_npc
         self._places_per_npc = talks_per_npc + queue_per_npc
-        self._recent: defaultdict[Hashable, deque[float]] = defaultdict(deque)
+        self._recent: dict[Hashable, Window] = {}
         self._npcs: dict[Hashable, _Npc] = {}
         self._talks: dict[Hashable, _Talk] = {}
 
     def note_line(self, player: Hashable) -> None:
         """Count a line against the player's limit. Raises `TooFast`."""
         now = self._clock.monotonic()
-        recent = self._recent[player]
-        while recent and recent[0] <= now - WINDOW_SECONDS:
-            recent.popleft()
-        if len(recent) >= self._lines_per_window:
+        recent = self._recent.setdefault(player, Window(WINDOW_SECONDS))
+        if recent.count(now) >= self._lines_per_window:
             raise TooFast
-        recent.append(now)
+        recent.add(now)
 
     def forget(self, player: Hashable) -> None:
         """The player left."""

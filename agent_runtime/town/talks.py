@@ -29,14 +29,16 @@ from agent_runtime.npc.text import clean_line
 from agent_runtime.npc.turn import Account, Judged, Situation, canned, read_ahead, run_turn
 from agent_runtime.serving.persona_lanes import PersonaLanes
 from agent_runtime.serving.served import NO_VERSION, Served, is_trial
-from agent_runtime.town.arrivals import Arrivals
 from agent_runtime.town.record import Line
 from agent_runtime.town.services import Services
+from agent_runtime.window import Window
 
 EMPTY_CATALOGUE = Catalogue((), ())
 ANSWERED_KEPT = 10_000
 AT_ONCE_MS = 250.0
 """What waited longer for its turn says nothing about the version that took it: the wait is in its times."""
+CROWD_SECONDS = 10.0
+"""Turns that began within so long of each other share the engine."""
 
 log = structlog.get_logger(__name__)
 
@@ -73,7 +75,7 @@ class Talks:
         self._rng = rng
         self._ulids = UlidMaker(clock.wall)
         self._attention = Attention(clock, limits.per_player_per_10s, limits.npc_talks, limits.npc_queue)
-        self._arrivals = Arrivals(clock)
+        self._begun = Window(CROWD_SECONDS)
         self._answered: dict[str, Answered] = {}
         self._reading: set[asyncio.Task[None]] = set()
 
@@ -129,7 +131,7 @@ class Talks:
         facts, actions, said = list(situation.facts), list[Row](), list[str]()
         account = Account(began=line.came)
         at_once = self._ms_since(line) < AT_ONCE_MS
-        self._arrivals.add()
+        self._begun.add(self._clock.monotonic())
         turn = run_turn(
             self._engine, situation, self._clock, self._rng, self._limits.deadline_s, served.lane, account
         )
@@ -147,7 +149,7 @@ class Talks:
             self._note(line, account, facts, actions, served)
             raise
         if served.trial and at_once:
-            account.crowd = max(1, self._arrivals.count())
+            account.crowd = max(1, self._begun.count(self._clock.monotonic()))
             self._serving.note(served.version, account)
         self._finish(line, account, facts, actions, served)
         if account.source == "model" and account.reply:

@@ -10,6 +10,7 @@ anything of ours.
     ├── ActionError        an action the table does not know, or with wrong arguments
     ├── EngineError
     │   ├── EngineDown     the engine's process ended, or comes back in a moment
+    │   │   └── EngineEnded it ended while it loaded an adapter
     │   ├── ModelFileError a model file that is missing, broken or not a GGUF
     │   ├── AdapterError   an adapter that cannot serve on this base
     │   ├── LaneUnknown    no version of that name serves
@@ -75,6 +76,10 @@ class EngineError(TownsfolkError):
 
 class EngineDown(EngineError):
     """The engine's process is not there: it ended, or comes back in a moment. Says nothing of a version."""
+
+
+class EngineEnded(EngineDown):
+    """The engine's process ended while it loaded an adapter, perhaps over it."""
 
 
 class ModelFileError(EngineError):

@@ -19,7 +19,7 @@ from agent_runtime.engine.interface import BASE_LANE, Chunk, Finish, Lane, Model
 from agent_runtime.engine.orders import Ping
 from agent_runtime.engine.remote import RemoteWorker
 from agent_runtime.engine.service import LlamaEngine
-from agent_runtime.errors import EngineDown, EngineError
+from agent_runtime.errors import EngineDown, EngineEnded, EngineError
 from agent_runtime.npc.prompt import Message
 
 _log = logging.getLogger("townsfolk.engine")
@@ -82,8 +82,13 @@ class IsolatedEngine:
         self._watcher = asyncio.create_task(self._watch())
 
     async def load(self, lane: Lane) -> None:
-        """As `LlamaEngine.load`; a version that was loaded comes back after a crash."""
-        await self._serving().load(lane)
+        """As `LlamaEngine.load`; a version that was loaded comes back after a crash. Raises `EngineEnded`
+        when the process ends meanwhile."""
+        engine = self._serving()
+        try:
+            await engine.load(lane)
+        except EngineDown as error:
+            raise EngineEnded(f"{error} while it loaded {lane.adapter}") from error
         self._lanes[lane.key] = lane
 
     async def unload(self, key: str) -> None:

@@ -8,6 +8,7 @@ at again. Says nothing of the registry's versions: no trial and no guard counts 
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
@@ -17,10 +18,14 @@ import structlog
 
 from agent_runtime.engine.interface import Engine, Lane
 from agent_runtime.engine.modelfile import digest
-from agent_runtime.errors import AdapterError, EngineError
+from agent_runtime.errors import AdapterError, EngineEnded, EngineError
 from agent_runtime.npc.persona import Persona
 from agent_runtime.registry.audit import BARE
 from agent_runtime.serving.served import Served
+
+ENDINGS = 2
+"""So often may the engine's process end while it loads a file, which can happen to any, before the file is
+refused."""
 
 log = structlog.get_logger(__name__)
 
@@ -51,6 +56,7 @@ class PersonaLanes:
         self._engine = engine
         self._beside = beside
         self._known: dict[Path, _Known] = {}
+        self._endings = Counter[tuple[Path, _Mark]]()
         self._changing = asyncio.Lock()
 
     async def served(self, persona: Persona) -> Served | None:
@@ -82,7 +88,10 @@ class PersonaLanes:
         served: Served | None = None
         try:
             served = await self._load(path, mark)
-        except AdapterError as error:
+        except (AdapterError, EngineEnded) as error:
+            self._endings[path, mark] += isinstance(error, EngineEnded)
+            if isinstance(error, EngineEnded) and self._endings[path, mark] < ENDINGS:
+                raise
             log.error("adapter_refused", persona=persona, why=str(error), serves="the champion")
         else:
             log.info("adapter_serves", persona=persona, lane=served.lane, adapter=str(path))

@@ -24,6 +24,7 @@ from agent_runtime.errors import (
     AdapterError,
     EngineBusy,
     EngineDown,
+    EngineEnded,
     EngineError,
     ModelFileError,
     PromptTooLong,
@@ -227,7 +228,7 @@ async def test_a_process_that_ends_while_a_version_is_loaded_ends_the_load(
         await asyncio.sleep(0)
         os.kill(engine.pid, signal.SIGKILL)
         async with asyncio.timeout(10):
-            with pytest.raises(EngineDown):
+            with pytest.raises(EngineEnded, match=r"v1\.gguf"):
                 await loading
         await back(engine)
         assert engine.lanes == (Lane(""),)

@@ -17,7 +17,7 @@ import pytest
 from agent_runtime import files
 from agent_runtime.clock import SystemClock
 from agent_runtime.engine.interface import BASE_LANE, Engine, Lane, Request
-from agent_runtime.errors import EngineDown, EngineError
+from agent_runtime.errors import EngineDown, EngineEnded, EngineError
 from agent_runtime.journal.rows import TurnRow
 from agent_runtime.npc.prompt import Message
 from agent_runtime.npc.turn import Account
@@ -27,7 +27,7 @@ from agent_runtime.registry.status import StatusFiles
 from agent_runtime.registry.store import Registry
 from agent_runtime.sections import Canary
 from agent_runtime.sections import Registry as RegistrySettings
-from agent_runtime.serving.persona_lanes import PersonaLanes
+from agent_runtime.serving.persona_lanes import ENDINGS, PersonaLanes
 from agent_runtime.serving.serving import ATTEMPTS, Serving
 from tests.support.clock import ManualClock
 from tests.support.engine import Reply, ScriptedEngine
@@ -521,11 +521,11 @@ class AllergicEngine(CrashingEngine):
             loop = asyncio.get_running_loop()
             loop.call_later(0.05, self.crash, self.serving)
             loop.call_later(0.1, self.come_back, self.serving)
-            raise EngineDown("the engine's process ended")
+            raise EngineEnded("the engine's process ended while it loaded own.gguf")
         await super().load(lane)
 
 
-async def test_a_personas_adapter_that_ends_the_engine_is_no_versions_fault(
+async def test_a_personas_adapter_that_ends_the_engine_is_refused_and_no_versions_fault(
     registry: Registry, tmp_path: Path
 ) -> None:
     versions(registry, 1)
@@ -536,11 +536,19 @@ async def test_a_personas_adapter_that_ends_the_engine_is_no_versions_fault(
     async with serving(registry, engine) as started:
         engine.serving = started
         lanes = PersonaLanes(engine, started.beside_versions)
-        for count in (1, 2, 3):
-            assert await lanes.served(msgspec.structs.replace(MIRA, adapter=own)) is None
+        persona = msgspec.structs.replace(MIRA, adapter=own)
+        for count in range(1, ENDINGS + 1):
+            assert await lanes.served(persona) is None
             await until(lambda: engine.down)
             await until(lambda: not engine.down)
             assert engine.suspects == [0] * count, "what the next start would hold it against"
+        assert await lanes.served(persona) is None
+        assert len(engine.suspects) == ENDINGS, "it is not tried again"
+        own.write_bytes(b"GGUF another")
+        assert await lanes.served(persona) is None
+        assert len(engine.suspects) == ENDINGS + 1, "another file is"
+        await until(lambda: engine.down)
+        await until(lambda: not engine.down)
         await until(lambda: (status := engine.files.status()) is not None and status.suspect == 1)
         assert started.champion == 1
         for _ in range(2):

@@ -30,8 +30,8 @@ class Server(Section):
     heartbeat_s: float = Field(
         default=2.0,
         ge=0.2,
-        le=60,
-        description="Seconds between heartbeats; a peer silent for two of them is dead.",
+        le=2,
+        description="Seconds between heartbeats; a peer that sends nothing for 5 s is dead.",
     )
 
 
@@ -51,7 +51,10 @@ class Model(Section):
         default=16, ge=1, le=256, description="Replies generated at the same time, in one batch."
     )
     context: int = Field(
-        default=0, ge=0, le=1_048_576, description="Tokens per talk; 0 means what the model allows."
+        default=0,
+        ge=0,
+        le=1_048_576,
+        description="Tokens per talk; 0 means what the model allows, 4,096 at most.",
     )
     queue: int = Field(default=64, ge=0, le=4096, description="Requests that may wait for a slot.")
     cache_mb: int = Field(

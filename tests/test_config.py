@@ -28,11 +28,11 @@ def test_defaults_hold_without_a_file(home: Path) -> None:
 
 
 def test_environment_goes_over_file_over_default(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (home / config.FILE_NAME).write_text("[server]\nport = 1111\nheartbeat_s = 3\n")
+    (home / config.FILE_NAME).write_text("[server]\nport = 1111\nheartbeat_s = 1\n")
     monkeypatch.setenv("TOWNSFOLK_SERVER__PORT", "2222")
     settings = config.load()
     assert settings.server.port == 2222
-    assert settings.server.heartbeat_s == 3
+    assert settings.server.heartbeat_s == 1
     assert settings.server.max_connections == 64
     origins = {key.dotted: config.origin(key, home) for key in config.all_keys()}
     assert origins["server.port"] == "env"
@@ -69,7 +69,7 @@ def test_all_problems_come_at_once_each_with_its_fix(home: Path, monkeypatch: py
     assert sorted(found) == [
         "log.level: 'loud' (from townsfolk.toml) cannot be used; give one of debug, info, warning, error",
         "model.slots: 0 (from townsfolk.toml) cannot be used; give a whole number from 1 to 256",
-        "server.heartbeat_s: nan (from townsfolk.toml) cannot be used; give a number from 0.2 to 60",
+        "server.heartbeat_s: nan (from townsfolk.toml) cannot be used; give a number from 0.2 to 2",
         "server.port: 70000 (from townsfolk.toml) cannot be used; give a whole number from 0 to 65535",
         "turn.history: 'many' (from TOWNSFOLK_TURN__HISTORY) cannot be used; "
         "give a whole number from 0 to 64",

@@ -1,7 +1,7 @@
 """One run of the learner as a process of its own: its arguments come in, how it ended goes out.
 
-What it writes goes to HOME/logs/learner.log. It ends when whoever started it closes it, and takes up its work
-when it is started again.
+What it writes goes to HOME/logs/learner.log, of which two are kept. It ends when whoever started it closes
+it, and takes up its work when it is started again.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from agent_runtime.errors import NightError
 
 ENDS_WITHIN_S = 3.0
 NEEDED = ("torch", "transformers", "peft")
+LOG_BYTES = 1_000_000
+"""A log of more becomes the older one when the next run begins: hundreds of nights."""
 BUSY = 3
 """The exit status of a run that did not begin, because another one goes on."""
 
@@ -68,6 +70,8 @@ class Child:
                 return None
             try:
                 self.log.parent.mkdir(parents=True, exist_ok=True)
+                if self.log.exists() and self.log.stat().st_size > LOG_BYTES:
+                    self.log.replace(self.log.with_suffix(".log.1"))
                 with self.log.open("ab") as log:
                     self._process = process = subprocess.Popen(
                         self._program(self._home, "run", "--why", why),

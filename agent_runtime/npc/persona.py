@@ -5,6 +5,7 @@ Bad files raise `PersonaError` naming file and key; nothing is guessed.
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from agent_runtime.npc.actions import TABLE
 MAX_LINES = 24
 MAX_TOLD = 200
 MAX_TOPICS = 40
+ID = re.compile(r"[a-z0-9_-]{1,40}")
+"""What the mod and the protocol take as the id of a persona."""
 
 
 class Sampling(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -93,6 +96,8 @@ def load_personas(*folders: Path) -> dict[str, Persona]:
 
 
 def _problem(persona: Persona) -> str | None:
+    if not ID.fullmatch(persona.id):
+        return f"{persona.id!r} cannot be an id: name the file with 1 to 40 of a-z, 0-9, _ and -"
     unknown = [name for name in persona.capabilities if name not in TABLE]
     if unknown:
         return f"capabilities: unknown action {unknown[0]!r}"

@@ -100,7 +100,7 @@ def gate(night: Night) -> Judgement:
 def register(night: Night) -> Registered:
     """Put it into the registry, and let it do what the settings say. Raises `NightError` when a player was
     erased or withdrew meanwhile."""
-    check_consent(night)
+    check_consent(night.settings, night.folder)
     folder, learn = night.folder, night.settings.learn
     dataset = folder.path / DATASET
     judged = folder.result("gate", Judgement)

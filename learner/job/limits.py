@@ -12,8 +12,8 @@ from contextlib import contextmanager
 import psutil
 
 LOOK_SECONDS = 0.25
-STATUS = 3
-"""The exit status of a process that passed a limit."""
+STATUS = 1
+"""The exit status of a process that passed a limit: that of any run that failed."""
 
 
 def give_way() -> None:

@@ -17,7 +17,7 @@ from agent_runtime.config import Settings
 from agent_runtime.errors import NightError, TownsfolkError
 from agent_runtime.nights.runs import STAGES, Outcome
 from agent_runtime.registry.store import Registry
-from learner.config import plan_of
+from learner.config import Plan, plan_of
 from learner.job import judge, lock, work
 from learner.job.folder import RunFolder, begin
 from learner.job.keep import tidy
@@ -62,7 +62,7 @@ def _held(
     learner = settings.learner_folder
     with lock.held(learner):
         plan = plan_of(settings)
-        folder = begin(learner, why, plan.key, plan.seed, dry=dry)
+        folder = _begun(settings, why, plan, dry=dry)
         with Show(learner, folder.asked.id, console) as show:
 
             def over(reason: str, what: str) -> None:
@@ -81,10 +81,20 @@ def _held(
             return outcome
 
 
+def _begun(settings: Settings, why: str, plan: Plan, *, dry: bool) -> RunFolder:
+    """The killed run if it can be gone on with, otherwise a new one."""
+    folder = begin(settings.learner_folder, why, plan.key, plan.seed, dry=dry)
+    try:
+        work.check_resumed(settings, folder)
+    except TownsfolkError as error:
+        folder.end(_failed(folder, "error", str(error)))
+        return begin(settings.learner_folder, why, plan.key, plan.seed, dry=dry)
+    return folder
+
+
 def _run(night: Night, stages: Mapping[str, Stage]) -> Outcome:
     folder, show = night.folder, night.show
     try:
-        work.check_resumed(night)
         for name in STAGES:
             if name == "register":
                 night.watch.close()  # what is decided there is decided, however long it takes

@@ -142,7 +142,7 @@ def dataset(night: Night) -> Prepared:
         snapshot,
         out,
         held_out(night.plan.dataset, night.plan.gate.alpha, night.registry),
-        left_out=_left_out(night, taken.players, taken.created_at, taken.erasures),
+        left_out=_left_out(night.settings, taken.players, taken.created_at, taken.erasures),
         banned=tuple(night.registry.state().banned),
         say=lambda step: night.tick(next(said, 0.99), step),
     )
@@ -157,7 +157,7 @@ def dataset(night: Night) -> Prepared:
 
 def training(night: Night) -> Trained:
     """Train from the base. A killed training goes on from its checkpoint."""
-    check_consent(night)
+    check_consent(night.settings, night.folder)
 
     def told(step: Step) -> None:
         text = f"step {step.done} of {step.total}, loss {step.loss:.3f}, {step.tokens_per_s:.0f} tokens/s"
@@ -202,32 +202,34 @@ def export(night: Night) -> Exported:
     return Exported(name, made.digest, made.size, measured)
 
 
-def check_consent(night: Night) -> None:
+def check_consent(settings: Settings, folder: RunFolder) -> None:
     """Raises `NightError` when a player whose words this run works with was erased or withdrew since."""
-    held = held_in(night.folder.path)
-    if held and _left_out(night, held.players, held.snapshot_at, held.erasures):
+    held = held_in(folder.path)
+    if held and _left_out(settings, held.players, held.snapshot_at, held.erasures):
         raise NightError(
             "a player whose talk this run works with was erased or withdrew; the next run begins anew"
         )
 
 
-def _left_out(night: Night, players: Collection[str], made_at: datetime, seen: int | None) -> dict[str, str]:
+def _left_out(
+    settings: Settings, players: Collection[str], made_at: datetime, seen: int | None
+) -> dict[str, str]:
     """Who of a snapshot's players may not be learned from any more, and why: each one's last word counts.
     Without a journal nobody has said any."""
-    if not night.settings.journal_path.exists():
+    if not settings.journal_path.exists():
         return {}
-    with open_source(night.settings.journal_path) as source:
+    with open_source(settings.journal_path) as source:
         erased = erased_since(players, made_at, seen, erasures(source))
         refusing = withdrawn(source, players)
     return dict.fromkeys(refusing, "player withdrew") | dict.fromkeys(erased, "player was erased")
 
 
-def check_resumed(night: Night) -> None:
+def check_resumed(settings: Settings, folder: RunFolder) -> None:
     """Raises `NightError` when what an earlier life of this run left cannot be gone on with: a player who was
     erased since took the snapshot with them, or the data is of one who may not be learned from any more."""
-    if night.folder.done("snapshot") and not Path(night.folder.result("snapshot", Sealed).folder).is_dir():
+    if folder.done("snapshot") and not Path(folder.result("snapshot", Sealed).folder).is_dir():
         raise NightError(
             "the snapshot of this run was deleted with a player who was erased; the next run begins anew"
         )
-    if night.folder.done("dataset"):
-        check_consent(night)
+    if folder.done("dataset"):
+        check_consent(settings, folder)

@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from agent_runtime.errors import NightError
-from agent_runtime.nights.child import Child, Program
+from agent_runtime.nights.child import LOG_BYTES, Child, Program
 
 
 def program(script: str) -> Program:
@@ -22,6 +22,18 @@ def test_it_is_told_why_and_its_words_are_kept(tmp_path: Path) -> None:
     child = Child(tmp_path, program("import sys; print(*sys.argv[1:]); sys.exit(3)"))
     assert child.run("nightly") == 3
     assert child.log.read_text() == f"{tmp_path} run --why nightly\n"
+
+
+def test_a_long_log_becomes_the_older_one(tmp_path: Path) -> None:
+    child = Child(tmp_path, program("print('night')"))
+    for words in ("first", "second"):
+        child.run("nightly")
+        assert child.log.read_text().endswith("night\n")
+        child.log.write_text(words * LOG_BYTES)
+    child.run("nightly")
+    assert child.log.read_text() == "night\n"
+    assert sorted(path.name for path in child.log.parent.iterdir()) == ["learner.log", "learner.log.1"]
+    assert child.log.with_suffix(".log.1").read_text().startswith("second")
 
 
 def test_one_at_a_time_and_none_after_the_end(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ from agent_runtime.nights import runs, schedule
 from agent_runtime.nights.pause import pause, resume
 from agent_runtime.nights.runs import Asked, Outcome
 from agent_runtime.nights.schedule import JOB, Schedule
-from learner.job import lock
+from learner.job import limits, lock
 from learner.job.folder import begin
 from tests.support.modlink import eventually
 from tests.support.nights import run_of
@@ -390,13 +390,15 @@ async def test_a_night_beside_a_run_by_hand_is_left_out_and_no_alarm(home: Path)
 
 
 async def test_a_run_that_failed_is_told_with_its_reason(home: Path) -> None:
+    """As one that passed a limit ends, which no orderly end comes after."""
     asked = Asked(id="00001", began=NIGHT, why="nightly", key="key", seed=1)
     outcome = Outcome("failed", "train: the loss is nan", NIGHT, stage="train", reason="nan")
 
     def fails(home: Path, *arguments: str) -> list[str]:
         made = {"run.json": msgspec.json.encode(asked), "outcome.json": msgspec.json.encode(outcome)}
         script = "import pathlib, sys; folder = pathlib.Path(sys.argv[1]); folder.mkdir(parents=True); "
-        script += f"[(folder / name).write_bytes(text) for name, text in {made!r}.items()]; sys.exit(1)"
+        script += f"[(folder / name).write_bytes(text) for name, text in {made!r}.items()]; "
+        script += f"sys.exit({limits.STATUS})"
         return [sys.executable, "-c", script, str(home / "learner" / "runs" / "00001")]
 
     with capture_logs() as logs:

@@ -52,3 +52,11 @@ def test_an_adapter_is_looked_for_beside_the_file_that_names_it(tmp_path: Path) 
     assert load_persona(path).adapter == Path("/models/mira.gguf")
     path.write_text(GOOD)
     assert load_persona(path).adapter is None
+
+
+@pytest.mark.parametrize("name", ["Baker", "the baker", "a" * 41, "bäcker"])
+def test_a_file_whose_name_no_game_server_takes_is_refused(tmp_path: Path, name: str) -> None:
+    path = tmp_path / f"{name}.toml"
+    path.write_text(GOOD)
+    with pytest.raises(PersonaError, match="name the file with"):
+        load_persona(path)

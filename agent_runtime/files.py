@@ -10,6 +10,7 @@ import hashlib
 import os
 import secrets
 import shutil
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -48,7 +49,7 @@ def replace(path: Path, data: bytes, *, mode: int = 0o600, begun_in: Path | None
     """Put new contents in the place of a file: a reader sees the old ones or the new ones, whole. A process
     that is killed leaves an unfinished file in the folder `begun_in`, which is on the same disk; by default
     it is the file's own."""
-    temporary = (begun_in or path.parent) / f".{path.name}.{os.getpid()}"
+    temporary = (begun_in or path.parent) / f".{path.name}.{os.getpid()}.{threading.get_ident()}"
     temporary.unlink(missing_ok=True)
     try:
         write_new(temporary, data, mode)

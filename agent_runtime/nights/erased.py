@@ -64,6 +64,8 @@ def purge(learner: Path, registry: Registry, erased: Mapping[str, Erasure], who:
             for folder in folders
             if (nobody_runs or not _may_go_on(folder, folders)) and _set_aside(folder, erased, problems)
         ]
+        if erased and nobody_runs:
+            registry.sweep()
     for parent in (learner / RUNS, *folders):
         try:
             files.remove_gone(parent)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import fcntl
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Literal, TypeVar
@@ -134,6 +134,12 @@ def holder(learner: Path) -> Holder | None:
     return None
 
 
+def last_outcome(learner: Path) -> tuple[str, Outcome | None]:
+    """The newest run's id, empty where there is none, and how it ended."""
+    run = latest(learner)
+    return (run.asked.id, run.outcome) if run else ("", None)
+
+
 @contextmanager
 def held_off(learner: Path) -> Iterator[bool]:
     """No run begins inside the block, which has to be short: one that wants to gives up soon. False when a
@@ -165,7 +171,8 @@ def _run(folder: Path, alive: bool, learner: Path) -> Run:
     done = tuple(stage for stage in STAGES if (folder / f"{stage}.json").exists())
     outcome = read(folder / OUTCOME, Outcome) if (folder / OUTCOME).exists() else None
     progress = None
-    if alive and outcome is None and (learner / PROGRESS).exists():
-        told = read(learner / PROGRESS, Progress)
-        progress = told if told.run == asked.id else None
+    if alive and outcome is None:
+        with suppress(NightError):  # told often and not synced: it may be gone or empty
+            told = read(learner / PROGRESS, Progress)
+            progress = told if told.run == asked.id else None
     return Run(folder, asked, done, outcome, progress, alive and outcome is None)

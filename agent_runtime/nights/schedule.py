@@ -14,7 +14,7 @@ import threading
 from collections.abc import Awaitable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from signal import SIGTERM
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -29,7 +29,6 @@ from agent_runtime.nights.child import BUSY, Child, Program, command, how_to_ins
 from agent_runtime.nights.erased import purge
 from agent_runtime.nights.pause import paused
 from agent_runtime.nights.raters import raters, since_last_run
-from agent_runtime.nights.runs import Outcome
 from agent_runtime.registry.store import Registry
 
 if TYPE_CHECKING:
@@ -38,6 +37,7 @@ if TYPE_CHECKING:
 
 JOB = "night"
 STORE = "schedule.sqlite"
+ENDING_SECONDS = 10.0
 
 log = structlog.get_logger(__name__)
 
@@ -80,7 +80,7 @@ class Schedule:
         self._started: datetime | None = None
         self._nightly: datetime | None = None
         self._opening = threading.Lock()
-        self._closed = False
+        self._closed = threading.Event()
 
     async def start(self) -> None:
         """Begin; what is wrong with the schedule is logged, and serving goes on without it."""
@@ -113,7 +113,7 @@ class Schedule:
             log.info("night_left_out", why=f"turned off by {off.who}; `townsfolk learn schedule --on`")
             return
         log.info("night_begins", why=why, log=str(self._child.log))
-        before = _newest(self._folder)
+        before = runs.last_outcome(self._folder)
         earlier, self._started = self._started, datetime.now(UTC)
         try:
             status = self._child.run(why)
@@ -125,10 +125,11 @@ class Schedule:
             log.info("night_left_out", why="a run goes on already")
             return
         outcome = None
-        after = _newest(self._folder)
+        after = runs.last_outcome(self._folder)
         if after != before:  # otherwise it ended before it had a folder, and the newest is an earlier run
             outcome, self._started = after[1], earlier
-        if self._closed:
+        # Whoever ended the learner may have told the server to end as well, which lets talks end first.
+        if self._closed.wait(ENDING_SECONDS if status == -SIGTERM else 0):
             log.info("night_broken_off", why="the server ends; it goes on when it is up again")
         elif status == 0 and outcome:
             log.info("night_ended", outcome=outcome.ended, summary=outcome.summary, version=outcome.version)
@@ -151,7 +152,7 @@ class Schedule:
     def _start(self) -> None:
         """Put the night into the store, where it may have been before."""
         with self._opening:
-            if not self._closed:
+            if not self._closed.is_set():
                 self._put()
 
     def _take_up(self) -> None:
@@ -264,7 +265,7 @@ class Schedule:
         threading.Thread(target=begin, daemon=True).start()
 
     def _close(self) -> None:
-        self._closed = True
+        self._closed.set()
         self._child.close()
         with self._opening:
             if self._scheduler:
@@ -278,12 +279,6 @@ async def _tried(step: Awaitable[None]) -> None:
         await step
     except Exception as error:
         log.error("nights_disturbed", why=repr(error))
-
-
-def _newest(learner: Path) -> tuple[str, Outcome | None]:
-    """The newest run's id, and how it ended."""
-    run = runs.latest(learner)
-    return (run.asked.id, run.outcome) if run else ("", None)
 
 
 def _kept_time(before: Any, trigger: Nightly) -> dict[str, datetime]:

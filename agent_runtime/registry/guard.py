@@ -134,8 +134,17 @@ def _is_worse(count: int, turns: int, earlier: int, before: int, margin: float) 
 
 
 def _at_least(count: int, turns: int, share: float) -> float:
-    """The probability of `count` or more of `turns`, each with the probability `share`."""
-    return math.fsum(
-        math.comb(turns, number) * share**number * (1 - share) ** (turns - number)
-        for number in range(count, turns + 1)
-    )
+    """The probability of `count` or more of `turns`, each with the probability `share`; `count` is more than
+    that makes on average. In floats throughout: at a thousand turns the binomials alone are too large."""
+    if not 0 < share < 1:
+        return share
+    odds, left = share / (1 - share), turns - count
+    ways = math.lgamma(turns + 1) - math.lgamma(count + 1) - math.lgamma(left + 1)
+    term = math.exp(ways + count * math.log(share) + left * math.log1p(-share))
+    total = 0.0
+    for number in range(count, turns + 1):
+        total += term
+        term *= odds * (turns - number) / (number + 1)
+        if term < total * 1e-12:  # each is smaller than the one before
+            break
+    return total

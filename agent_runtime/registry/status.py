@@ -47,11 +47,12 @@ class Status(Struct, frozen=True, kw_only=True):
 
 class Memo(Struct):
     """What versions did so far, by number, and the trial that goes on. The tallies are of what came after
-    `chances`; those of earlier releases do not say."""
+    `chances`, at a `place` (machine and base); those of earlier releases do not say."""
 
     tallies: dict[int, Tally] = field(default_factory=dict)
     trial: Trial | None = None
     chances: dict[int, datetime] | None = None
+    place: str = ""
 
 
 class StatusFiles:

@@ -8,7 +8,7 @@ decides, no alias comes to name a version that is banned or was refused.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -173,6 +173,11 @@ class Registry:
             self._versions.without_words(version)
             return self._append(state, who, "mark", number, why)
 
+    def sweep(self) -> None:
+        """Delete what killed processes left half made, while nobody adds. Raises `RegistryError`."""
+        with self._locked():
+            self._versions.sweep(older_s=0)
+
     def _move(
         self,
         what: What,
@@ -212,11 +217,9 @@ class Registry:
         self.get(to)
 
     def _is_there(self, number: int) -> bool:
-        try:
-            self.get(number)
-        except RegistryError:
-            return False
-        return True
+        with suppress(RegistryError):
+            return bool(self.get(number))
+        return False
 
     def _dataset(self, number: int) -> tuple[str, ...]:
         try:

@@ -102,7 +102,7 @@ class Versions:
         if missing or MANIFEST in names:
             what = f"it has no {missing[0]}" if missing else f"the registry writes {MANIFEST} itself"
             raise VersionRefused(f"{staged}: {what}; a version needs {', '.join(NEEDED)}")
-        self._sweep()
+        self.sweep(STALE_SECONDS)
         temporary = Path(tempfile.mkdtemp(dir=self._staging))
         try:
             kept = {}
@@ -161,6 +161,13 @@ class Versions:
         finally:
             shutil.rmtree(begun, ignore_errors=True)
 
+    def sweep(self, older_s: float) -> None:
+        """Delete what is half made or half deleted and older than so many seconds. Raises `OSError`."""
+        for path in self._staging.iterdir() if self._staging.exists() else ():
+            with suppress(FileNotFoundError):  # another copy that has just ended
+                if time.time() - path.lstat().st_mtime > older_s:
+                    shutil.rmtree(path, ignore_errors=True)
+
     def _named(self) -> list[Path]:
         with suppress(FileNotFoundError):
             found = [path for path in self._folders.iterdir() if _number(path) > BARE]
@@ -181,12 +188,6 @@ class Versions:
                 return version
         return None
 
-    def _sweep(self) -> None:
-        for path in self._staging.iterdir():
-            with suppress(FileNotFoundError):  # another copy that has just ended
-                if time.time() - path.lstat().st_mtime > STALE_SECONDS:
-                    shutil.rmtree(path, ignore_errors=True)
-
 
 def verify(version: Version) -> None:
     """Read every byte of a version again. Raises `VersionRefused` for anything that is not as it was when it
@@ -199,11 +200,13 @@ def verify(version: Version) -> None:
         if odd:
             raise VersionRefused(f"{version.id}/{min(odd)}: came or went after the version was added")
         for name in kept:
-            found = files.digest(version.folder / name)
-            if name == CARD and found != kept[CARD].sha256:
-                # Whoever took its words off died before the card was written.
+            found, expected = files.digest(version.folder / name), kept[name].sha256
+            if name == CARD and found != expected:
+                # Its words were taken off since, or are just now: the manifest comes first, then the card.
                 found = hashlib.sha256(_unquoted(version.folder / CARD)).hexdigest()
-            if found != kept[name].sha256:
+                current = _read(version.folder).manifest
+                expected = current.files[CARD].sha256 if current else expected
+            if found != expected:
                 raise VersionRefused(f"{version.id}/{name}: its contents changed after it was added")
     except OSError as error:
         raise VersionRefused(f"{version.id}: cannot be read: {error}") from error

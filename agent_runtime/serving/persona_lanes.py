@@ -66,7 +66,7 @@ class PersonaLanes:
             return None
         path = persona.adapter.resolve()
         known = self._known.get(path)
-        if known and known.mark == _mark(path):
+        if known and self._holds(known, _mark(path)):
             return known.served
         async with self._changing:
             try:
@@ -78,7 +78,7 @@ class PersonaLanes:
     async def _take_up(self, path: Path, persona: str) -> Served | None:
         """Load the file as it is now. Raises `EngineError` for what is no fault of the file."""
         mark, known = _mark(path), self._known.get(path)
-        if known and known.mark == mark:
+        if known and self._holds(known, mark):
             return known.served
         if known:
             # The engine knows adapters by their paths, so the old one must be gone before the new one comes.
@@ -101,7 +101,16 @@ class PersonaLanes:
     async def _drop(self, served: Served) -> None:
         """Take a lane out of service, for every file that has this content."""
         self._known = {path: known for path, known in self._known.items() if known.served != served}
-        await self._engine.unload(served.lane)
+        if self._is_there(served):
+            await self._engine.unload(served.lane)
+
+    def _holds(self, known: _Known, mark: _Mark) -> bool:
+        """Whether what is known of a file is true of it now. An engine that comes back may do so without a
+        lane."""
+        return known.mark == mark and (known.served is None or self._is_there(known.served))
+
+    def _is_there(self, served: Served) -> bool:
+        return any(lane.key == served.lane for lane in self._engine.lanes)
 
     async def _load(self, path: Path, mark: _Mark) -> Served:
         try:

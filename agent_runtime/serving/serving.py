@@ -81,6 +81,7 @@ class Serving:
             log.error("registry_unreadable", error=str(error), serves="the bare base")
             state = State()
         self._state = state
+        self._trials.serve_at(self._standing.place)
         self._trials.follow(state)
         await self._trials.blame(self._standing.left)
         if self._state.last_good != BARE:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import platform
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
@@ -17,6 +18,7 @@ from agent_runtime.engine.interface import Engine
 from agent_runtime.errors import EngineDown
 from agent_runtime.registry.status import Status, StatusFiles
 
+MACHINE = Path("/etc/machine-id")
 BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 log = structlog.get_logger(__name__)
@@ -30,6 +32,7 @@ class Standing:
         self._files = StatusFiles(root)
         self._others = 0
         self._ended_over_one = False
+        self._writing = asyncio.Lock()
 
     @property
     def excuses(self) -> bool:
@@ -51,6 +54,16 @@ class Standing:
         finally:
             self._others -= 1
             await tell()
+
+    @property
+    def place(self) -> str:
+        """On which machine, with how many cores, and on what this serves."""
+        try:
+            machine = MACHINE.read_text().strip()
+        except OSError:
+            machine = ""
+        model = self._engine.info
+        return f"{platform.node()} {machine} {os.cpu_count()} {model.name} {model.digest}"
 
     def engine_back(self) -> None:
         """Whatever it ended over is past."""
@@ -75,10 +88,11 @@ class Standing:
             suspect=suspect,
             since=datetime.now(UTC),
         )
-        try:
-            await asyncio.to_thread(self._files.write_status, status)
-        except OSError as error:
-            log.error("status_not_written", error=str(error))
+        async with self._writing:  # in the order in which it was told
+            try:
+                await asyncio.to_thread(self._files.write_status, status)
+            except OSError as error:
+                log.error("status_not_written", error=str(error))
 
     def clear(self) -> None:
         """This one ends in good order."""

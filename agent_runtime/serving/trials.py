@@ -76,10 +76,20 @@ class Trials:
         self._dirty = False
         self._saved = clock.monotonic()
 
+    def serve_at(self, place: str) -> None:
+        """Where and on what this serves. How long first words took elsewhere says nothing here."""
+        if self._memo.place not in ("", place):
+            log.info("first_words_forgotten", why=f"they were measured on {self._memo.place}")
+            for tally in self._memo.tallies.values():
+                tally.first_words = []
+        self._memo.place = place
+
     def follow(self, state: State) -> None:
         """Something was decided: a trial begins, goes on with another share, or is over."""
         self._state = state
         trial, challenger, now = self._memo.trial, state.challenger, self._clock.wall()
+        if not state.entries:
+            return  # nothing was decided yet, or the log cannot be read: it says nothing
         if challenger is None:
             self._memo.trial = None
         elif not trial or (trial.champion, trial.challenger, trial.challenged) != (
@@ -90,8 +100,7 @@ class Trials:
             self._memo.trial = Trial(state.champion, challenger, state.challenged, now, now, state.share)
         elif trial.share != state.share:  # also when that was decided while nobody served
             trial.step(state.share, now)
-        if state.entries:  # a log that cannot be read says nothing
-            self._give_chances(state.chances)
+        self._give_chances(state.chances)
         self._dirty = True
 
     def crashed(self, version: int) -> None:

@@ -21,7 +21,7 @@ from agent_runtime.nights.runs import Run, read
 from agent_runtime.registry.retention import reasons_to_keep
 from agent_runtime.registry.store import Registry
 from learner.job.register import WHO
-from learner.job.work import Sealed
+from learner.job.work import Sealed, snapshot_of
 
 
 def tidy(settings: Settings, registry: Registry) -> list[str]:
@@ -32,9 +32,9 @@ def tidy(settings: Settings, registry: Registry) -> list[str]:
     found = runs.runs(settings.learner_folder)
     named = {number for number in state.aliases.values() if number is not None} | set(state.banned)
     old = [run for run in found[: -settings.learn.keep_runs] if not run.alive and _version(run) not in named]
-    kept = {_snapshot(run) for run in found if run not in old}
+    kept = {_snapshot(settings, run) for run in found if run not in old}
     for run in old:
-        snapshot = _snapshot(run)
+        snapshot = _snapshot(settings, run)
         if snapshot and snapshot not in kept:
             files.remove_folder(snapshot)
         files.remove_folder(run.folder)
@@ -60,7 +60,7 @@ def _version(run: Run) -> int | None:
     return run.outcome.version if run.outcome else None
 
 
-def _snapshot(run: Run) -> Path | None:
+def _snapshot(settings: Settings, run: Run) -> Path | None:
     with suppress(NightError):
-        return Path(read(run.folder / "snapshot.json", Sealed).folder)
+        return snapshot_of(settings, read(run.folder / "snapshot.json", Sealed))
     return None

@@ -50,9 +50,11 @@ def talked_lately(settings: Settings, now: datetime | None = None) -> bool:
     status = StatusFiles(settings.registry_path).status()
     if status is None or not status.alive:
         return False
-    since = (now or datetime.now(UTC)) - QUIET
+    now = now or datetime.now(UTC)
+    # What was said while the clock was ahead is no talk of now.
+    lately = Filter(since=now - QUIET, until=now + QUIET, limit=1)
     try:
         with open_source(settings.journal_path) as source:
-            return bool(ask(source, "turns", Filter(since=since, limit=1), TurnSummary))
+            return bool(ask(source, "turns", lately, TurnSummary))
     except JournalError:
         return False

@@ -74,7 +74,7 @@ class Ends(Exception):
 
 
 class Sealed(Struct, frozen=True):
-    """The snapshot of this night, by its folder."""
+    """The snapshot of this night, by its folder's name among the journal's snapshots."""
 
     folder: str
     name: str
@@ -105,6 +105,11 @@ class Exported(Struct, frozen=True):
     parity: Parity
 
 
+def snapshot_of(settings: Settings, sealed: Sealed) -> Path:
+    """Where a snapshot lies now: homes are moved and copied, and earlier releases noted a whole path."""
+    return exports_of(settings.journal_path) / Path(sealed.folder).name
+
+
 def snapshot(night: Night) -> Sealed:
     """Seal what may be trained on."""
     settings, plan = night.settings, night.plan
@@ -118,7 +123,7 @@ def snapshot(night: Night) -> Sealed:
         path = take_snapshot(source, plan.scope, target)
     manifest = read_manifest(path)
     return Sealed(
-        folder=str(path),
+        folder=path.name,
         name=manifest.name,
         digest=manifest.digest,
         turns=manifest.tables["turns"].rows,
@@ -131,7 +136,7 @@ def snapshot(night: Night) -> Sealed:
 def dataset(night: Night) -> Prepared:
     """Clean, split and weigh it."""
     sealed = night.folder.result("snapshot", Sealed)
-    snapshot = Path(sealed.folder)
+    snapshot = snapshot_of(night.settings, sealed)
     taken = read_manifest(snapshot)
     out = night.folder.path / DATASET
     training = night.folder.path / TRAINING
@@ -227,7 +232,7 @@ def _left_out(
 def check_resumed(settings: Settings, folder: RunFolder) -> None:
     """Raises `NightError` when what an earlier life of this run left cannot be gone on with: a player who was
     erased since took the snapshot with them, or the data is of one who may not be learned from any more."""
-    if folder.done("snapshot") and not Path(folder.result("snapshot", Sealed).folder).is_dir():
+    if folder.done("snapshot") and not snapshot_of(settings, folder.result("snapshot", Sealed)).is_dir():
         raise NightError(
             "the snapshot of this run was deleted with a player who was erased; the next run begins anew"
         )

@@ -63,6 +63,21 @@ def test_what_a_killed_run_left_of_data_goes_whomever_it_holds(tmp_path: Path) -
     assert {path.name for path in unfinished.iterdir()} == {"run.json", *HOLDING}
 
 
+def test_what_a_killed_process_left_of_a_version_goes_unless_a_run_goes_on(tmp_path: Path) -> None:
+    registry = Registry(tmp_path / "registry")
+    added(registry)
+    left = tmp_path / "registry" / "staging" / "tmp0a1b"
+    left.mkdir()
+    (left / "card.md").write_text("my secret")
+    with held(tmp_path):
+        purge(tmp_path, registry, ANN, "server")
+    assert left.exists()
+    purge(tmp_path, registry, {}, "server")
+    assert left.exists(), "nobody was erased"
+    purge(tmp_path, registry, ANN, "server")
+    assert not left.exists()
+
+
 def test_a_run_that_goes_on_is_left_alone(tmp_path: Path) -> None:
     registry = Registry(tmp_path / "registry")
     run_of(tmp_path, "00001", "ann")

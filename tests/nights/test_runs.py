@@ -93,3 +93,11 @@ def test_a_run_that_cannot_be_read_is_left_out(tmp_path: Path) -> None:
     made(tmp_path, "00001-a")
     (made(tmp_path, "00002-b") / runs.ASKED).write_text("{")
     assert [run.asked.id for run in runs.runs(tmp_path)] == ["00001-a"]
+
+
+def test_progress_that_a_power_cut_left_empty_hides_no_run(tmp_path: Path) -> None:
+    made(tmp_path, "00001-a")
+    (tmp_path / runs.PROGRESS).touch()
+    with lock.held(tmp_path):
+        (run,) = runs.runs(tmp_path)
+    assert (run.alive, run.progress) == (True, None)

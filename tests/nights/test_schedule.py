@@ -225,6 +225,21 @@ async def test_a_run_that_a_restart_interrupted_goes_on_but_not_for_ever(home: P
     assert (only.asked.why, only.outcome, only.deaths) == ("nightly", None, 3)
 
 
+async def test_a_learner_that_is_ended_with_the_server_is_no_alarm(home: Path) -> None:
+    """As a service manager ends all processes of a unit at once, while talks may still end."""
+
+    def ended(home: Path, *arguments: str) -> list[str]:
+        return [sys.executable, "-c", "import os, signal; os.kill(os.getpid(), signal.SIGTERM)"]
+
+    running = Schedule(config.load(home), program=ended)
+    with capture_logs() as logs:
+        beside = asyncio.create_task(asyncio.to_thread(running.begin, "nightly"))
+        await asyncio.sleep(1)
+        await running.close()
+        await beside
+    assert [entry["event"] for entry in logs] == ["night_begins", "night_broken_off"]
+
+
 async def test_an_interrupted_run_waits_while_nights_are_turned_off(home: Path) -> None:
     begin(home / "learner", "nightly", "key", 1, dry=False)
     pause(home / "learner", "admin eve", NIGHT)

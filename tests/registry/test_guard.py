@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import pytest
+from scipy.stats import binom
 
-from agent_runtime.registry.guard import FORGIVEN_AFTER, FirstWords, Limits, Tally, complaint
+from agent_runtime.registry.guard import FORGIVEN_AFTER, UNLIKELY, FirstWords, Limits, Tally, complaint
 
 LIMITS = Limits(turns=200, margin=0.05, slower=2.0, crashes=2)
 
@@ -170,3 +172,15 @@ def test_two_crashes_are_too_many_unless_enough_was_answered_between_them(
 
 def test_after_its_first_turns_a_version_is_no_longer_watched() -> None:
     assert complaint(tally(201, faulty=1), tally(300), LIMITS) is None
+
+
+@pytest.mark.parametrize(
+    ("turns", "failures"),
+    [(40, 9), (40, 10), (1000, 77), (1000, 79), (5000, 309), (5000, 311), (100_000, 5_250), (100_000, 5_300)],
+)
+def test_however_long_a_version_is_watched_accidents_are_told_by_the_binomial_tail(
+    turns: int, failures: int
+) -> None:
+    limits = replace(LIMITS, turns=200_000)
+    found = complaint(Tally(turns=turns, failures=failures), Tally(turns=200), limits)
+    assert (found is not None) == (binom.sf(failures - 1, turns, LIMITS.margin) < UNLIKELY)

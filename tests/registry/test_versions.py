@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from agent_runtime.errors import RegistryError
+from agent_runtime.errors import RegistryError, VersionRefused
+from agent_runtime.registry.manifest import WORDS
 from agent_runtime.registry.store import Registry
 from agent_runtime.registry.versions import STALE_SECONDS, Versions
-from tests.support.versions import added
+from tests.support.versions import added, staged
 
 
 def test_folders_with_other_names_are_no_versions(tmp_path: Path) -> None:
@@ -49,3 +50,19 @@ def test_a_version_is_found_by_number_and_id_and_nothing_else(tmp_path: Path) ->
     for which in (2, "1-", "../1", ""):
         with pytest.raises(RegistryError, match="there is no version"):
             versions.get(which)
+
+
+def test_a_card_whose_words_are_taken_off_while_it_is_read_is_no_damage(tmp_path: Path) -> None:
+    registry = Registry(tmp_path / "registry")
+    draft = staged(tmp_path / "made")
+    (tmp_path / "made" / "card.md").write_text(f"# What\n\n{WORDS}\n\n| my secret |\n")
+    registry.add(tmp_path / "made", draft)
+    version = registry.get(1)
+    registry.mark(1, who="server", why="a player of its data was erased")
+    assert version.manifest != registry.get(1).manifest
+    registry.verify(version)
+    assert version.card
+    version.card.chmod(0o600)
+    version.card.write_text("# Somebody else's")
+    with pytest.raises(VersionRefused, match=r"card\.md: its contents changed"):
+        registry.verify(version)

@@ -121,6 +121,22 @@ async def test_what_cannot_serve_is_refused_with_its_reason_and_looked_at_again_
     assert [lane.key for lane in engine.lanes] == [BASE_LANE, second.lane]
 
 
+async def test_a_lane_that_an_engine_came_back_without_is_taken_up_anew(
+    engine: Engine, base: Path, tmp_path: Path
+) -> None:
+    path = random_adapter(tmp_path / "mira.gguf", base)
+    lanes = PersonaLanes(engine)
+    first = await lanes.served(persona(path))
+    assert first
+    await engine.unload(first.lane)
+    again = await lanes.served(persona(path))
+    assert again == first
+    assert await said(engine, again.lane)
+    await engine.unload(first.lane)
+    path.unlink()
+    assert await lanes.served(persona(path)) is None, "the champion answers"
+
+
 def fifty_adapters(folder: Path, base: Path) -> list[Path]:
     """Adapters of 1.3 MB; each is the first one with other numbers in it, which is quicker than making it.
     The first is mild, so that no close draw decides what it says; the others are wild."""

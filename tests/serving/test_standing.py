@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from pathlib import Path
 
@@ -72,3 +73,14 @@ async def test_who_serves_is_excused_while_something_else_is_loaded_and_once_the
     standing.engine_back()
     assert not standing.excuses
     assert told == [True, False, True, True]
+
+
+async def test_of_two_who_tell_at_once_the_last_one_is_left(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    standing = Standing(ScriptedEngine(), tmp_path)
+    for number in range(50):
+        await asyncio.gather(*(standing.tell(1, None, 0.0, suspect=suspect) for suspect in (0, number)))
+        assert standing.left
+        assert standing.left.suspect == number
+    assert capsys.readouterr().out == ""

@@ -445,3 +445,43 @@ async def test_a_players_rating_in_the_game_counts_for_the_version_that_answered
     counts = {side: count + waiting.count(side) for side, count in memo.trial.evidence.counts.items()}
     assert counts == {"champion": 1, "challenger": 2}
     assert memo.tallies[1].turns == 2
+
+
+@pytest.mark.parametrize(("place", "taken_back"), [("here", True), ("a slower machine", False)])
+async def test_times_of_another_machine_are_held_against_no_version(
+    registry: Registry, place: str, taken_back: bool
+) -> None:
+    found, _ = trials(registry)
+    found.serve_at("here")
+    for number in (0, 1):
+        for _ in range(40):
+            found.note(number, Account("model", "Hello.", first_words_ms=100))
+    await found.close()
+    moved, taken = trials(registry)
+    moved.serve_at(place)
+    for _ in range(60):
+        moved.note(1, Account("model", "Hello.", first_words_ms=800))
+    await moved.decide()
+    assert bool(taken) == taken_back
+
+
+async def test_a_trial_outlasts_a_start_at_which_the_log_cannot_be_read(registry: Registry) -> None:
+    registry.challenge(2, 0.5, who="ann", why="try it")
+    found, _ = trials(registry)
+    for number in range(40):
+        player = f"player {number}"
+        found.rated(player, 2 if found.is_asked(player) else 1, "R", 5, 1e12)
+    await found.close()
+    files = StatusFiles(registry.root)
+    before = files.memo()
+    assert before
+    assert before.trial
+    assert before.trial.windows
+    unread = Trials(registry, RegistrySettings(), Canary(), ManualClock(), [].append)
+    unread.follow(State())
+    await unread.decide()
+    await unread.close()
+    trials(registry)
+    after = files.memo()
+    assert after
+    assert after.trial == before.trial

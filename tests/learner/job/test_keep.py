@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -37,6 +38,19 @@ def test_the_newest_runs_stay_and_those_behind_a_version_in_use(tmp_path: Path) 
     kept = runs.runs(settings.learner_folder)
     assert [each.outcome and each.outcome.version for each in kept] == [1, 3], kept
     assert len(list((tmp_path / "snapshots").iterdir())) == 2
+
+
+def test_a_copied_home_removes_its_own_snapshots_and_no_others(tmp_path: Path) -> None:
+    home, copied = tmp_path / "server", tmp_path / "copied"
+    home.mkdir()
+    settings = nights.home(home, settings=SETTINGS + "keep_runs = 1\n")
+    quiet = Console(quiet=True)
+    run(settings, "in a test", console=quiet, stages=stages("inconclusive"))
+    (sealed,) = (home / "snapshots").iterdir()
+    shutil.copytree(home, copied)
+    run(config.load(copied), "in a test", console=quiet, stages=stages("inconclusive"))
+    assert sealed.exists()
+    assert sealed.name not in [path.name for path in (copied / "snapshots").iterdir()]
 
 
 def test_a_damaged_run_keeps_no_other_from_being_removed(tmp_path: Path) -> None:

@@ -39,6 +39,10 @@ async def test_it_knows_when_players_talk(settings: Settings) -> None:
     assert not talked_lately(settings, datetime.now(UTC) + timedelta(minutes=2))
 
 
+async def test_what_was_said_while_the_clock_was_ahead_is_no_talk_of_now(settings: Settings) -> None:
+    assert not talked_lately(settings, datetime.now(UTC) - timedelta(days=1))
+
+
 async def test_without_a_server_nobody_talks(settings: Settings) -> None:
     serves(settings, 2**22 + 1)  # beyond all pids
     assert not talked_lately(settings)

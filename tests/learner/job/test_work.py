@@ -78,7 +78,7 @@ def test_a_stage_goes_on_while_players_talk_unless_it_is_told_to_wait(tmp_path: 
     settings = nights.home(tmp_path)
 
     def steps(of: Night) -> Struct:
-        talks(settings, datetime.now(UTC) + timedelta(hours=1))
+        talks(settings, datetime.now(UTC) + timedelta(seconds=20))
         of.tick(0.5, "step 1 of 2")
         assert quiet.talked_lately(settings)
         return nights.trained(of)

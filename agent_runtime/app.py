@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
 from functools import partial
+from typing import Any
 
 import structlog
 
@@ -84,6 +85,21 @@ def _in_loop(loop: asyncio.AbstractEventLoop, tell: Callable[[str | None], None]
     loop.call_soon_threadsafe(tell, alarm)
 
 
+async def _unless(stopping: asyncio.Event, work: Coroutine[Any, Any, None]) -> bool:
+    """Do what may take long, unless told to stop meanwhile: then it is cancelled. Returns whether it is done;
+    raises what it raises."""
+    task, told = asyncio.create_task(work), asyncio.create_task(stopping.wait())
+    await asyncio.wait((task, told), return_when=asyncio.FIRST_COMPLETED)
+    told.cancel()
+    if task.done():
+        await task
+        return True
+    log.info("stopping")
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    return False
+
+
 async def serve(settings: Settings) -> int:
     """Serve until SIGTERM or SIGINT; returns the exit status. Raises `TownsfolkError` if it cannot start."""
     began = time.monotonic()
@@ -109,12 +125,14 @@ async def serve(settings: Settings) -> int:
             log.warning("townsfolk_journal_has_to_wait", why=str(error))
         engine = engine_of(settings)
         stack.push_async_callback(engine.close)
-        await engine.start()
+        if not await _unless(stopping, engine.start()):
+            return 0
         serving = Serving(engine, Registry(settings.registry_path), settings.registry, settings.canary, clock)
         stack.push_async_callback(serving.close)
         if isinstance(engine, IsolatedEngine):
             engine.follow(serving.engine_lost, serving.engine_back)
-        await serving.start()
+        if not await _unless(stopping, serving.start()):
+            return 0
         services = Services(
             engine=engine,
             serving=serving,

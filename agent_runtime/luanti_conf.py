@@ -19,7 +19,7 @@ def get(text: str, name: str) -> str | None:
 
 def merge(text: str, values: Mapping[str, str]) -> str:
     """The text with `values` set: in place where a setting stands already, at the end otherwise."""
-    lines = text.splitlines()
+    lines = _lines(text)
     missing = dict(values)
     for index, key, _ in _settings(text):
         if key in values:
@@ -35,6 +35,11 @@ def with_trusted(trusted: str | None, mod: str) -> str:
     return ", ".join(names if mod in names else [*names, mod])
 
 
+def _lines(text: str) -> list[str]:
+    """As the engine sees them: only a line feed ends one."""
+    return text.removesuffix("\n").split("\n") if text else []
+
+
 def _settings(text: str) -> Iterator[tuple[int, str, str]]:
     """Line number, name and value of every top-level setting of one line.
 
@@ -43,7 +48,7 @@ def _settings(text: str) -> Iterator[tuple[int, str, str]]:
     """
     in_text = False
     depth = 0
-    for index, raw in enumerate(text.splitlines()):
+    for index, raw in enumerate(_lines(text)):
         line = raw.strip()
         if in_text:
             in_text = line != '"""'

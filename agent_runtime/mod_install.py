@@ -60,7 +60,9 @@ def install(source: Path, world: Path) -> Installed:
             _remove(new)
             return Installed(target, "unchanged")
         _make_readable(new)
-        target.parent.mkdir(exist_ok=True)
+        if not target.parent.exists():
+            target.parent.mkdir()
+            target.parent.chmod(0o755)  # the server's user may be another one, whatever the umask says
         _remove(old)
         replaced = target.exists()
         if replaced:

@@ -31,8 +31,8 @@ BUILD_SECONDS = 900
 
 
 def default_folder() -> Path:
-    """Where roots are kept: $TOWNSFOLK_ENGINES, or the platform's cache folder."""
-    given = os.environ.get("TOWNSFOLK_ENGINES")
+    """Where roots are kept: $LUANTI_ENGINES, or the platform's cache folder."""
+    given = os.environ.get("LUANTI_ENGINES")
     return Path(given) if given else Path(platformdirs.user_cache_dir("townsfolk")) / "engines"
 
 

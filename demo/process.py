@@ -17,6 +17,13 @@ T = TypeVar("T")
 STOP_WITHIN = 15.0
 
 
+def environment(added: Mapping[str, str]) -> dict[str, str]:
+    """Our own, without the settings of a Townsfolk that somebody runs here (its journal and its versions are
+    not the demo's), and what is `added`."""
+    settings = [name for name in os.environ if name.upper().startswith("TOWNSFOLK_") and "__" in name]
+    return {**{name: value for name, value in os.environ.items() if name not in settings}, **added}
+
+
 class Process:
     """One program; `start` may be called again after it has ended. The log is appended to.
 
@@ -41,7 +48,7 @@ class Process:
         return self._process.pid
 
     async def start(self, command: Sequence[str], env: Mapping[str, str]) -> None:
-        """Starts the program with `env` added to our own environment."""
+        """Starts the program with `env` added to our own `environment`."""
         keeper = ["setpriv", "--pdeathsig", "TERM"] if shutil.which("setpriv") else []
         self._log_start = self.log.stat().st_size if self.log.exists() else 0
         with self.log.open("ab") as log:
@@ -52,7 +59,7 @@ class Process:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
-                env={**os.environ, **env},
+                env=environment(env),
             )
 
     async def ready(self, test: Callable[[str], T | None], *, within: float) -> T:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,7 +11,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from demo.errors import ServerFailed
-from demo.process import Process
+from demo.process import Process, environment
 
 START_WITHIN = 60.0
 COMMAND_WITHIN = 30.0
@@ -55,7 +54,7 @@ class Runtime:
             *self._command(*arguments),
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
-            env={**os.environ, **self._env, "COLUMNS": str(columns)},
+            env=environment({**self._env, "COLUMNS": str(columns)}),
         )
         try:
             out, problems = await asyncio.wait_for(process.communicate(), COMMAND_WITHIN)

@@ -97,10 +97,11 @@ def weights_apart(trainable: Trainable, base: Path, adapter: Path) -> tuple[str,
     config = trainable.model.config.to_dict()
     trained = {served_name(name, config) or name: name for name in trainable.changed}
     apart = dict.fromkeys(trained, 1.0)
-    for target, found in adapterfile.check(adapter, modelfile.read_header(base)).deltas():
+    served = adapterfile.check(adapter, modelfile.read_header(base))
+    for target in served.matrices:
         apart[target] = float("inf")
         if target in trained:
-            name = trained[target]
+            name, found = trained[target], served.delta(target)
             wanted = served_rows(name, trainable.change(name).numpy(), config)
             difference, size = np.linalg.norm(found - wanted), np.linalg.norm(wanted)
             apart[target] = float(difference / size) if size else float("inf" if difference else 0)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,6 +12,7 @@ from typing import Any
 import psutil
 import pytest
 
+from agent_runtime import app
 from agent_runtime.app import engine_of, personas_of
 from agent_runtime.config import load
 from agent_runtime.engine.interface import Lane
@@ -53,6 +55,22 @@ async def test_it_stops_in_good_order_while_busy_and_starts_again(tmp_path: Path
         await runtime.start()
         turns = await runtime.rows("turns")
         assert [turn["line"] for turn in turns] == ["tell me a story"]
+
+
+class SleepyEngine(ScriptedEngine):
+    """It loads for ever."""
+
+    async def start(self) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        await asyncio.Event().wait()
+
+
+async def test_it_stops_while_the_model_is_being_loaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app, "engine_of", lambda settings: SleepyEngine())
+    async with asyncio.timeout(10):
+        assert await app.serve(load(tmp_path)) == 0
 
 
 async def test_a_kill_loses_no_acked_rating(tmp_path: Path) -> None:

@@ -37,6 +37,12 @@ def test_merge_into_an_empty_file_and_without_a_last_newline() -> None:
     assert luanti_conf.merge("b = 2", {"a": "1"}) == "b = 2\na = 1\n"
 
 
+def test_only_a_line_feed_ends_a_line() -> None:
+    odd = "motd = hello\u2028townsfolk.token = a text\x0c\u0085\r\nname = admin\r\n\n"
+    assert luanti_conf.get(odd, "townsfolk.token") is None
+    assert luanti_conf.merge(odd, {"townsfolk.token": "new"}) == odd + "townsfolk.token = new\n"
+
+
 def test_trusted_mods_are_added_to() -> None:
     assert luanti_conf.with_trusted(None, "townsfolk") == "townsfolk"
     assert luanti_conf.with_trusted("", "townsfolk") == "townsfolk"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from pathlib import Path
 
@@ -41,6 +42,16 @@ def test_the_mod_is_copied_without_its_specs_and_readable_by_the_server(source: 
     assert files == {"mod.conf", "init.lua", "src/net.lua"}
     assert stat.S_IMODE((done.path / "init.lua").stat().st_mode) == 0o644
     assert sorted(path.name for path in world.iterdir()) == ["world.mt", "worldmods"]
+
+
+def test_whoever_may_read_the_world_may_enter_though_the_umask_says_no(source: Path, world: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        done = mod_install.install(source, world)
+    finally:
+        os.umask(before)
+    modes = [stat.S_IMODE(path.stat().st_mode) for path in (done.path.parent, done.path)]
+    assert modes == [0o755, 0o755]
 
 
 def test_an_older_copy_is_replaced_and_the_same_left_alone(source: Path, world: Path) -> None:

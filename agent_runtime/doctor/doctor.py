@@ -147,16 +147,16 @@ def _knock(settings: config.Settings) -> int | None:
 
     path = settings.token_path
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.server.host, settings.server.host)
-    headers = {
-        "Upgrade": "websocket",
-        "Connection": "Upgrade",
-        "Sec-WebSocket-Version": "13",
-        "Sec-WebSocket-Key": "dG93bnNmb2xrIGRvY3Rvcg==",
-        "Sec-WebSocket-Protocol": "townsfolk.v1+json",
-        "Authorization": f"Bearer {load_or_create_token(path) if path.exists() else ''}",
-    }
     connection = http.client.HTTPConnection(host, settings.server.port, timeout=3)
     try:
+        headers = {
+            "Upgrade": "websocket",
+            "Connection": "Upgrade",
+            "Sec-WebSocket-Version": "13",
+            "Sec-WebSocket-Key": "dG93bnNmb2xrIGRvY3Rvcg==",
+            "Sec-WebSocket-Protocol": "townsfolk.v1+json",
+            "Authorization": f"Bearer {load_or_create_token(path) if path.exists() else ''}",
+        }
         connection.request("GET", "/", headers=headers)
         return connection.getresponse().status
     except (OSError, http.client.HTTPException, ConfigError):

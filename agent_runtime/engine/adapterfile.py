@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent_runtime.engine import ggufheader, modelfile
-from agent_runtime.engine.ggufheader import Header, Tensor
+from agent_runtime.engine.ggufheader import FLOAT32, Header, Tensor
 from agent_runtime.errors import AdapterError, ModelFileError
 
 _F32, _F16, _BF16 = 0, 1, 30
@@ -33,12 +33,11 @@ class Adapter:
     matrices: tuple[str, ...]
     header: Header
 
-    def deltas(self) -> Iterator[tuple[str, NDArray[np.float32]]]:
-        """What is added to each matrix of the base at scale 1, rows by columns: α/r · B·A."""
-        for name in self.matrices:
-            a = _weights(self.path, self.header.tensors[f"{name}.lora_a"])
-            b = _weights(self.path, self.header.tensors[f"{name}.lora_b"])
-            yield name, (b @ a) * np.float32(self.alpha / a.shape[0])
+    def delta(self, name: str) -> NDArray[np.float32]:
+        """What is added to this matrix of the base at scale 1, rows by columns: α/r · B·A."""
+        a = _weights(self.path, self.header.tensors[f"{name}.lora_a"])
+        b = _weights(self.path, self.header.tensors[f"{name}.lora_b"])
+        return (b @ a) * np.float32(self.alpha / a.shape[0])
 
 
 def check(path: Path, base: Header) -> Adapter:
@@ -100,6 +99,8 @@ def _alpha(header: Header) -> float:
     alpha = header.values.get("adapter.lora.alpha")
     if not isinstance(alpha, float) or not isfinite(alpha) or alpha <= 0:
         raise _Unfit(f"adapter.lora.alpha is {alpha!r}")
+    if header.kinds["adapter.lora.alpha"] != FLOAT32:  # on another type the library aborts
+        raise _Unfit("adapter.lora.alpha is no 32-bit float")
     return alpha
 
 

@@ -76,7 +76,7 @@ class Event(msgspec.Struct):
     def reason(self) -> FinishReason | None:
         """Why the reply ends here, when it does."""
         ended = self.choices[0].finish_reason if self.choices else None
-        return None if ended is None else "length" if ended == "length" else "stop"
+        return None if not ended else "length" if ended == "length" else "stop"
 
 
 class _Meta(msgspec.Struct):

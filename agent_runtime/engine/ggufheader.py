@@ -25,7 +25,10 @@ _MAX_TENSOR_VALUES = 2**40
 # Metadata types by number: the struct code of each scalar.
 _SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "B", 10: "Q", 11: "q", 12: "d"}
 _STRING, _ARRAY = 8, 9
+FLOAT32 = 6
 _TOKENS = "tokenizer.ggml.tokens"
+_BYTES = tuple((f"<0x{byte:02X}>".encode(), bytes([byte])) for byte in range(256))
+"""How a vocabulary names the tokens for single bytes: either way."""
 
 # Tensor types by number: values per block, bytes per block (ggml.h, `gguf.GGML_QUANT_SIZES`).
 _BLOCKS = {
@@ -51,10 +54,13 @@ class Tensor:
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What a GGUF says about itself. Of arrays only the length is kept."""
+    """What a GGUF says about itself. Of arrays only the length is kept, and of the vocabulary whether it can
+    spell any byte; `kinds` are the numbers of the values' types."""
 
     values: dict[str, Scalar]
+    kinds: dict[str, int]
     lengths: dict[str, int]
+    spells_bytes: bool
     tensors: dict[str, Tensor]
 
 
@@ -80,6 +86,7 @@ class _Reader:
     def __init__(self, data: mmap.mmap) -> None:
         self._data = data
         self._at = 4
+        self._spells_bytes = False
 
     def header(self) -> Header:
         version = self._number("I")
@@ -89,14 +96,15 @@ class _Reader:
         if max(tensor_count, entry_count) > _MAX_ENTRIES:
             raise _Broken(f"{tensor_count} tensors and {entry_count} entries cannot be right")
         values: dict[str, Scalar] = {}
+        kinds: dict[str, int] = {}
         lengths: dict[str, int] = {}
         for _ in range(entry_count):
             key = self._text(_MAX_KEY)
             if key in values or key in lengths:
                 raise _Broken(f"{key} is there twice")
-            kind = self._number("I")
+            kind = kinds[key] = self._number("I")
             if kind == _ARRAY:
-                lengths[key] = self._array(distinct=key == _TOKENS)
+                lengths[key] = self._array(vocabulary=key == _TOKENS)
             elif kind == _STRING:
                 values[key] = self._text()
             elif kind in _SCALARS:
@@ -112,7 +120,7 @@ class _Reader:
         if start + end > len(self._data):
             raise _Broken(f"the file ends {start + end - len(self._data)} bytes early")
         placed = {name: replace(tensor, offset=start + tensor.offset) for name, tensor in tensors.items()}
-        return Header(values, lengths, placed)
+        return Header(values, kinds, lengths, self._spells_bytes, placed)
 
     def _tensors(self, count: int, alignment: int) -> dict[str, Tensor]:
         tensors: dict[str, Tensor] = {}
@@ -135,14 +143,16 @@ class _Reader:
             expected = -(-(offset + tensors[name].size) // alignment) * alignment
         return tensors
 
-    def _array(self, distinct: bool) -> int:
+    def _array(self, vocabulary: bool) -> int:
         """Pass over an array. Returns its length."""
         kind, count = self._number("I"), self._number("Q")
-        if kind == _STRING and distinct:
+        if kind == _STRING and vocabulary:
             # The library aborts on a token that is there twice. It reads up to a NUL and renames empty ones.
             words = [self._bytes().split(b"\0")[0] for _ in range(count)]
-            if len({*words} - {b""}) < count - words.count(b""):
+            known = {*words} - {b""}
+            if len(known) < count - words.count(b""):
                 raise _Broken("a token is there twice")
+            self._spells_bytes = all(named in known or byte in known for named, byte in _BYTES)
         elif kind == _STRING:
             for _ in range(count):
                 self._skip(self._number("Q"))

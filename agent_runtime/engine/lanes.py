@@ -167,7 +167,8 @@ class Lanes:
     def _choose_threads(self) -> None:
         sequence = self._loaded.size.sequences - 1
         try:
-            chosen = threads.choose(self._base.model, sequence, self._loaded.tries, self._clock)
+            with self._base.model.pulse.for_all():
+                chosen = threads.choose(self._base.model, sequence, self._loaded.tries, self._clock)
         except (ContextFull, DecodeFailed) as error:
             _log.warning("the number of threads stays at %d: %s", self._threads, error)
             chosen = self._threads

@@ -59,6 +59,8 @@ class Llama:
         if not self._model:
             raise ModelFileError(f"{path}: the engine refuses it: {_complaints.reason()}")
         self._vocab = llama_cpp.llama_model_get_vocab(self._model)
+        of_one_piece = llama_cpp.llama_model_is_recurrent, llama_cpp.llama_model_is_hybrid
+        self._can_cut = not any(asked(self._model) for asked in of_one_piece)
         self.vocabulary = int(llama_cpp.llama_vocab_n_tokens(self._vocab))
         self.trained_context = int(llama_cpp.llama_model_n_ctx_train(self._model))
         self.parameters = int(llama_cpp.llama_model_n_params(self._model))
@@ -244,7 +246,9 @@ class Llama:
         llama_cpp.llama_memory_seq_rm(self._memory, sequence, start, end)
 
     def save(self, sequence: int) -> bytearray:
-        """A copy of a sequence's cells, good for this file and this version of the library only."""
+        """A copy of a sequence's cells, for this file and library only; empty where they cannot be cut."""
+        if not self._can_cut:
+            return bytearray()
         state = bytearray(llama_cpp.llama_state_seq_get_size(self._context, sequence))
         size = llama_cpp.llama_state_seq_get_data(self._context, _bytes(state), len(state), sequence)
         return state if size == len(state) else bytearray()

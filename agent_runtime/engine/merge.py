@@ -7,13 +7,14 @@ whoever serves a copy compares the two (rounding to the base's own type may swal
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import prod
 from pathlib import Path
+from typing import Any
 
 import gguf
 import numpy as np
 from gguf import GGMLQuantizationType as Type
 from gguf import quants
-from numpy.typing import NDArray
 
 from agent_runtime.engine.adapterfile import Adapter
 
@@ -38,26 +39,36 @@ def write_merged(
             )
     for name, text in facts.items():
         writer.add_string(name, text)
-    deltas = dict(adapter.deltas())
+    kinds = {tensor.name: _kind(tensor, adapter) for tensor in reader.tensors}
     for tensor in reader.tensors:
-        data, kind = tensor.data, tensor.tensor_type
-        if tensor.name in deltas:
-            kind = _kept(kind, data.shape[-1])
-            data = _added(tensor, deltas[tensor.name] * np.float32(scale), kind)
-        writer.add_tensor(tensor.name, data, raw_dtype=kind)
+        shape, numbers = _form(tensor, kinds[tensor.name])
+        size = prod(shape) * numbers.itemsize
+        writer.add_tensor_info(tensor.name, shape, numbers, size, raw_dtype=kinds[tensor.name])
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
+    writer.write_ti_data_to_file()
+    for tensor in reader.tensors:  # one after the other: all together would be a second model in memory
+        data = tensor.data
+        if tensor.name in adapter.matrices:
+            delta = adapter.delta(tensor.name) * np.float32(scale)
+            data = quants.quantize(quants.dequantize(data, tensor.tensor_type) + delta, kinds[tensor.name])
+        writer.write_tensor_data(data)
     writer.close()
 
 
-def _kept(kind: Type, columns: int) -> Type:
-    if kind in _KEPT_TYPES:
+def _kind(tensor: gguf.ReaderTensor, adapter: Adapter) -> Type:
+    """The type that a tensor has in the copy."""
+    kind = tensor.tensor_type
+    if tensor.name not in adapter.matrices or kind in _KEPT_TYPES:
         return kind
-    return Type.F16 if columns % gguf.GGML_QUANT_SIZES[Type.Q8_0][0] else Type.Q8_0
+    return Type.F16 if tensor.shape[0] % gguf.GGML_QUANT_SIZES[Type.Q8_0][0] else Type.Q8_0
 
 
-def _added(tensor: gguf.ReaderTensor, delta: NDArray[np.float32], kind: Type) -> NDArray[np.generic]:
-    weights = quants.dequantize(tensor.data, tensor.tensor_type) + delta
-    merged: NDArray[np.generic] = quants.quantize(weights, kind)
-    return merged
+def _form(tensor: gguf.ReaderTensor, kind: Type) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    """The shape, rows first, and the numbers of a tensor's bytes as this type."""
+    if kind == tensor.tensor_type:
+        return tensor.data.shape, tensor.data.dtype
+    shape = tuple(int(length) for length in reversed(tensor.shape))
+    if kind == Type.F16:
+        return shape, np.dtype(np.float16)
+    return quants.quant_shape_to_byte_shape(shape, kind), np.dtype(np.uint8)

@@ -25,6 +25,10 @@ _SIZES = {
 }
 
 
+_ROPE_SCALINGS = ("none", "linear", "yarn", "longrope")
+_MOST_EXPERTS = 512
+
+
 def digest(path: Path) -> str:
     """The file's sha256 in hex. Raises `ModelFileError`."""
     try:
@@ -59,9 +63,14 @@ def _problem(header: Header) -> str | None:
     for key, value in values.items():
         if key.endswith("epsilon") and not (isinstance(value, float) and 0 <= value < 1):
             return f"{key} is {value!r}"
+    problem = _rope_or_experts(values, architecture)
+    if problem:
+        return problem
     words = lengths.get(_TOKENS, 0)
     if not words:
         return "it has no vocabulary"
+    if values.get("tokenizer.ggml.model") == "llama" and not header.spells_bytes:
+        return "its vocabulary cannot spell every byte, and players type what they like"
     for key, value in values.items():
         if key.startswith("tokenizer.ggml.") and key.endswith("_token_id") and not _below(value, words):
             return f"{key} is {value!r}, and the vocabulary has {words} tokens"
@@ -76,6 +85,18 @@ def _problem(header: Header) -> str | None:
     key_heads = values.get(f"{architecture}.attention.head_count_kv", heads)
     if isinstance(heads, int) and isinstance(key_heads, int) and (key_heads <= 0 or heads % key_heads):
         return f"{heads} attention heads cannot share {key_heads} key heads"
+    return None
+
+
+def _rope_or_experts(values: dict[str, Scalar], architecture: str) -> str | None:
+    """What the library would abort on; None when there is nothing."""
+    scaling = values.get(name := f"{architecture}.rope.scaling.type", "none")
+    if scaling not in _ROPE_SCALINGS:
+        return f"{name} is {scaling!r}, and the engine knows {', '.join(_ROPE_SCALINGS)}"
+    all_, used = (values.get(f"{architecture}.expert_{key}", 0) for key in ("count", "used_count"))
+    fit = isinstance(all_, int) and isinstance(used, int) and (0 < used <= all_ <= _MOST_EXPERTS)
+    if not fit and (all_, used) != (0, 0):
+        return f"{used} of {all_} experts cannot be used (at most {_MOST_EXPERTS})"
     return None
 
 

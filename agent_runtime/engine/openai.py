@@ -12,7 +12,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import replace
 from math import inf
 
@@ -167,7 +167,8 @@ class OpenAIEngine:
         """End every generation with an `EngineError` and let go of the server."""
         client, self._client, self._info = self._client, None, None
         for wait in self._waits:
-            wait.reschedule(-inf)
+            with suppress(RuntimeError):  # its deadline has just come
+                wait.reschedule(-inf)
         if client:
             await client.aclose()
 

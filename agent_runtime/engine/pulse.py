@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import ctypes
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 BEAT_SECONDS = 0.25
 LONG = 32
@@ -23,6 +24,7 @@ class Pulse:
     def __init__(self) -> None:
         self._beat: Callable[[], None] | None = None
         self._last = 0.0
+        self._patient = False
         self._asked = _Asked(self._go_on)
         self._never = _Asked()
 
@@ -30,9 +32,18 @@ class Pulse:
         """Call `beat` from now on, on the thread that computes, at most every `BEAT_SECONDS`."""
         self._beat = beat
 
+    @contextmanager
+    def for_all(self) -> Iterator[None]:
+        """Inside, beat in short batches, too: many of them are computed without a word in between."""
+        self._patient = True
+        try:
+            yield
+        finally:
+            self._patient = False
+
     def asked(self, tokens: int) -> object:
         """The callback for a batch of so many tokens; a NULL pointer where none is worth its time."""
-        return self._asked if self._beat and tokens > LONG else self._never
+        return self._asked if self._beat and (self._patient or tokens > LONG) else self._never
 
     def _go_on(self, _: object) -> bool:
         """Never a reason to break off."""

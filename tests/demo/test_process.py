@@ -13,7 +13,7 @@ import pytest
 
 from demo import process as module
 from demo.errors import ServerFailed
-from demo.process import Process
+from demo.process import Process, environment
 
 POLITE = "trap 'echo bye; exit 0' TERM INT; echo up; while :; do sleep 0.05; done"
 STUBBORN = "trap '' TERM INT; echo up; while :; do sleep 0.05; done"
@@ -24,6 +24,14 @@ async def started(tmp_path: Path, script: str) -> Process:
     await process.start(["sh", "-c", script], {})
     await process.ready(lambda log: "up" in log, within=10)
     return process
+
+
+async def test_settings_of_a_townsfolk_here_are_not_handed_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOWNSFOLK_JOURNAL__PATH", "/srv/journal.duckdb")
+    monkeypatch.setenv("LANG", "C.UTF-8")
+    given = environment({"TOWNSFOLK_SERVER__PORT": "0"})
+    assert "TOWNSFOLK_JOURNAL__PATH" not in given
+    assert (given["TOWNSFOLK_SERVER__PORT"], given["LANG"]) == ("0", "C.UTF-8")
 
 
 async def test_a_process_is_asked_to_end(tmp_path: Path) -> None:

@@ -115,6 +115,13 @@ def test_our_own_runtime_on_the_port_is_fine(
     assert "another token" in found.said
 
 
+def test_a_token_that_cannot_be_read_hides_no_finding_of_the_port(
+    settings: config.Settings, runtime: http.server.HTTPServer
+) -> None:
+    settings.token_path.write_text("short")
+    assert doctor.port_finding(settings).state == "broken"
+
+
 def test_a_damaged_journal_is_broken_and_a_missing_one_is_not(tmp_path: Path) -> None:
     assert doctor.journal_finding(tmp_path / "journal.duckdb").state == "fine"
     (tmp_path / "journal.duckdb").write_bytes(b"this is no database" * 1000)

@@ -17,7 +17,7 @@ from agent_runtime.engine.adapterfile import Adapter, check
 from agent_runtime.engine.ggufheader import Header
 from agent_runtime.errors import AdapterError
 from tests.support.adapters import random_adapter
-from tests.support.models import random_model
+from tests.support.models import random_model, rewritten
 
 Q = "blk.0.attn_q.weight"
 MUTATIONS = 128
@@ -66,13 +66,13 @@ def test_a_good_adapter_says_what_it_changes(base: Path, header: Header, tmp_pat
     assert adapter.digest == modelfile.digest(tmp_path / "a.gguf")
     tensors = {tensor.name: tensor.data for tensor in gguf.GGUFReader(tmp_path / "a.gguf").tensors}
     expected = 8.0 / 4 * (tensors[f"{Q}.lora_b"] @ tensors[f"{Q}.lora_a"])
-    np.testing.assert_allclose(dict(adapter.deltas())[Q], expected, rtol=1e-5)
+    np.testing.assert_allclose(adapter.delta(Q), expected, rtol=1e-5)
 
 
 def test_half_precision_is_read_too(base: Path, header: Header, tmp_path: Path) -> None:
     half = {f"{Q}.lora_a": np.full((4, 64), 0.5, np.float16), f"{Q}.lora_b": np.full((64, 4), 2, np.float16)}
     adapter = check(random_adapter(tmp_path / "a.gguf", base, alpha=4.0, replaced=half), header)
-    assert (dict(adapter.deltas())[Q] == 4).all()
+    assert (adapter.delta(Q) == 4).all()
 
 
 @pytest.mark.parametrize(
@@ -107,6 +107,15 @@ def test_what_does_not_fit_is_refused(
         check(path, header)
 
 
+def test_an_alpha_of_another_type_is_refused_for_the_library_aborts_on_it(
+    base: Path, header: Header, tmp_path: Path
+) -> None:
+    adapter = random_adapter(tmp_path / "a.gguf", base)
+    wide = {"adapter.lora.alpha": (8.0, gguf.GGUFValueType.FLOAT64)}
+    with pytest.raises(AdapterError, match="alpha is no 32-bit float"):
+        check(rewritten(adapter, tmp_path / "wide.gguf", wide), header)
+
+
 def test_a_model_is_no_adapter(base: Path, header: Header) -> None:
     with pytest.raises(AdapterError, match="not a LoRA"):
         check(base, header)
@@ -137,7 +146,7 @@ def test_a_changed_byte_is_refused_or_read_whole(base: Path, header: Header, tmp
         except AdapterError:
             continue
         assert isinstance(adapter, Adapter)
-        assert all(np.isfinite(delta).all() for _, delta in adapter.deltas())
+        assert all(np.isfinite(adapter.delta(name)).all() for name in adapter.matrices)
 
 
 def test_mutated_files_kill_no_process(base: Path, tmp_path: Path) -> None:

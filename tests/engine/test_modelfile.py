@@ -8,19 +8,23 @@ import struct
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import gguf
 import pytest
+from gguf import GGUFValueType as Kind
 
+from agent_runtime.engine import ggufheader
 from agent_runtime.engine.modelfile import digest, read_header
 from agent_runtime.errors import ModelFileError
-from tests.support.models import random_model
+from tests.support.models import random_model, rewritten
 
 MUTATIONS = 96
 # Loads each file of a folder in a child of its own, and prints its name with what became of it.
 LOADER = """
 import os, sys
 from pathlib import Path
+from typing import Any
 from agent_runtime.engine.backend import Row
 from agent_runtime.engine.loading import Limits, load
 from agent_runtime.errors import ModelFileError
@@ -100,6 +104,38 @@ def test_impossible_numbers_are_named(
     path.write_bytes(_with_value(model.read_bytes(), key, number))
     with pytest.raises(ModelFileError, match=reason):
         read_header(path)
+
+
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        ({"llama.rope.scaling.type": ("dynamic", Kind.STRING)}, "'dynamic', and the engine knows none, lin"),
+        ({"llama.expert_count": (4, Kind.UINT32)}, "0 of 4 experts"),
+        ({"llama.expert_used_count": (8, Kind.UINT32)}, "8 of 0 experts"),
+        (
+            {"llama.expert_count": (100_000, Kind.UINT32), "llama.expert_used_count": (2, Kind.UINT32)},
+            "at most 512",
+        ),
+        ({"tokenizer.ggml.model": ("llama", Kind.STRING)}, "cannot spell every byte"),
+    ],
+)
+def test_what_the_library_would_abort_on_is_refused(
+    model: Path, tmp_path: Path, values: dict[str, tuple[Any, Kind]], reason: str
+) -> None:
+    with pytest.raises(ModelFileError, match=reason):
+        read_header(rewritten(model, tmp_path / "odd.gguf", values))
+
+
+@pytest.mark.parametrize("byte", ["<0x{:02X}>", "{:c}"])
+def test_a_vocabulary_that_spells_every_byte_is_fine(model: Path, tmp_path: Path, byte: str) -> None:
+    length = ggufheader.read(model).lengths["tokenizer.ggml.tokens"]
+    spelled = [byte.format(number).encode("latin-1") for number in range(256)]
+    tokens = [*spelled[1:], b"<0x00>", *(b"word %d" % number for number in range(length - 256))]
+    values = {
+        "tokenizer.ggml.model": ("llama", Kind.STRING),
+        "tokenizer.ggml.tokens": (tokens, Kind.STRING),
+    }
+    assert read_header(rewritten(model, tmp_path / "bytes.gguf", values)).spells_bytes
 
 
 def test_a_token_twice_is_refused(model: Path, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from agent_runtime.engine import completions
 from agent_runtime.engine.interface import BASE_LANE, Chunk, Engine, Lane, Priority, Request
 from agent_runtime.engine.openai import OpenAIEngine
 from agent_runtime.engine.service import LlamaEngine
@@ -350,6 +351,24 @@ async def test_closing_ends_every_reply_with_an_error() -> None:
         assert [type(result) for result in results] == [EngineError] * 3
         with pytest.raises(EngineError, match="not running"):
             await reply(engine, request())
+
+
+async def test_closing_at_a_replys_deadline_closes() -> None:
+    behind = ScriptedEngine([Reply("late", first=60)])
+    async with serving(behind) as server, client(server) as engine:
+        talk = asyncio.create_task(reply(engine, request(seconds=0.5)))
+        await server.until(lambda: len(server.bodies) == 1)
+        time.sleep(0.6)  # noqa: ASYNC251 (so that the deadline comes in the tick after the next)
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        await engine.close()
+        with pytest.raises(EngineError, match="not running"):
+            await talk
+
+
+async def test_an_empty_reason_to_end_ends_nothing() -> None:
+    event = completions.event('{"choices": [{"delta": {"content": "Well"}, "finish_reason": ""}]}')
+    assert (event.text, event.reason) == ("Well", None)
 
 
 async def test_warming_asks_for_one_token_of_the_prefix() -> None:

@@ -27,6 +27,14 @@ def test_a_short_batch_is_not_slowed_down_and_neither_is_one_that_nobody_listens
     assert pulse.asked(LONG + 1)
 
 
+def test_many_short_batches_in_a_row_are_asked_too() -> None:
+    pulse = Pulse()
+    pulse.listen(lambda: None)
+    with pulse.for_all():
+        assert pulse.asked(1)
+    assert not pulse.asked(1)
+
+
 def test_a_model_beats_while_it_reads_a_long_prompt(noise: Path) -> None:
     beats: list[int] = []
     model = Llama(noise)

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -17,7 +18,7 @@ from agent_runtime.engine.service import LlamaEngine
 from agent_runtime.errors import EngineBusy, EngineError, ModelFileError, PromptTooLong
 from agent_runtime.npc.persona import Sampling
 from agent_runtime.npc.prompt import Message
-from tests.support.models import chain_model
+from tests.support.models import chain_model, hybrid_model
 from tests.support.replies import reply
 
 GREEDY = Sampling(temperature=0, max_tokens=24)
@@ -82,6 +83,18 @@ async def test_a_cached_prefix_changes_nothing_but_the_time(noise: Path) -> None
     assert cold[1].cached_tokens == 0
     assert warm[1].cached_tokens > 50
     assert warm[1].prompt_tokens == cold[1].prompt_tokens > warm[1].cached_tokens
+
+
+async def test_a_model_whose_state_cannot_be_cut_answers_every_turn_of_a_talk(tmp_path: Path) -> None:
+    async with serving(hybrid_model(tmp_path / "hybrid.gguf"), slots=2) as engine:
+        talk: list[Message] = []
+        for number in range(4):
+            line = Message("user", f"line {number}")
+            asked = replace(request(""), messages=(SMITH, *talk[-4:], line))
+            alone, _ = await reply(engine, asked)
+            assert (await reply(engine, replace(asked, talk="alice")))[0] == alone
+            talk += [line, Message("assistant", alone)]
+            await engine.warm((SMITH, *talk[-4:]), talk="alice")
 
 
 async def test_a_prompt_that_is_nothing_but_prefix_is_answered(noise: Path) -> None:

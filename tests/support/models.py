@@ -1,13 +1,15 @@
 """Small GGUF models made on the spot: settings come in, a file that the real engine loads goes out.
 
-Two kinds. `random_model` has random weights: its replies are noise, but depend on the whole prompt.
-`chain_model` says a given text after every prompt: each token names its successor.
+`random_model` has random weights: its replies are noise, but depend on the whole prompt; so has
+`hybrid_model`, of another kind. `chain_model` says a given text after every prompt: each token names its
+successor.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import gguf
 import numpy as np
@@ -23,25 +25,46 @@ HEADS = 4
 def random_model(path: Path, *, seed: int = 1, context: int = 512, width: int = 64) -> Path:
     """A Llama with random weights over bytes and a few merged words."""
     tokens = _vocabulary(())
-    return _write(path, tokens, _random_weights(np.random.default_rng(seed), len(tokens), width), context)
+    weights = _random_weights(np.random.default_rng(seed), len(tokens), width)
+    return _write(gguf.GGUFWriter(path, "llama"), path, tokens, weights, context)
+
+
+def hybrid_model(path: Path, *, context: int = 512, width: int = 64) -> Path:
+    """A small LFM2 of noise: one layer keeps a state that runs on, the other one cells."""
+    tokens, rng = _vocabulary(()), np.random.default_rng(3)
+    weights = _random_weights(rng, len(tokens), width)
+    weights["token_embd_norm.weight"] = weights.pop("output_norm.weight")
+    del weights["output.weight"]
+    for name in ("attn_q", "attn_k", "attn_v", "attn_output"):
+        del weights[f"blk.0.{name}.weight"]
+    for name, shape in (("conv", (width, 3)), ("in_proj", (3 * width, width)), ("out_proj", (width, width))):
+        weights[f"blk.0.shortconv.{name}.weight"] = rng.standard_normal(shape).astype(np.float32) / 8
+    for name in ("attn_q_norm", "attn_k_norm"):
+        weights[f"blk.1.{name}.weight"] = np.ones(width // HEADS, np.float32)
+    writer = gguf.GGUFWriter(path, "lfm2")
+    writer.add_uint32("lfm2.shortconv.l_cache", 3)
+    return _write(writer, path, tokens, weights, context, key_heads=[0, HEADS])
 
 
 def quantized(model: Path, path: Path) -> Path:
     """The same model with its matrices in Q8_0."""
-    reader = gguf.GGUFReader(model)
-    writer = gguf.GGUFWriter(path, "llama")
-    for name, field in reader.fields.items():
-        if not name.startswith("GGUF.") and name != "general.architecture":
-            inner = field.types[-1] if len(field.types) > 1 else None
-            writer.add_key_value(name, field.contents(), field.types[0], sub_type=inner)
+    reader, writer = _copying(model, path, {})
     for tensor in reader.tensors:
         kind = gguf.GGMLQuantizationType.Q8_0 if len(tensor.shape) > 1 else tensor.tensor_type
         writer.add_tensor(tensor.name, gguf.quants.quantize(tensor.data, kind), raw_dtype=kind)
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
-    return path
+    return _written(writer, path)
+
+
+def rewritten(file: Path, path: Path, values: Mapping[str, tuple[Any, gguf.GGUFValueType]]) -> Path:
+    """The same model or adapter, saying other things of itself: by key, a value and its type, or the type of
+    an array's values."""
+    reader, writer = _copying(file, path, values)
+    for name, (value, kind) in values.items():
+        array = gguf.GGUFValueType.ARRAY if isinstance(value, list) else kind
+        writer.add_key_value(name, value, array, sub_type=kind if isinstance(value, list) else None)
+    for tensor in reader.tensors:
+        writer.add_tensor(tensor.name, tensor.data, raw_dtype=tensor.tensor_type)
+    return _written(writer, path)
 
 
 def chain_model(
@@ -70,7 +93,7 @@ def chain_model(
     for token, successor in following.items():
         output[successor] += embedding[token] * 4
     weights["output.weight"] = output
-    return _write(path, tokens, weights, context)
+    return _write(gguf.GGUFWriter(path, "llama"), path, tokens, weights, context)
 
 
 def _spelled(data: bytes) -> str:
@@ -115,16 +138,41 @@ def _random_weights(rng: np.random.Generator, words: int, width: int) -> dict[st
     return weights
 
 
-def _write(path: Path, tokens: list[str], weights: dict[str, np.ndarray], context: int) -> Path:
+def _copying(file: Path, path: Path, without: Container[str]) -> tuple[gguf.GGUFReader, gguf.GGUFWriter]:
+    """What a file says of itself, but for some keys, in a writer that still wants its tensors."""
+    reader = gguf.GGUFReader(file)
+    writer = gguf.GGUFWriter(path, reader.fields["general.architecture"].contents())
+    for name, field in reader.fields.items():
+        if not name.startswith("GGUF.") and name != "general.architecture" and name not in without:
+            inner = field.types[-1] if len(field.types) > 1 else None
+            writer.add_key_value(name, field.contents(), field.types[0], sub_type=inner)
+    return reader, writer
+
+
+def _written(writer: gguf.GGUFWriter, path: Path) -> Path:
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return path
+
+
+def _write(
+    writer: gguf.GGUFWriter,
+    path: Path,
+    tokens: list[str],
+    weights: dict[str, np.ndarray],
+    context: int,
+    key_heads: int | list[int] = HEADS,
+) -> Path:
     width = weights["token_embd.weight"].shape[1]
-    writer = gguf.GGUFWriter(path, "llama")
     writer.add_name("Test Model")
     writer.add_context_length(context)
     writer.add_embedding_length(width)
     writer.add_block_count(LAYERS)
     writer.add_feed_forward_length(2 * width)
     writer.add_head_count(HEADS)
-    writer.add_head_count_kv(HEADS)
+    writer.add_head_count_kv(key_heads)
     writer.add_layer_norm_rms_eps(1e-5)
     writer.add_rope_dimension_count(width // HEADS)
     writer.add_rope_freq_base(10_000.0)
@@ -141,8 +189,4 @@ def _write(path: Path, tokens: list[str], weights: dict[str, np.ndarray], contex
     writer.add_chat_template(EMBEDDED_TEMPLATE)
     for name, weight in weights.items():
         writer.add_tensor(name, weight)
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
-    return path
+    return _written(writer, path)

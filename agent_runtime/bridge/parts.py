@@ -91,7 +91,7 @@ class Recipe(Struct, frozen=True):
     output: ItemName
     count: Annotated[int, Meta(ge=1, le=65535)]
     method: Literal["normal", "cooking", "fuel", "shapeless"]
-    inputs: Annotated[tuple[ItemName, ...], Meta(max_length=81)]
+    inputs: Annotated[tuple[ItemName, ...], Meta(max_length=81)] = ()
 
 
 class GameEvent(Struct, frozen=True):

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
+import structlog
 
 from agent_runtime.bridge.messages import Knowledge
 from agent_runtime.bridge.parts import Item, Recipe
@@ -17,6 +18,8 @@ from agent_runtime.npc.relevance import split_words, stem
 from agent_runtime.npc.spelling import Spelling
 
 _MAX_WORDS = 6
+
+log = structlog.get_logger(__name__)
 
 
 class _Stored(msgspec.Struct):
@@ -136,12 +139,16 @@ class CatalogueStore:
             items=tuple(item for each in ordered for item in each.items),
             recipes=tuple(recipe for each in ordered for recipe in each.recipes),
         )
-        self._folder.mkdir(parents=True, exist_ok=True)
+        self._known[part.catalogue] = Catalogue(stored.items, stored.recipes)
         path = self._path(part.catalogue)
         scratch = path.with_suffix(".new")
-        scratch.write_bytes(msgspec.msgpack.encode(stored))
-        scratch.replace(path)
-        self._known[part.catalogue] = Catalogue(stored.items, stored.recipes)
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            scratch.write_bytes(msgspec.msgpack.encode(stored))
+            scratch.replace(path)
+        except OSError as error:
+            # It is good for as long as this runs; the next start has it sent again.
+            log.warning("catalogue_not_stored", path=str(path), error=str(error))
         return self._known[part.catalogue]
 
     def _path(self, digest: str) -> Path:

@@ -20,6 +20,8 @@ MAX_TOLD = 200
 MAX_TOPICS = 40
 ID = re.compile(r"[a-z0-9_-]{1,40}")
 """What the mod and the protocol take as the id of a persona."""
+_NEEDED = ("late", "busy", "slow_down")
+"""What the runtime itself has to say now and then."""
 
 
 class Sampling(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -114,6 +116,8 @@ def _problem(persona: Persona) -> str | None:
         return f"knows: at most {MAX_TOPICS} topics of 1 to 60 characters"
     for key in Canned.__struct_fields__:
         lines = getattr(persona.canned, key)
+        if not lines and key in _NEEDED:
+            return f"canned.{key}: wants a line at least; without the key there are built-in ones"
         if len(lines) > MAX_LINES or any(not line.strip() or len(line) > 300 for line in lines):
             return f"canned.{key}: at most {MAX_LINES} lines of 1 to 300 characters"
     sampling = persona.sampling

@@ -70,7 +70,7 @@ def judge(
         arguments["target"] = target
     if "item" in arguments:
         wanted = _named(str(arguments["item"]), facts)
-        item = catalogue.find(wanted) or wanted
+        item = _item(wanted, snapshot, catalogue)
         carried = sum(stack.count for stack in snapshot.inventory if stack.item == item)
         count = int(arguments.get("count", 1))
         if carried < count:
@@ -84,6 +84,16 @@ def _named(value: str, facts: Sequence[Fact]) -> str:
     """A tag stands for the subject of that fact."""
     fact = tagged(value, facts)
     return fact.subject if fact else value
+
+
+def _item(wanted: str, snapshot: Snapshot, catalogue: Catalogue) -> str:
+    """The itemstring that is meant: of items that players call the same, one that is carried."""
+    found = catalogue.find(wanted) or wanted
+    carried = [stack.item for stack in snapshot.inventory]
+    if found == wanted or found in carried:
+        return found
+    called = catalogue.name_of(found)
+    return next((item for item in carried if catalogue.name_of(item) == called), found)
 
 
 def _target(wanted: str, player: str, snapshot: Snapshot) -> tuple[str, float] | None:

@@ -93,11 +93,13 @@ class Talks:
         own = await self._lanes.served(persona)
         await (self._engine.warm(prefix, own.lane) if own else self._serving.warm(prefix))
 
-    async def answer(self, session: Session, chat: Chat, npc: NpcRecord, persona: Persona) -> None:
-        """Answer one line, in its turn. The deadline counts from now, waiting and all. Never raises but when
-        cancelled: the player hears why not."""
+    async def answer(
+        self, session: Session, chat: Chat, npc: NpcRecord, persona: Persona, came: float
+    ) -> None:
+        """Answer one line, in its turn. The deadline counts from when it `came` (monotonic seconds), waiting
+        and all. Never raises but when cancelled: the player hears why not."""
         text = clean_line(chat.text)[: self._limits.max_line]
-        line = Line(session, chat, npc, persona, text, self._ulids.make(), self._clock.monotonic())
+        line = Line(session, chat, npc, persona, text, self._ulids.make(), came)
         player = (session.server, chat.player)
         try:
             self._attention.note_line(player)

@@ -35,8 +35,8 @@ from agent_runtime.bridge.messages import (
 )
 from agent_runtime.bridge.parts import ItemCount, NpcRecord, PersonaCard
 from agent_runtime.bridge.session import Session
-from agent_runtime.errors import TownsfolkError
-from agent_runtime.journal.rows import ConsentRow, DemonstrationRow, RatingRow, Row
+from agent_runtime.errors import MessageError, TownsfolkError
+from agent_runtime.journal.rows import DemonstrationRow, RatingRow, Row
 from agent_runtime.npc.persona import Persona
 from agent_runtime.npc.prompt import system_text
 from agent_runtime.town.notices import about_journal, about_mod, about_personas
@@ -58,6 +58,7 @@ class Town:
         consent: Literal["ask", "opt-out"] = "ask",
     ) -> None:
         self._serving = services.serving
+        self._clock = services.clock
         self._journal = services.journal
         self._queries = services.queries
         self._recorder = services.recorder
@@ -71,6 +72,7 @@ class Town:
         self._talks = Talks(services, self._write, random.Random())
         self._sessions: set[Session] = set()
         self._quiet: set[asyncio.Task[None]] = set()
+        self._reading_ahead: set[asyncio.Task[None]] = set()
 
     async def opened(self, session: Session) -> tuple[Welcome, *tuple[Notice, ...]]:
         """A game server came: note it, and say what we need, who can live there, and what does not fit."""
@@ -103,16 +105,18 @@ class Town:
         match message:
             case Chat():
                 npc = session.npcs[message.npc]
-                answer = partial(self._talks.answer, session, message, npc, self._persona_of(npc))
+                came = self._clock.monotonic()
+                answer = partial(self._talks.answer, session, message, npc, self._persona_of(npc), came)
                 self._underway.begin(session.id, self._pseudonym(session, message.player), answer)
             case Rating():
                 row = self._recorder.rating(session, message)
-                self._spawn_quietly(self._judge(session, message, row))
+                self._store(session, message.id, self._judge(session, message, row))
             case Demonstration():
                 shown = self._recorder.demonstration(session, message)
-                self._spawn_quietly(self._judge(session, message, shown))
+                self._store(session, message.id, self._judge(session, message, shown))
             case Consent():
-                self._spawn_quietly(self._decide(session, message, self._recorder.consent(session, message)))
+                decided = self._recorder.consent(session, message)
+                self._store(session, message.id, self._decisions.decide(decided))
             case Event():
                 self._write(*self._recorder.events(session, message))
                 if message.dropped:
@@ -157,6 +161,8 @@ class Town:
             for task in unfinished:
                 task.cancel()
             await asyncio.gather(*unfinished, return_exceptions=True)
+        for reading in self._reading_ahead:
+            reading.cancel()
         await asyncio.gather(*self._quiet, return_exceptions=True)
 
     def _persona_of(self, npc: NpcRecord) -> Persona:
@@ -175,7 +181,9 @@ class Town:
     def _warm(self, npcs: Iterable[NpcRecord]) -> None:
         """Compute the prompt prefixes of these NPCs before anybody talks with them."""
         personas = {(system_text(one), one.adapter): one for one in map(self._persona_of, npcs)}
-        self._spawn_quietly(self._warm_all(personas.values()))
+        task = self._spawn_quietly(self._warm_all(personas.values()))
+        self._reading_ahead.add(task)
+        task.add_done_callback(self._reading_ahead.discard)
 
     async def _warm_all(self, personas: Iterable[Persona]) -> None:
         for persona in personas:
@@ -184,35 +192,48 @@ class Town:
     async def _judge(
         self, session: Session, message: Rating | Demonstration, row: RatingRow | DemonstrationRow
     ) -> None:
-        """Ack only what is on disk: what is not acked comes again. Only who was answered may judge."""
+        """Store what a player thinks of a reply. Only who was answered may judge. What was to be better about
+        a reply that was erased since goes with it."""
         async with self._decisions.in_order(row.player):
             answered = self._talks.answered(message.reply)
-            if answered is None:
+            if answered is None or isinstance(row, DemonstrationRow):
                 turn = await self._queries.turn(message.reply)
                 if turn and turn.id == message.reply:
                     answered = Answered.of(turn)
+                    if isinstance(row, DemonstrationRow) and not turn.line:
+                        return
             if not answered or answered.player != row.player:
                 why = f"no reply {message.reply} was made to {message.player}"
-                session.send(ErrorReply(Code.UNKNOWN_REPLY, why, message.id))
                 log.warning("judgement_refused", server=session.hello.server_name, why=why)
-                return
+                raise MessageError(Code.UNKNOWN_REPLY, why, of=message.id)
             await self._journal.add(row)
-        session.ack(message.id)
         if isinstance(row, RatingRow) and answered.trial:
             self._serving.rated(row.player, answered.version, row.turn, row.value, answered.at)
 
-    async def _decide(self, session: Session, message: Consent, row: ConsentRow) -> None:
-        """Store a player's decision and ack it."""
-        await self._decisions.decide(row)
-        session.ack(message.id)
+    def _store(self, session: Session, message: str, storing: Coroutine[Any, Any, Any]) -> None:
+        """Ack only what is on disk; of what cannot be stored the mod is told, and sends it again later."""
+
+        async def answer() -> None:
+            try:
+                await storing
+            except MessageError as error:
+                session.send(ErrorReply(error.code, str(error), message))
+            except TownsfolkError as error:
+                session.send(ErrorReply(Code.INTERNAL, str(error), message))
+                raise
+            else:
+                session.ack(message)
+
+        self._spawn_quietly(answer())
 
     def _write(self, *rows: Row) -> None:
         self._spawn_quietly(self._journal.add(*rows))
 
-    def _spawn_quietly(self, work: Coroutine[Any, Any, None]) -> None:
+    def _spawn_quietly(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(_logging_failure(work))
         self._quiet.add(task)
         task.add_done_callback(self._quiet.discard)
+        return task
 
     def _pseudonym(self, session: Session, player: str) -> str:
         return self._recorder.pseudonyms.of(session.server, player)

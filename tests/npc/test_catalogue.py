@@ -57,6 +57,13 @@ def test_parts_in_any_order_make_one_catalogue_that_outlives_a_restart(tmp_path:
     assert again.recipes("default:torch")[0].count == 4
 
 
+def test_one_that_finds_no_room_on_the_disk_is_known_while_this_runs(tmp_path: Path) -> None:
+    (tmp_path / "folder").write_text("in the way")
+    store = CatalogueStore(tmp_path / "folder")
+    assert store.add(Knowledge(DIGEST, 1, 1, items=ITEMS)) is not None
+    assert store.get(DIGEST) is not None
+
+
 def test_a_damaged_file_is_asked_for_again(tmp_path: Path) -> None:
     (tmp_path / f"{DIGEST}.msgpack").write_bytes(b"\xc1broken")
     assert CatalogueStore(tmp_path).get(DIGEST) is None

@@ -26,6 +26,7 @@ def test_a_file_gives_a_persona_named_after_it(tmp_path: Path) -> None:
         (GOOD + "adapter = ''", "adapter"),
         (GOOD + "adapter = 3", "adapter"),
         (GOOD + "[canned]\nlate = ['']", "canned.late"),
+        (GOOD + "[canned]\nslow_down = []", "canned.slow_down"),
         ("name = ", "mira.toml"),
     ],
 )

@@ -1,7 +1,8 @@
 import pytest
 
-from agent_runtime.bridge.parts import Position
+from agent_runtime.bridge.parts import Item, ItemCount, Position
 from agent_runtime.npc.actions import parse_proposal
+from agent_runtime.npc.catalogue import Catalogue
 from agent_runtime.npc.policy import Allowed, Refused, Verdict, judge
 from agent_runtime.npc.world import facts_for
 from tests.support.town import CATALOGUE, MIRA, SNAPSHOT, changed
@@ -27,6 +28,17 @@ def test_an_item_is_found_by_its_name_and_counted() -> None:
     assert verdict("give item= torches count= 2") == Allowed(
         "give", {"item": "default:torch", "count": 2, "target": "alice"}
     )
+
+
+def test_of_items_that_players_call_the_same_the_one_that_is_carried_is_given() -> None:
+    breads = [Item("bakery:bread", "Bread"), Item("farming:bread", "Bread")]
+    bag = changed(inventory=(ItemCount("farming:bread", 8),))
+
+    def given(item: str) -> Verdict:
+        return judge(parse_proposal(f"give item= {item}"), MIRA, "alice", bag, [], Catalogue(breads, []))
+
+    assert given("bread") == Allowed("give", {"item": "farming:bread", "count": 1, "target": "alice"})
+    assert isinstance(given("bakery:bread"), Refused), "who names the item itself means it"
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,12 @@ import msgspec
 import pytest
 
 from agent_runtime.errors import JournalError
+from agent_runtime.journal.consent import decide
 from agent_runtime.journal.queries import Queries
 from agent_runtime.journal.rows import ConsentRow, TurnRow
 from agent_runtime.journal.service import Forget, serve_queries, socket_path
+from agent_runtime.journal.writer import Journal
+from agent_runtime.town import decisions
 from tests.support.engine import Reply, ScriptedEngine
 from tests.support.game import MIRA, SERVER, Game, chat, make_id
 from tests.support.runtime import Running, town
@@ -106,3 +109,28 @@ async def test_a_correction_sent_before_an_erasure_goes_with_it(tmp_path: Path) 
                 acked += (await game.receive()).get("ids", [])
     assert acked == [shown["id"], erase["id"]]
     assert "secret" not in everything(tmp_path)
+
+
+async def test_a_correction_of_what_was_erased_while_the_runtime_was_away_goes_with_it(
+    tmp_path: Path,
+) -> None:
+    async with town(tmp_path, ScriptedEngine()) as running, Game(running.port) as game:
+        reply = (await answer(game, chat("hello")))[-1]["reply"]
+        await running.decisions.decide(erasure(running))
+        shown = {"type": "demonstration", "id": make_id(), "reply": reply, "player": "alice", "text": SECRET}
+        assert await game.ask(shown) == {"type": "ack", "ids": [shown["id"]]}
+    assert "secret" not in everything(tmp_path)
+
+
+async def test_a_line_that_waited_for_an_erasure_has_no_more_time_than_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def slowly(journal: Journal, *rows: ConsentRow) -> list[Path]:
+        await asyncio.sleep(0.8)
+        return await decide(journal, *rows)
+
+    monkeypatch.setattr(decisions, "decide", slowly)
+    engine = ScriptedEngine([Reply("Good day.", first=0.5)])
+    async with town(tmp_path, engine, deadline_s=1.0) as running, Game(running.port) as game:
+        await game.send({"type": "consent", "id": make_id(), "player": "alice", "choice": "erase"})
+        assert (await answer(game, chat("hello")))[-1]["source"] == "late"

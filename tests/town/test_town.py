@@ -5,9 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pytest
 import structlog
 
+from agent_runtime.errors import JournalError
 from agent_runtime.journal.views import NpcView
+from agent_runtime.town import decisions
 from tests.support.engine import Reply, ScriptedEngine
 from tests.support.game import MIRA, SERVER, Game, chat, hello, make_id, snapshot
 from tests.support.runtime import Running, town
@@ -107,6 +110,39 @@ async def test_a_choice_about_training_is_acked_when_it_is_on_disk_and_the_last_
             assert await game.ask(message) == {"type": "ack", "ids": [message["id"]]}
         (view,) = await running.queries.consents()
         assert (view.player, view.choice) == (running.pseudonyms.of(SERVER, "alice"), "withdraw")
+
+
+async def test_what_cannot_be_stored_is_refused_for_now_and_stored_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def full(*args: object) -> None:
+        raise JournalError("the disk is full")
+
+    async with town(tmp_path, ScriptedEngine()) as running, Game(running.port) as game:
+        reply = (await answer(game, chat()))[-1]["reply"]
+        kept: list[dict[str, Any]] = [
+            {"type": "rating", "reply": reply, "value": 5, "scale": "thumb"},
+            {"type": "demonstration", "reply": reply, "text": "Grüß dich."},
+            {"type": "consent", "choice": "erase"},
+        ]
+        kept = [message | {"id": make_id(), "player": "alice"} for message in kept]
+        with monkeypatch.context() as disk:
+            disk.setattr(running.journal, "add", full)
+            disk.setattr(decisions, "decide", full)
+            for message in kept:
+                error = await game.ask(message)
+                assert (error["type"], error["code"], error["of"]) == ("error", "internal", message["id"])
+        for message in kept:
+            assert await game.ask(message) == {"type": "ack", "ids": [message["id"]]}
+
+
+async def test_an_end_does_not_wait_for_what_is_read_ahead(tmp_path: Path) -> None:
+    class Slow(ScriptedEngine):
+        async def warm(self, *args: Any, **options: Any) -> None:
+            await asyncio.Event().wait()
+
+    async with asyncio.timeout(5), town(tmp_path, Slow()) as running, Game(running.port):
+        pass
 
 
 async def test_erasing_ends_the_reply_under_way_and_leaves_no_word_of_it(tmp_path: Path) -> None:

@@ -130,10 +130,8 @@ mod.events.register()
 mod.dialog.register()
 mod.commands.register()
 
-core.register_on_mods_loaded(function()
-	mod.chat.register()
-	mod.knowledge.begin()
-end)
+core.register_on_mods_loaded(mod.guard.wrap("chat", mod.chat.register))
+core.register_on_mods_loaded(mod.guard.wrap("catalogue", mod.knowledge.begin))
 
 core.register_on_leaveplayer(mod.guard.wrap("leave", function(player)
 	local name = player:get_player_name()

@@ -165,6 +165,22 @@ describe("kept", function()
 		assert.same({ ["kept.first"] = "8", ["kept.last"] = "7" }, storage.values)
 	end)
 
+	it("forgets with an erasure what its player corrected before it, and nothing of others or of later", function()
+		local function correction(id, player)
+			return { type = "demonstration", id = id, player = player, reply = "reply " .. id, text = "my secret" }
+		end
+		local k = new()
+		k:add(correction("d1", "alice"))
+		k:add(correction("d2", "bob"))
+		k:add({ type = "consent", id = "c3", player = "alice", choice = "erase" })
+		k:add(correction("d4", "alice"))
+		k:start()
+		assert.equal("d2 c3 d4", take_all(k))
+		k = new()
+		k:start()
+		assert.equal("d2 c3 d4", take_all(k))
+	end)
+
 	it("has one of two messages that replace each other when the server dies before the older is gone", function()
 		local k = new()
 		k:add({ type = "consent", id = "c1", player = "alice", choice = "allow" })

@@ -30,7 +30,7 @@ local function add(kind, player_name, what, pos)
 		kind = kind,
 		player = player_name,
 		at = now,
-		what = what and what:sub(1, 100) or "",
+		what = what and mod.text.line(what, 100) or "",
 		pos = pos and mod.bearings.is_position(pos) and { x = pos.x, y = pos.y, z = pos.z } or nil,
 	}
 	oldest_at = oldest_at or now
@@ -51,14 +51,19 @@ function events.step(now)
 	for index = first, math.min(last, first + MAX_BATCH - 1) do
 		batch[#batch + 1] = ring[index]
 	end
-	if not mod.link:send({ type = "event", events = batch, dropped = dropped }) then
+	local sent, problem = mod.link:send({ type = "event", events = batch, dropped = dropped })
+	if not sent and problem == "full" then
 		return
+	elseif not sent then
+		-- It never can be; the events behind it shall not wait for it.
+		mod.log("error", "events of the world cannot be sent: " .. tostring(problem))
+		dropped = dropped + #batch
 	end
 	for index = first, first + #batch - 1 do
 		ring[index] = nil
 	end
 	first = first + #batch
-	dropped = 0
+	dropped = sent and 0 or dropped
 	oldest_at = first <= last and ring[first].at or nil
 end
 

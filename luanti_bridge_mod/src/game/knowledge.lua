@@ -12,6 +12,8 @@ local ROWS_PER_PART = 25
 local MAX_PARTS = 1000
 local BUDGET_IDLE_US = 2000
 local BUDGET_US = 1000
+-- Beyond it the engine itself keeps none.
+local MAX_RATING = 2 ^ 31
 
 local items, recipes = {}, {}
 local builder
@@ -26,7 +28,8 @@ end
 local function groups_of(definition)
 	local groups = {}
 	for group, rating in pairs(definition.groups or {}) do
-		if type(group) == "string" and type(rating) == "number" and rating == math.floor(rating) and rating ~= 0 then
+		if type(group) == "string" and type(rating) == "number" and rating == math.floor(rating) and rating ~= 0
+			and math.abs(rating) < MAX_RATING then
 			groups[group] = rating
 		end
 	end
@@ -50,7 +53,7 @@ local function recipe_row(output, recipe)
 	if method == "normal" and recipe.width == 0 then
 		method = "shapeless"
 	end
-	if method ~= "normal" and method ~= "shapeless" and method ~= "cooking" then
+	if method ~= "normal" and method ~= "shapeless" and method ~= "cooking" or #inputs == 0 then
 		return nil
 	end
 	return { output = output, count = stack:get_count(), method = method, inputs = inputs }
@@ -88,7 +91,7 @@ local function names_in_order()
 	for name, definition in pairs(core.registered_items) do
 		if name ~= "" and #name <= 100 then
 			local groups = definition.groups or {}
-			local list = (groups.not_in_creative_inventory or 0) > 0 and hidden or shown
+			local list = (tonumber(groups.not_in_creative_inventory) or 0) > 0 and hidden or shown
 			list[#list + 1] = name
 		end
 	end
@@ -130,9 +133,20 @@ local function build(names)
 	mod.log("info", ("catalogue %s: %d items, %d recipes"):format(hash:sub(1, 8), #items, #recipes))
 end
 
+-- Without a catalogue the NPCs still talk; they only know no recipes.
+local function give_up(problem)
+	builder = nil
+	items, recipes = {}, {}
+	knowledge.hash = core.sha1("townsfolk catalogue unreadable")
+	error(problem)
+end
+
 --- Note what there is, once all mods are loaded; the work itself is done by `step`.
 function knowledge.begin()
-	local names = names_in_order()
+	local ok, names = pcall(names_in_order)
+	if not ok then
+		give_up(names)
+	end
 	builder = coroutine.create(function()
 		build(names)
 	end)
@@ -144,11 +158,7 @@ local function build_some()
 	repeat
 		local ok, problem = coroutine.resume(builder)
 		if not ok then
-			builder = nil
-			-- Without a catalogue the NPCs still talk; they only know no recipes.
-			items, recipes = {}, {}
-			knowledge.hash = core.sha1("townsfolk catalogue unreadable")
-			error(problem)
+			give_up(problem)
 		end
 	until coroutine.status(builder) == "dead" or core.get_us_time() >= stop
 	if coroutine.status(builder) == "dead" then
@@ -175,9 +185,8 @@ local function slice(part, per_part)
 	return part_items, part_recipes
 end
 
-local function send_part()
-	local part_items, part_recipes = slice(sending.part, sending.per_part)
-	local sent = mod.link:send({
+local function send_rows(part_items, part_recipes)
+	return mod.link:send({
 		type = "knowledge",
 		catalogue = knowledge.hash,
 		part = sending.part,
@@ -185,9 +194,19 @@ local function send_part()
 		items = part_items,
 		recipes = part_recipes,
 	})
-	if not sent then
-		-- The link went down; the next welcome asks again.
-		sending = nil
+end
+
+local function send_part()
+	local sent, problem = send_rows(slice(sending.part, sending.per_part))
+	if not sent and problem ~= "down" and problem ~= "full" then
+		-- The other parts are worth having.
+		mod.log("error", ("part %d of the catalogue cannot be sent: %s"):format(sending.part, tostring(problem)))
+		sent, problem = send_rows({}, {})
+	end
+	if problem == "full" then
+		return
+	elseif not sent then
+		sending = nil  -- the link went down; the next welcome asks again
 		return
 	end
 	sending.part = sending.part + 1

@@ -15,7 +15,7 @@ function kept.new(options)
 		storage = options.storage, codec = options.codec, log = options.log,
 		max = options.max, window = options.window,
 		first = 1, last = 0,  -- places in the store; acked ones between them are empty
-		entries = {},         -- place → {id, payload, subject, other; round: when it was last sent}
+		entries = {},         -- place → {id, payload, subject, other, words_of; round: when it was last sent}
 		places = {},          -- id → place
 		latest = {},          -- subject → place
 		count = 0,
@@ -44,12 +44,22 @@ local function subject_of(message)
 	return choice, erasure
 end
 
+-- Whose words a message holds, which go with an erasure; nil when it holds none.
+local function words_of(message)
+	return message.type == "demonstration" and tostring(message.player) or nil
+end
+
 -- The places of the messages that this one replaces.
 function Kept:replaced(message)
 	local subject, other = subject_of(message)
 	local places = { self.latest[subject] }
 	if message.choice == "erase" then
 		places[#places + 1] = self.latest[other]
+		for place, entry in pairs(self.entries) do
+			if entry.words_of == tostring(message.player) then
+				places[#places + 1] = place
+			end
+		end
 	end
 	return places
 end
@@ -59,7 +69,9 @@ function Kept:put(place, message, payload)
 		self:forget(older)
 	end
 	local subject, other = subject_of(message)
-	self.entries[place] = { id = message.id, payload = payload, subject = subject, other = other }
+	self.entries[place] = {
+		id = message.id, payload = payload, subject = subject, other = other, words_of = words_of(message),
+	}
 	self.places[message.id], self.latest[subject] = place, place
 	self.count = self.count + 1
 end

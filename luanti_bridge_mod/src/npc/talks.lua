@@ -34,8 +34,14 @@ local function changed(talk)
 	mod.dialog.refresh(talk.player, talk.npc.id)
 end
 
-local function speak(talk, sentence)
-	if sentence then
+-- `kind` is what a canned line is for, or nil.
+local function speak(talk, sentence, kind)
+	if not sentence then
+		return
+	elseif kind == "slow_down" then
+		-- Nobody else shall hear of one player's haste.
+		speech.tell(talk.npc, sentence, talk.player)
+	else
 		speech.say(talk.npc, sentence, talk.player)
 		speech.show(talk.npc, sentence)
 	end
@@ -44,13 +50,7 @@ end
 local function speak_canned(talk, line, kind)
 	close(talk)
 	talk.exchange.reply, talk.exchange.done = line, true
-	if kind == "slow_down" then
-		-- Nobody else shall hear of one player's haste.
-		speech.tell(talk.npc, line, talk.player)
-	else
-		speech.say(talk.npc, line, talk.player)
-		speech.show(talk.npc, line)
-	end
+	speak(talk, line, kind)
 	mod.dialog.refresh(talk.player, talk.npc.id)
 end
 
@@ -190,9 +190,9 @@ function talks.on_done(message)
 	end
 	local rest = talk.reply:finish(message.text)
 	close(talk)
-	speak(talk, rest)
-	if not talk.reply:has_spoken() then
-		-- An action was the whole answer.
+	speak(talk, rest, message.source)
+	if not talk.reply:has_spoken() or message.source == "slow_down" then
+		-- An action was the whole answer, or nothing was said aloud.
 		speech.hush(talk.npc)
 	end
 	talk.exchange.done = true
@@ -224,6 +224,7 @@ local function look_after(talk, now)
 			speak(talk, talk.reply:flush())
 			talk.exchange.done = true
 			close(talk)
+			changed(talk)
 		end
 	elseif now - talk.asked > mod.settings.reply_deadline then
 		local begun = talk.reply:flush()

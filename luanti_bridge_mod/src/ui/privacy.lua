@@ -54,7 +54,8 @@ end
 --- What `/npc privacy` shows.
 function privacy.text(player_name)
 	return table.concat({
-		S("Stored here, filed under a made-up name: what you say to NPCs, their replies, your ratings, what you dig, place, craft and hit, your comings, goings and deaths, and where that was."),
+		S("Stored here, filed under a made-up name: what you say to NPCs, their replies, your ratings;"),
+		S("also what you dig, place, craft and hit, your comings, goings and deaths, and where that was."),
 		S("These texts hold your name where an NPC read it."),
 		S("It goes nowhere else. What may be used trains the NPCs of this server every night."),
 		standing(player_name),

@@ -14,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from agent_runtime import __version__, config
+from agent_runtime import __version__, config, files
 from agent_runtime.commands import journal, model, npc, settings, versions
 from agent_runtime.errors import ConfigError, TownsfolkError
 
@@ -69,7 +69,8 @@ def serve(context: typer.Context) -> None:
     logs.configure(settings.log.level, settings.log.format)
     for warning in settings.warnings():
         logs.warn(warning)
-    raise typer.Exit(asyncio.run(run(settings)))
+    with files.private():
+        raise typer.Exit(asyncio.run(run(settings)))
 
 
 @app.command()

@@ -24,6 +24,16 @@ GONE = ".gone-"
 """So begins the name of a folder that is being deleted."""
 
 
+@contextmanager
+def private() -> Iterator[None]:
+    """What this process makes inside is for its user alone, whoever makes it: the libraries' files, too."""
+    before = os.umask(0o077)
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
 def sync_folder(folder: Path) -> None:
     """Make the names in a folder as durable as the contents behind them."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)

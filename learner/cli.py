@@ -14,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from agent_runtime import config
+from agent_runtime import config, files
 from agent_runtime.commands.arguments import who
 from agent_runtime.errors import NightBusy, NightError, TownsfolkError
 from agent_runtime.nights.child import BUSY, how_to_install, missing
@@ -43,6 +43,7 @@ def _common(
     context: typer.Context, home: Annotated[Path | None, typer.Option(help="As for townsfolk.")] = None
 ) -> None:
     context.obj = home.expanduser().absolute() if home else None
+    context.with_resource(files.private())
 
 
 @app.command()

@@ -41,6 +41,8 @@ async def test_it_serves_the_embedded_model_and_says_so(tmp_path: Path) -> None:
             done = await until_done(game)
             assert done["source"] == "model"
             assert done["text"]
+        open_to_all = {path.name for path in (tmp_path / "home").iterdir() if path.stat().st_mode & 0o077}
+        assert open_to_all == {"serve.log"}, "only its own user reads what players say; the log is the demo's"
         turns = await runtime.rows("turns")
         assert [(turn["line"], turn["reply"]) for turn in turns] == [("hello Mira", done["text"])]
 

@@ -14,7 +14,7 @@ from typing import Annotated, TypeVar
 
 import typer
 
-from agent_runtime import config
+from agent_runtime import config, files
 from agent_runtime.commands import snapshot
 from agent_runtime.commands.arguments import moment, pseudonyms_of
 from agent_runtime.errors import JournalError
@@ -32,6 +32,11 @@ from agent_runtime.journal.views import (
 app = typer.Typer(no_args_is_help=True, help="What was said, done and rated.")
 
 Row = TypeVar("Row")
+
+
+@app.callback()
+def _common(context: typer.Context) -> None:
+    context.with_resource(files.private())
 
 
 class Table(StrEnum):

@@ -26,8 +26,9 @@ def compact(journal: Path) -> None:
     """Rewrite a marked journal that nobody has open, wholly or not at all. Raises duckdb.Error, OSError."""
     fresh = journal.with_suffix(".compact.duckdb")
     fresh.unlink(missing_ok=True)
+    spilled = journal.with_suffix(".compact.tmp")  # by itself DuckDB would spill into the working directory
     try:
-        with duckdb.connect(config=CONFIG) as connection:
+        with duckdb.connect(config=CONFIG | {"temp_directory": str(spilled)}) as connection:
             connection.execute(f"attach {_quoted(journal)} as old")
             connection.execute("checkpoint old")
             connection.execute(f"attach {_quoted(fresh)} as fresh")
@@ -40,6 +41,7 @@ def compact(journal: Path) -> None:
     finally:
         for left in (fresh, fresh.with_name(f"{fresh.name}.wal")):
             left.unlink(missing_ok=True)
+        shutil.rmtree(spilled, ignore_errors=True)
     _note(journal).unlink()
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 import duckdb
+import msgspec
 
 from agent_runtime.errors import JournalError
 from agent_runtime.journal import statements
@@ -20,11 +21,12 @@ from agent_runtime.journal.views import Filter
 Format = Literal["parquet", "jsonl", "csv"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 
+_TIME = "%Y-%m-%dT%H:%M:%S.%fZ"
+_LINES_AT_ONCE = 100
 _OPTIONS: dict[Format, str] = {
     # DuckDB gathers a whole row group in memory, and a turn is several kilobytes.
-    "parquet": "format parquet, compression zstd, row_group_size 4096",
-    "jsonl": "format json, timestampformat '%Y-%m-%dT%H:%M:%S.%fZ'",
-    "csv": "format csv, header, timestampformat '%Y-%m-%dT%H:%M:%S.%fZ'",
+    "parquet": "format parquet, compression zstd, row_group_size 2048",
+    "csv": f"format csv, header, timestampformat '{_TIME}'",
 }
 
 
@@ -67,6 +69,8 @@ def copy_to(
     cursor: duckdb.DuckDBPyConnection, sql: str, parameters: Sequence[object], path: Path, format: Format
 ) -> int:
     """Write a query's rows to a file only its owner can read; returns how many. Raises `duckdb.Error`."""
+    if format == "jsonl":
+        return _write_lines(cursor, sql, parameters, path)
     if format == "csv":
         sql = _without_formulas(cursor, sql, parameters)
     quoted = str(path).replace("'", "''")
@@ -79,6 +83,26 @@ def rewrite(lines: Path, target: Path, format: Format) -> int:
     """Write a file of JSON lines in another format; returns how many rows. Raises `JournalError`."""
     with explained(target), duckdb.connect(config={"threads": 1}) as connection:
         return copy_to(connection, "select * from read_json_auto(?)", [str(lines)], target, format)
+
+
+def _write_lines(
+    cursor: duckdb.DuckDBPyConnection, sql: str, parameters: Sequence[object], path: Path
+) -> int:
+    """DuckDB's own JSON is made of 2,048 rows at a time, which of long turns is more memory than there is."""
+    kinds = {name: kind for name, kind, *_ in cursor.execute(f"describe {sql}", parameters).fetchall()}
+    texts = {name for name, kind in kinds.items() if kind == "JSON"}
+    times = [f'strftime("{name}", \'{_TIME}\') as "{name}"' for name in kinds if "TIME" in kinds[name]]
+    cursor.execute(f"select * replace ({', '.join(times)}) from ({sql})" if times else sql, parameters)
+    count = 0
+    with path.open("wb") as file:
+        while rows := cursor.fetchmany(_LINES_AT_ONCE):
+            for row in rows:
+                fields = dict(zip(kinds, row, strict=True))
+                raw = {name: msgspec.Raw(fields[name].encode()) for name in texts if fields[name] is not None}
+                file.write(msgspec.json.encode(fields | raw) + b"\n")
+            count += len(rows)
+    os.chmod(path, 0o600)
+    return count
 
 
 def _without_formulas(cursor: duckdb.DuckDBPyConnection, sql: str, parameters: Sequence[object]) -> str:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import msgspec
 
+from agent_runtime import files
 from agent_runtime.errors import JournalError
 from agent_runtime.journal.consent import decide
 from agent_runtime.journal.export import Format, write_export
@@ -117,6 +118,8 @@ async def serve_queries(
                 line = await reader.readline()
             async with turnstile:
                 lines = await _answer(journal, line, forget)
+                if reader.at_eof():
+                    await asyncio.to_thread(_untaken, journal.database.exports, lines)
                 for start in range(0, len(lines), 100):
                     writer.write(b"".join(lines[start : start + 100]))
                     async with asyncio.timeout(PATIENCE_S):
@@ -162,6 +165,15 @@ def _read(journal: Journal, question: Ask | Export | Copy) -> list[bytes]:
             with journal.database.cursor() as cursor:
                 rows = rows_as_json(cursor, question.query, question.filter)
             return [b'{"row":%s}\n' % row.encode() for row in rows]
+
+
+def _untaken(exports: Path, lines: list[bytes]) -> None:
+    """Delete what was written for somebody who is gone."""
+    for line in lines:
+        path = Path(msgspec.json.decode(line, type=Answer).path)
+        if path.parent == exports:
+            with suppress(OSError):
+                files.remove_folder(path) if path.is_dir() else path.unlink()
 
 
 def _path_line(path: Path) -> bytes:

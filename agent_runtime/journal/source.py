@@ -68,23 +68,25 @@ class _Socket:
         return [bytes(answer.row) for answer in self._ask(Ask(query, chosen))]
 
     def export(self, name: ExportName, chosen: Filter, format: Format) -> Path:
-        (answer,) = self._ask(Export(name, format, chosen))
+        (answer,) = self._ask(Export(name, format, chosen), within=None)
         return Path(answer.path)
 
     def snapshot(self, scope: Scope) -> Path:
-        (answer,) = self._ask(Copy(scope))
+        (answer,) = self._ask(Copy(scope), within=None)
         return Path(answer.path)
 
     def forget(self, rows: Sequence[ConsentRow]) -> list[Path]:
-        return [Path(answer.path) for answer in self._ask(Forget(tuple(rows)))]
+        return [Path(answer.path) for answer in self._ask(Forget(tuple(rows)), within=None)]
 
-    def _ask(self, question: Question) -> Iterator[Answer]:
+    def _ask(self, question: Question, within: float | None = TIMEOUT_S) -> Iterator[Answer]:
+        """`within` seconds each part of the answer must come; None for what takes as long as it takes."""
         try:
             with socket.socket(socket.AF_UNIX) as connection:
                 connection.settimeout(TIMEOUT_S)
                 with address_of(self._path) as address:
                     connection.connect(address)
                 connection.sendall(msgspec.json.encode(question) + b"\n")
+                connection.settimeout(within)
                 with connection.makefile("rb") as lines:
                     for line in lines:
                         answer = msgspec.json.decode(line, type=Answer)

@@ -67,7 +67,7 @@ _COLUMNS: Mapping[QueryName, str] = {
     "erasures": f"player, {_iso('erased_at')}, number",
     "npcs": f"""id, server, name, persona, x, y, z, state, {_iso("seen_at")},
         (select count(*) from turns where turns.npc = npcs.id) as turns""",
-    "servers": "server, arg_max(server_name, opened_at) as server_name",
+    "servers": "server, coalesce(arg_max(server_name, opened_at), '') as server_name",
     "stats": f"""count(*) as turns, count(*) filter (turns.source = 'model') as model_turns,
         count(*) filter (turns.flagged) as flagged, count(distinct turns.npc) as npcs,
         count(distinct turns.player) as players,
@@ -108,7 +108,9 @@ _FROM: Mapping[QueryName, str] = {
     "consents": "latest_consents as consents left join erasures using (player)",
     "erasures": "erasures",
     "npcs": "npcs",
-    "servers": "sessions",
+    # Where the disk was full when a game server came, only what it sent later says that there is one.
+    "servers": "(select server, server_name, opened_at from sessions union all "
+    "select distinct server, null, null from turns union all select distinct server, null, null from events)",
     "stats": "turns",
 }
 

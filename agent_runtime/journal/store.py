@@ -13,6 +13,7 @@ from pathlib import Path
 
 import duckdb
 import msgspec
+import structlog
 
 from agent_runtime.errors import JournalError
 from agent_runtime.journal import compaction, leftovers, schema
@@ -20,6 +21,8 @@ from agent_runtime.journal.acks import AckLog
 from agent_runtime.journal.database import Database, explained
 from agent_runtime.journal.erasure import erase_texts
 from agent_runtime.journal.rows import ROWS, ConsentRow, Row
+
+log = structlog.get_logger(__name__)
 
 CHECKPOINT_BYTES = 8 << 20
 """The ack log's size at which the journal is checkpointed and the log emptied."""
@@ -33,7 +36,7 @@ class Store:
         """Open or create; wait up to `wait_s` for another process to let go. Raises `JournalError`."""
         self.recovered = 0
         self._checkpoint_at = CHECKPOINT_BYTES
-        self._unlogged = False
+        self._unlogged: tuple[Row, ...] = ()
         with explained(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             self.database = Database(path, wait_s=wait_s)
@@ -57,8 +60,10 @@ class Store:
         first costs more than being told now and then, by a `duckdb.ConstraintException`.
         """
         if self._unlogged:
-            # Rows that came before are in the database but not in the ack log, and may come again.
+            # They are in the database but not in the ack log, and may come again, those without a key, too.
+            stored = {id(row) for row in self._unlogged}
             self.checkpoint()
+            rows = [row for row in rows if id(row) not in stored]
         connection = self.database.connection
         chosen = rows if new else list(self._absent(rows))
         batches = [(kind, batch, msgspec.json.encode(batch)) for kind, batch in _by_kind(chosen)]
@@ -72,9 +77,9 @@ class Store:
         connection.execute("commit")
         keyed = [(kind.table, encoded) for kind, _, encoded in batches if kind.key]
         if keyed:
-            self._unlogged = True
+            self._unlogged = tuple(rows)
             self._acks.append(keyed)
-            self._unlogged = False
+            self._unlogged = ()
 
     def tidy(self) -> None:
         """Checkpoint when the ack log has grown to its limit."""
@@ -89,7 +94,7 @@ class Store:
         self.database.connection.execute("checkpoint")
         self._acks.clear()
         self._checkpoint_at = CHECKPOINT_BYTES
-        self._unlogged = False
+        self._unlogged = ()
 
     def close(self) -> None:
         """Checkpoint if that is possible, and close the files once the readers are done."""
@@ -112,8 +117,10 @@ class Store:
         if compaction.is_marked(self.database.path):
             self.checkpoint()
             self.database.close()
-            with suppress(duckdb.Error, OSError):
+            try:
                 compaction.compact(self.database.path)
+            except (duckdb.Error, OSError) as error:
+                log.warning("erased_texts_still_in_the_file", why=str(error), again="at the next start")
             self.database.reopen()
 
     def _absent(self, rows: Sequence[Row]) -> Iterator[Row]:

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from typing import Self
 
@@ -24,6 +25,8 @@ from agent_runtime.journal.store import Store
 
 OPEN_WAIT_S = 5.0
 """How long to wait for another process, such as `townsfolk journal`, to let go of the file."""
+MOST_AT_ONCE = 1000
+"""Rows of one transaction, unless one `add` has more: a turn takes many kilobytes on its way."""
 RETRY_S = 1.0
 """After a failed write, rows are refused for this long before the disk is tried again."""
 
@@ -131,7 +134,9 @@ class Journal:
                 self._wake.wait_for(lambda: self._queue or self._closing)
                 # A lone row is written at once; only rows right behind a commit wait for company.
                 self._wake.wait_for(lambda: self._closing, timeout=max(0.0, next_commit - time.monotonic()))
-                calls, self._queue, self._pending = self._queue, [], 0
+                calls = self._queue[: _portion(self._queue)]
+                del self._queue[: len(calls)]
+                self._pending -= sum(len(call.rows) for call in calls)
             if not calls:
                 break
             next_commit = time.monotonic() + self._commit_s
@@ -179,6 +184,12 @@ class Journal:
         if alarm != self.alarm:
             self.alarm = alarm
             self.on_alarm(alarm)
+
+
+def _portion(calls: Sequence[_Call]) -> int:
+    """How many calls are written at once: as many as have `MOST_AT_ONCE` rows, or one."""
+    rows = accumulate(len(call.rows) for call in calls)
+    return max(1, sum(count <= MOST_AT_ONCE for count in rows))
 
 
 def _answer(calls: list[_Call], failed: dict[_Call, JournalError]) -> None:

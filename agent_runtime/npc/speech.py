@@ -8,7 +8,7 @@ spoken). Other brackets are spoken as they are.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from agent_runtime.errors import ActionError
@@ -46,11 +46,12 @@ Utterance = Words | Proposal | Malformed
 class Speech:
     """One reply while it streams. `feed` text, then `end` once; `said` is all that was spoken so far
     and `quoted` the places in `facts`, from 1, of those it used. After `most` sentences (0: no limit) nothing
-    more is spoken, and `full` says that more words came: no more need be fed."""
+    more is spoken, and `full` says that more words came, which are the `surplus`: no more need be fed."""
 
     facts: Sequence[Fact]
     most: int = 0
     full: bool = False
+    surplus: str = ""
     said: str = ""
     quoted: list[int] = field(default_factory=list)
     _held: str = ""
@@ -68,21 +69,18 @@ class Speech:
             if start < 0:
                 # a single "[" at the very end may be half of a mark
                 keep = 1 if self._held.endswith("[") else 0
-                out += self._speak(self._held[: len(self._held) - keep])
-                self._held = self._held[len(self._held) - keep :]
+                out += self._pass(len(self._held) - keep, self._speak)
                 return out
             end = self._held.find("]]", start)
             if end < 0:
-                out += self._speak(self._held[:start])
-                self._held = self._held[start:]
+                out += self._pass(start, self._speak)
                 if len(self._held) > MAX_MARK:
                     out.append(Malformed(self._held[:MAX_MARK], "the mark has no end"))
                     self._held = ""
                 return out
-            out += self._speak(self._held[:start])
+            out += self._pass(start, self._speak)
             if not self.full:
-                out += self._mark(self._held[start : end + 2])
-            self._held = self._held[end + 2 :]
+                out += self._pass(end + 2 - start, self._mark)
         return out
 
     def end(self) -> list[Utterance]:
@@ -95,10 +93,19 @@ class Speech:
             self._held = ""
         out += self._speak(self._held)
         self._held = ""
-        if self._sentence.strip():
+        if not self.full and self._sentence.strip():
             out.append(self._utter(self._sentence[self._spoken :].rstrip(), sentence=True))
         self._sentence = ""
         self._spoken = 0
+        return out
+
+    def _pass(self, length: int, on: Callable[[str], list[Utterance]]) -> list[Utterance]:
+        """Hand on so much of what was held back."""
+        piece, self._held = self._held[:length], self._held[length:]
+        out = on(piece)
+        if self.full and not self.surplus:
+            self.surplus = _end_like(piece, self._sentence) + self._held
+            self._sentence = ""
         return out
 
     def _mark(self, mark: str) -> list[Utterance]:
@@ -134,7 +141,8 @@ class Speech:
         if self._enough:
             # An action may still follow the last sentence; words end the reply.
             self.full = self.full or bool(self._sentence.strip())
-            self._sentence = ""
+            if not self.full:
+                self._sentence = ""
             return out
         fresh = self._sentence[self._spoken :].rstrip()
         if fresh:
@@ -151,6 +159,13 @@ class Speech:
         self._spoken += len(text)
         self.said += spoken
         return Words(spoken, sentence)
+
+
+def _end_like(piece: str, words: str) -> str:
+    """The end of a piece of the model's text that reads as these words, with the space before it; all of a
+    piece that reads otherwise, as a quoted fact does."""
+    ends = (piece[start:] for start in range(len(piece)))
+    return next((end for end in ends if visible(end).strip() == words.strip()), piece)
 
 
 def _joined(before: str, more: str) -> str:

@@ -129,6 +129,7 @@ async def run_turn(
                     yield event
                 if speech.full:
                     account.cut = True
+                    account.raw = account.raw.removesuffix(speech.surplus)
                     break
     except EngineBusy:
         account.source = "busy"

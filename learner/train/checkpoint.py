@@ -5,6 +5,7 @@ The file is either the old state or the new one, whenever the process dies. One 
 
 from __future__ import annotations
 
+import io
 import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -41,8 +42,10 @@ def save(
         "done": asdict(done),
     }
     temporary = folder / f"{FILE}.part"
+    encoded = io.BytesIO()
+    torch.save(state, encoded)  # to a file it would say in its own words that the disk is full
     with temporary.open("wb") as file:
-        torch.save(state, file)
+        file.write(encoded.getbuffer())
         file.flush()
         os.fsync(file.fileno())
     os.replace(temporary, folder / FILE)

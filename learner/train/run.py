@@ -17,7 +17,7 @@ from pathlib import Path
 
 import msgspec
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from agent_runtime import files
 from agent_runtime.errors import TrainingError
@@ -180,7 +180,8 @@ def _save_adapter(trainable: Trainable, base: Path, folder: Path) -> None:
     part.mkdir()
     state = get_peft_model_state_dict(trainable.model, save_embedding_layers=False)
     tensors = {name: state[name].detach().float().cpu().contiguous() for name in sorted(state)}
-    save_file(tensors, part / WEIGHTS, metadata={"format": "pt"})
+    # By ourselves: what the libraries raise when the disk is full is no `OSError`.
+    (part / WEIGHTS).write_bytes(save(tensors, metadata={"format": "pt"}))
     config = trainable.model.peft_config["default"]
     config.base_model_name_or_path = base.name
     config.inference_mode = True

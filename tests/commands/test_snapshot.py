@@ -92,6 +92,17 @@ def test_forget_where_nobody_was(home: Path) -> None:
         run("forget", "alice", "--yes")
 
 
+def test_forget_finds_who_talked_on_a_server_whose_coming_found_no_room(home: Path) -> None:
+    async def add() -> None:
+        journal = Journal.open(home / "journal.duckdb")
+        alice = Pseudonyms.of_home(home).of(make.turn(1).server, "alice")
+        await journal.add(make.turn(1, player=alice, line="my secret"))
+        await journal.close()
+
+    asyncio.run(add())
+    assert "erased what alice said" in run("forget", "alice", "--yes")
+
+
 @pytest.mark.parametrize("name", ["alise", "Alice", "0123456789abcdee"])
 def test_forget_refuses_a_name_that_nobody_has(filled: Path, name: str) -> None:
     with pytest.raises(JournalError, match=f"nothing of a player called {name}.*nothing was erased"):

@@ -57,6 +57,24 @@ def test_rows_numbers_and_keys_go_on(erased: Path) -> None:
     store.close()
 
 
+def test_a_journal_beyond_its_memory_is_compacted_wherever_it_was_started(
+    erased: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As under a service manager, whose working directory nobody may write to."""
+    with duckdb.connect(str(erased)) as connection:
+        long = "to_json([{role: 'user', content: repeat(md5(number::varchar), 128)}])"
+        connection.execute(
+            f"insert into turns by name select t.* replace (number::varchar as id, {long} as prompt) "
+            f"from turns t, range(20000) r(number) where t.player = '{BERT}'"
+        )
+    monkeypatch.setattr(compaction, "CONFIG", compaction.CONFIG | {"memory_limit": "64MB"})
+    monkeypatch.chdir("/proc")
+    Store(erased, wait_s=0).close()
+    assert not compaction.is_marked(erased)
+    assert b"SECRET" not in erased.read_bytes()
+    assert sorted(os.listdir(erased.parent)) == ["home", "journal.acks", "journal.duckdb"]
+
+
 def test_a_kill_while_compacting_loses_nothing(erased: Path) -> None:
     left = erased.with_suffix(".compact.duckdb")
     left.write_bytes(b"half a file")

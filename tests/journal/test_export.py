@@ -15,6 +15,7 @@ from agent_runtime.errors import JournalError
 from agent_runtime.journal.export import Format, format_of, publish, write_export
 from agent_runtime.journal.views import Filter
 from agent_runtime.journal.writer import Journal
+from agent_runtime.npc.prompt import Message
 from tests.support import rows as make
 
 LINE = 'said "hi", and\t;=1+1 ☃'
@@ -44,6 +45,15 @@ async def test_json_lines_are_objects_with_standard_times(filled: Journal, tmp_p
     (row,) = [json.loads(line) for line in target.read_text(encoding="utf-8").splitlines()]
     assert (row["line"], row["prompt"][0]["role"], row["rating"]) == (LINE, "system", 4.0)
     assert row["said_at"] == "2026-11-20T18:00:01.000000Z"
+
+
+@pytest.mark.parametrize("format", ["parquet", "jsonl", "csv"])
+async def test_long_talks_are_exported_in_the_memory_there_is(journal: Journal, format: Format) -> None:
+    long = (Message("user", "word " * 1400),)
+    for start in range(0, 3000, 500):
+        await journal.add(*(make.turn(number, prompt=long) for number in range(start, start + 500)))
+    written = write_export(journal.database, "turns", Filter(), format)
+    assert written.stat().st_size > 10_000
 
 
 async def test_csv_has_a_header_and_quotes(filled: Journal, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import stat
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,9 @@ from typing import Any
 import pytest
 
 from agent_runtime.errors import JournalError
+from agent_runtime.journal import service
 from agent_runtime.journal.service import MAX_QUESTION, address_of, serve_queries
+from agent_runtime.journal.snapshot import write_snapshot
 from agent_runtime.journal.writer import Journal
 from tests.support import rows as make
 
@@ -93,6 +96,30 @@ async def test_one_that_asks_and_leaves_disturbs_nobody(sock: Path) -> None:
         writer.write(question())
         writer.transport.abort()
     assert len(await talk(sock, question())) == 3
+
+
+async def test_a_copy_for_one_who_left_is_not_kept(
+    sock: Path, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ready = threading.Event()
+
+    def slowly(*asked: Any) -> Path:
+        ready.wait(10)
+        return write_snapshot(*asked)
+
+    monkeypatch.setattr(service, "write_snapshot", slowly)
+    for asked in (b'{"type":"copy","scope":{}}\n', b'{"type":"copy","scope":{}}\n'):
+        with address_of(sock) as address:
+            _, writer = await asyncio.open_unix_connection(address)
+        writer.write(asked)
+        await writer.drain()
+        writer.close()
+    await asyncio.sleep(0.2)
+    ready.set()
+    assert len(await talk(sock, question())) == 3
+    async with asyncio.timeout(10):
+        while list((path.parent / "snapshots").glob(".snapshot-*")):  # noqa: ASYNC110 - it tells nobody
+            await asyncio.sleep(0.05)
 
 
 async def test_many_at_once(sock: Path) -> None:

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import msgspec
 import pytest
 
 from agent_runtime.errors import JournalError, JournalLocked, SnapshotError
+from agent_runtime.journal import service
 from agent_runtime.journal.sealed import Scope, verify
-from agent_runtime.journal.snapshot import seal, snapshots_in
+from agent_runtime.journal.snapshot import seal, snapshots_in, write_snapshot
 from agent_runtime.journal.source import (
     Source,
     ask,
@@ -145,6 +149,34 @@ def test_a_snapshot_of_who_is_erased_while_it_is_carried_away_is_not_kept(
     with open_source(filled) as source, pytest.raises(SnapshotError, match="was erased while it was made"):
         take_snapshot(ErasedMeanwhile(source), Scope(), tmp_path / "elsewhere" / "snapshot")
     assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
+ASKER = """
+import sys
+from pathlib import Path
+from agent_runtime.journal import source
+from agent_runtime.journal.sealed import Scope
+source.TIMEOUT_S = 0.2
+with source.open_source(Path(sys.argv[1])) as journal:
+    print(source.take_snapshot(journal, Scope()))
+"""
+
+
+async def test_a_copy_takes_as_long_as_it_takes(filled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def slowly(*asked: Any) -> Path:
+        time.sleep(0.6)
+        return write_snapshot(*asked)
+
+    monkeypatch.setattr(service, "write_snapshot", slowly)
+    journal = Journal.open(filled)
+    async with service.serve_queries(journal):
+        asker = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", ASKER, str(filled), stdout=asyncio.subprocess.PIPE
+        )
+        said, _ = await asker.communicate()
+    await journal.close()
+    assert asker.returncode == 0
+    assert b"/snapshots/" in said
 
 
 def test_who_is_to_be_forgotten_where_nothing_is(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import random
 import subprocess
@@ -14,8 +15,10 @@ from pathlib import Path
 import pytest
 
 from agent_runtime.errors import JournalError
+from agent_runtime.journal.acks import AckLog
 from agent_runtime.journal.rows import NpcRow, SessionEndRow
 from agent_runtime.journal.writer import Journal
+from agent_runtime.npc.prompt import Message
 from tests.support import rows as make
 
 Start = Callable[..., "subprocess.Popen[str]"]
@@ -44,6 +47,34 @@ async def test_every_kind_of_row_is_there_once_it_is_acknowledged(journal: Journ
 async def test_many_at_once_are_all_kept(journal: Journal) -> None:
     await asyncio.gather(*(journal.add(make.turn(number)) for number in range(500)))
     assert ids(journal) == [make.ulid(number) for number in range(500)]
+
+
+async def test_a_backlog_of_long_rows_is_written_in_portions(path: Path) -> None:
+    journal = Journal.open(path, commit_ms=400)
+    await journal.add(make.turn(0))
+    long = (Message("user", "word " * 1000),)
+    await asyncio.gather(*(journal.add(make.turn(number, prompt=long)) for number in range(1, 4000)))
+    assert journal.alarm is None
+    assert len(ids(journal)) == 4000
+    await journal.close()
+
+
+async def test_what_is_on_disk_and_not_in_the_ack_log_is_not_stored_twice(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    append, fails = AckLog.append, [True]
+
+    def once(log: AckLog, tables: list[tuple[str, bytes]]) -> None:
+        if fails:
+            fails.clear()
+            raise OSError(errno.ENOSPC, "no space left")
+        append(log, tables)
+
+    monkeypatch.setattr(AckLog, "append", once)
+    await asyncio.gather(journal.add(make.turn(1)), journal.add(make.event(1), make.event(2)))
+    with journal.database.cursor() as cursor:
+        assert cursor.execute("select count(*) from events").fetchone() == (2,)
+    assert ids(journal) == [make.ulid(1)]
 
 
 async def test_concurrent_rows_share_commits(path: Path) -> None:

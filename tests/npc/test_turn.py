@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import msgspec
+import pytest
 
 from agent_runtime.clock import SystemClock
 from agent_runtime.engine.interface import BASE_LANE
@@ -137,6 +138,23 @@ async def test_a_persona_of_few_sentences_is_cut_off_after_them() -> None:
     assert (account.source, account.cut, engine.cancelled) == ("model", True, 1)
     assert "more" not in account.raw
     assert engine.requests[0].sampling.seed == account.seed
+
+
+@pytest.mark.parametrize(
+    ("said", "raw"),
+    [
+        ("Good day! Would you like some bread? ", "Good day!"),
+        ("Good day!  [[ACTION:follow]] Come along now. ", "Good day!  [[ACTION:follow]]"),
+        ("Good day! [[name]] says so. ", "Good day!"),
+        ("Good day! [x] and more ", "Good day!"),
+        ("Good day! ", "Good day! "),
+    ],
+)
+async def test_what_the_journal_keeps_of_a_cut_reply_is_what_was_heard(said: str, raw: str) -> None:
+    """Nights learn from it."""
+    _, account = await take(ScriptedEngine([Reply(said, between=0.001)]), brief(1))
+    assert account.raw.rstrip() == raw.rstrip()
+    assert account.reply == "Good day!"
 
 
 async def test_an_action_after_the_last_sentence_still_counts() -> None:

@@ -27,6 +27,7 @@ describe("privacy", function()
 			log = function(level, text) logged[#logged + 1] = level .. ": " .. text end,
 			tell = function(name, line) told[#told + 1] = name .. ": " .. line end,
 			talks = { drop_player = function(name) told[#told + 1] = name .. " is dropped" end },
+			events = { drop_player = function(name) told[#told + 1] = "what " .. name .. " did is dropped" end },
 		}
 		mod.keeping = part("ui/keeping", mod)
 		privacy = part("ui/privacy", mod)
@@ -80,7 +81,7 @@ describe("privacy", function()
 		privacy.choose("alice", "allow")
 		assert.same({}, told)
 		privacy.choose("alice", "erase")
-		assert.same({ "alice is dropped" }, told)
+		assert.same({ "alice is dropped", "what alice did is dropped" }, told)
 	end)
 
 	it("says so when a choice could not be kept, and remembers nothing", function()

@@ -39,6 +39,18 @@ end
 --- Record something from another part of the mod, such as a punch that an NPC felt.
 events.add = add
 
+--- Forget what a player did and nobody was told of yet.
+function events.drop_player(player_name)
+	local kept = {}
+	for index = first, last do
+		if ring[index].player ~= player_name then
+			kept[#kept + 1] = ring[index]
+		end
+	end
+	ring, first, last = kept, 1, #kept
+	oldest_at = ring[1] and ring[1].at
+end
+
 --- Send what waits, when there is enough of it or it waited long enough. Small batches keep each step short.
 function events.step(now)
 	if first > last or not mod.link:is_up() then

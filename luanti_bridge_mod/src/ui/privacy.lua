@@ -80,6 +80,7 @@ function privacy.choose(player_name, choice)
 	mod.storage:set_string(choice_key(player_name), choice)
 	if choice == "erase" then
 		mod.talks.drop_player(player_name)
+		mod.events.drop_player(player_name)
 	end
 	mod.log("action", ("%s decides about training with their talk: %s"):format(player_name, choice))
 	return true, ANSWERS[choice]

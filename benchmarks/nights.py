@@ -52,6 +52,9 @@ PEOPLE: dict[str, Callable[[int], Sequence[SimPlayer]]] = {
     POISON: partial(population, honest=PLAYERS - POISONERS, poisoners=POISONERS),
 }
 """Players who judge by chance; and honest ones with 5 % who agreed on what every NPC shall say."""
+FIRST = {NOISE: 20, POISON: 0}
+"""The first seed of each. How the gate spends α was chosen with the twenty nights of noise before this one in
+sight, so those cannot judge it."""
 LEDGER = RESULTS / "nights.jsonl"
 """Every night with noise or poison that was measured, on whatever base; deleted, all are measured anew."""
 
@@ -132,16 +135,18 @@ def served() -> str:
 
 
 def measure(players: str, nights: int, ledger: Path, base: str) -> list[Measured]:
-    """Nights with players of this kind on this base, one for each seed from 0: those in the ledger as they
-    are, the others spent now and added to it. What was measured on another base stays there, as history."""
+    """Nights with players of this kind on this base, one for each seed from their `FIRST`: those in the
+    ledger as they are, the others spent now and added to it. What else was measured stays there, as
+    history."""
     before = {row.seed: row for row in measured(ledger) if (row.players, row.base) == (players, base)}
-    for seed in range(nights):
+    seeds = range(FIRST[players], FIRST[players] + nights)
+    for seed in seeds:
         if seed not in before:
             before[seed] = row = _night(players, seed)
             with ledger.open("ab") as file:
                 file.write(msgspec.json.encode(row) + b"\n")
             print(f"{players} {seed}: {row.ended}: {row.summary}", flush=True)
-    return [before[seed] for seed in range(nights)]
+    return [before[seed] for seed in seeds]
 
 
 def _night(players: str, seed: int) -> Measured:

@@ -23,7 +23,7 @@ def test_nights_that_were_measured_are_not_spent_again(
     spent = []
 
     def night(players: str, seed: int) -> Measured:
-        if seed == 2:
+        if seed == 22:
             raise SystemExit("killed")
         spent.append(seed)
         return row(players, seed)
@@ -31,10 +31,10 @@ def test_nights_that_were_measured_are_not_spent_again(
     monkeypatch.setattr(nights, "_night", night)
     with pytest.raises(SystemExit):
         measure(NOISE, 3, ledger, SERVED)
-    assert spent == [0, 1]
-    ledger.write_bytes(ledger.read_bytes() + msgspec.json.encode(row(NOISE, 2)) + b"\n")
-    assert [found.seed for found in measure(NOISE, 3, ledger, SERVED)] == [0, 1, 2]
-    assert spent == [0, 1]
+    assert spent == [20, 21]
+    ledger.write_bytes(ledger.read_bytes() + msgspec.json.encode(row(NOISE, 22)) + b"\n")
+    assert [found.seed for found in measure(NOISE, 3, ledger, SERVED)] == [20, 21, 22]
+    assert spent == [20, 21]
     assert [found.players for found in measure(POISON, 1, ledger, SERVED)] == [POISON]
 
 

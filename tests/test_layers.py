@@ -14,7 +14,7 @@ PACKAGES = ("agent_runtime", "learner", "exporters")
 
 # What a package may import of ours: itself, and the contracts it stands on. What `FREE` names
 # is free to all.
-FREE = {"errors", "config", "sections", "clock", "files", "logs"}
+FREE = {"errors", "config", "sections", "clock", "files", "logs", "window"}
 ALLOWED = {
     "bridge": {"bridge"},
     "engine": {"engine", "npc.persona", "npc.prompt"},

@@ -30,7 +30,7 @@ local function add(kind, player_name, what, pos)
 		kind = kind,
 		player = player_name,
 		at = now,
-		what = what and mod.text.line(what, 100) or "",
+		what = not what and "" or #what <= 100 and what or mod.text.line(what, 100),
 		pos = pos and mod.bearings.is_position(pos) and { x = pos.x, y = pos.y, z = pos.z } or nil,
 	}
 	oldest_at = oldest_at or now

@@ -131,8 +131,7 @@ async def serve(settings: Settings) -> int:
         stack.push_async_callback(serving.close)
         if isinstance(engine, IsolatedEngine):
             engine.follow(serving.engine_lost, serving.engine_back)
-        if not await _unless(stopping, serving.start()):
-            return 0
+        await serving.start()  # to its end also when told to stop: half of one is held against a version
         services = Services(
             engine=engine,
             serving=serving,

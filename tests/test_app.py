@@ -17,6 +17,7 @@ from agent_runtime.app import engine_of, personas_of
 from agent_runtime.config import load
 from agent_runtime.engine.interface import Lane
 from agent_runtime.errors import ConfigError, ModelFileError, PersonaError
+from agent_runtime.registry.status import StatusFiles
 from agent_runtime.registry.store import Registry
 from demo.errors import ServerFailed
 from demo.runtime import Runtime
@@ -73,6 +74,29 @@ async def test_it_stops_while_the_model_is_being_loaded(
     monkeypatch.setattr(app, "engine_of", lambda settings: SleepyEngine())
     async with asyncio.timeout(10):
         assert await app.serve(load(tmp_path)) == 0
+
+
+class StoppedEngine(ScriptedEngine):
+    """The runtime is told to stop just when it should load a version."""
+
+    async def load(self, lane: Lane) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        await asyncio.sleep(0.2)
+        await super().load(lane)
+
+
+async def test_a_stop_while_a_version_is_loaded_is_held_against_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = load(tmp_path)
+    registry = Registry(settings.registry_path)
+    added(registry, base="0" * 64)
+    registry.promote(1, expected=0, who="ann", why="better")
+    monkeypatch.setattr(app, "engine_of", lambda settings: StoppedEngine())
+    async with asyncio.timeout(10):
+        assert await app.serve(settings) == 0
+    assert StatusFiles(registry.root).status() is None
+    assert [entry.what for entry in registry.audit()] == ["add", "promote"]
 
 
 async def test_a_kill_loses_no_acked_rating(tmp_path: Path) -> None:

@@ -14,7 +14,8 @@ MAX_LINE = 500  # characters of a chat line, as in the game
 Ulid: TypeAlias = Annotated[str, Meta(pattern=r"^[0-7][0-9A-HJKMNP-TV-Z]{25}$")]
 PlayerName: TypeAlias = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,20}$")]
 NpcName: TypeAlias = Annotated[str, Meta(min_length=1, max_length=40)]
-PersonaId: TypeAlias = Annotated[str, Meta(pattern=r"^[a-z0-9_-]{1,40}$")]
+PERSONA_ID = r"^[a-z0-9_-]{1,40}$"
+PersonaId: TypeAlias = Annotated[str, Meta(pattern=PERSONA_ID)]
 Short: TypeAlias = Annotated[str, Meta(max_length=100)]
 ItemName: TypeAlias = Annotated[str, Meta(max_length=100)]
 Coordinate: TypeAlias = Annotated[float, Meta(ge=-40000, le=40000)]

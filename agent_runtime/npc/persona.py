@@ -12,14 +12,13 @@ from typing import Any
 
 import msgspec
 
+from agent_runtime.bridge.parts import PERSONA_ID
 from agent_runtime.errors import PersonaError
 from agent_runtime.npc.actions import TABLE
 
 MAX_LINES = 24
 MAX_TOLD = 200
 MAX_TOPICS = 40
-ID = re.compile(r"[a-z0-9_-]{1,40}")
-"""What the mod and the protocol take as the id of a persona."""
 _NEEDED = ("late", "busy", "slow_down")
 """What the runtime itself has to say now and then."""
 
@@ -98,7 +97,7 @@ def load_personas(*folders: Path) -> dict[str, Persona]:
 
 
 def _problem(persona: Persona) -> str | None:
-    if not ID.fullmatch(persona.id):
+    if not re.fullmatch(PERSONA_ID, persona.id):  # no game server could spawn it
         return f"{persona.id!r} cannot be an id: name the file with 1 to 40 of a-z, 0-9, _ and -"
     unknown = [name for name in persona.capabilities if name not in TABLE]
     if unknown:
